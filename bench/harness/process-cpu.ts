@@ -1,0 +1,47 @@
+import { readdirSync, readFileSync } from 'node:fs'
+
+/**
+ * The CPU time in microseconds that a process and its children have used, read from Linux's `/proc`; 0 where there is no such
+ * process or no `/proc`. PostgreSQL's backends and parallel workers are children of the postmaster.
+ */
+export function processTreeCpuUs(rootPid: number | undefined): number {
+  if (rootPid === undefined) return 0
+  let total = cpuUs(rootPid) + endedChildrenUs(rootPid)
+  for (const name of listProcesses()) {
+    if (parentOf(name) === rootPid) total += cpuUs(Number(name))
+  }
+  return total
+}
+
+const listProcesses = (): string[] => {
+  try {
+    return readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  } catch {
+    return []
+  }
+}
+
+/** The first figure of `schedstat` is nanoseconds on a CPU; `stat` would only count in hundredths of a second. */
+const cpuUs = (pid: number): number => Number(readProc(`${pid}/schedstat`).split(' ')[0]) / 1000 || 0
+
+/** `cutime` and `cstime`, in hundredths of a second: what children that have ended took with them. */
+const endedChildrenUs = (pid: number): number => {
+  const fields = statFields(String(pid))
+  return (Number(fields[13]) + Number(fields[14])) * 10_000 || 0
+}
+
+const parentOf = (pid: string): number => Number(statFields(pid)[1])
+
+/** The fields after the command's name, which may itself hold spaces and brackets: state, parent, … */
+const statFields = (pid: string): string[] => {
+  const stat = readProc(`${pid}/stat`)
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+}
+
+const readProc = (path: string): string => {
+  try {
+    return readFileSync(`/proc/${path}`, 'utf8')
+  } catch {
+    return ''
+  }
+}

@@ -1,0 +1,109 @@
+import { join } from 'node:path'
+import { createApp, type App } from 'plimsoll'
+import { relations } from './schema.ts'
+import { seedWhenEmpty } from './seed/seed.ts'
+import { serveWebPage } from './web-page.ts'
+
+/** What {@link createStudio} can be told; engines come from the environment unless they are named here. */
+export interface StudioOptions {
+  /** Default: DATABASE_URL, or PGlite in `.plimsoll/db`. */
+  readonly databaseUrl?: string | undefined
+  /** Gets a line for each step of the first start. Default: nobody is told. */
+  readonly report?: ((line: string) => void) | undefined
+}
+
+/** Opens the publishing service with its tables migrated and filled: an API under `/api`, and the web page that uses it. */
+export async function createStudio(options: StudioOptions = {}): Promise<App<typeof relations>> {
+  const app = await createApp({
+    relations,
+    databaseUrl: options.databaseUrl,
+    migrate: { folder: join(import.meta.dirname, 'migrations') },
+    info: {
+      title: 'Waterline',
+      version: '1.0.0',
+      description: 'A small publishing house: films, essays and comments.',
+    },
+  })
+  try {
+    await seedWhenEmpty(app.db, options.report ?? (() => {}))
+    addResources(app)
+    await serveWebPage(app.fastify, join(import.meta.dirname, 'web'))
+    return app
+  } catch (error) {
+    await app.close()
+    throw error
+  }
+}
+
+function addResources({ db, resource }: App<typeof relations>): void {
+  resource('/api/videos', db.videos.filter({ status: 'published' }).orderBy('-publishedAt'), {
+    fields: [
+      'id',
+      'title',
+      'description',
+      'durationSeconds',
+      'views',
+      'commentCount',
+      'publishedAt',
+      'channel.id',
+      'channel.slug',
+      'channel.name',
+      'tags.slug',
+      'tags.label',
+    ],
+    filters: ['title', 'publishedAt', 'views', 'channel.id', 'channel.slug', 'tags.slug'],
+    orders: ['publishedAt', 'views', 'title'],
+  })
+  resource('/api/articles', db.articles.filter({ status: 'published' }).orderBy('-publishedAt'), {
+    fields: [
+      'id',
+      'title',
+      'summary',
+      'body',
+      'readingMinutes',
+      'publishedAt',
+      'author.id',
+      'author.name',
+      'channel.id',
+      'channel.slug',
+      'channel.name',
+      'tags.slug',
+      'tags.label',
+    ],
+    filters: ['title', 'publishedAt', 'author.id', 'channel.id', 'channel.slug', 'tags.slug'],
+    orders: ['publishedAt', 'title'],
+  })
+  resource('/api/channels', db.channels.orderBy('-subscribers'), {
+    fields: ['id', 'slug', 'name', 'description', 'subscribers', 'createdAt', 'owner.id', 'owner.name'],
+    filters: ['slug', 'name', 'owner.id'],
+    orders: ['subscribers', 'name'],
+  })
+  resource('/api/users', db.users.orderBy('-joinedAt'), {
+    fields: ['id', 'handle', 'name', 'bio', 'country', 'joinedAt'],
+    filters: ['handle', 'country', 'joinedAt'],
+    orders: ['joinedAt', 'name'],
+  })
+  resource('/api/tags', db.tags.orderBy('label'), {
+    fields: ['id', 'slug', 'label'],
+    filters: ['slug'],
+    orders: ['label'],
+  })
+  resource(
+    '/api/videos/:videoId/comments',
+    db.comments.filter({ video: { status: 'published' } }).orderBy('-createdAt'),
+    {
+      fields: [
+        'id',
+        'body',
+        'createdAt',
+        'author.id',
+        'author.name',
+        'author.handle',
+        'replyTo.id',
+        'replyTo.author.name',
+      ],
+      filters: ['createdAt', 'author.id'],
+      orders: ['createdAt'],
+    },
+  )
+}

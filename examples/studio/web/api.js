@@ -1,0 +1,53 @@
+const timeoutMs = 15_000
+
+/** A request that did not end well; `message` can be shown to a reader. */
+export class ApiError extends Error {
+  constructor(message, status) {
+    super(message)
+    this.status = status
+  }
+}
+
+/**
+ * GETs one address under /api as JSON.
+ *
+ * @throws ApiError when the service cannot be reached, takes longer than 15 seconds, or answers with a problem.
+ */
+export async function get(path, { query = {}, signal } = {}) {
+  const parameters = new URLSearchParams(Object.entries(query).filter(([, value]) => value))
+  const address = parameters.size === 0 ? path : `${path}?${parameters}`
+  const limit = AbortSignal.timeout(timeoutMs)
+  let response
+  let body
+  try {
+    response = await fetch(address, { signal: signal ? AbortSignal.any([signal, limit]) : limit })
+    body = await response.json()
+  } catch (error) {
+    if (signal?.aborted) throw error
+    if (limit.aborted) throw new ApiError('The answer did not come in time.', 0)
+    // An answer that is no JSON comes from something in between, not from the service.
+    throw new ApiError(
+      response ? 'The answer could not be read.' : 'The service cannot be reached.',
+      response?.status ?? 0,
+    )
+  }
+  if (!response.ok) throw new ApiError(`${body.title ?? 'The request failed'}.`, response.status)
+  return body
+}
+
+/** All pages of a short list. */
+export async function getAll(path, query) {
+  const rows = []
+  let after
+  do {
+    const { data, page } = await get(path, { query: { ...query, after } })
+    rows.push(...data)
+    after = page.next
+  } while (after)
+  return rows
+}
+
+/** A text as a pattern for `ilike` that finds it anywhere; its own wildcards are taken literally. */
+export function containing(text) {
+  return text && `%${text.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`
+}

@@ -1,0 +1,32 @@
+// Prints `N passed, N failed` (and `, N skipped` when there are any) from Vitest's JSON report, and exits 1 unless
+// everything passed and something did.
+import { existsSync, readFileSync } from 'node:fs'
+
+interface Report {
+  readonly success: boolean
+  readonly numPassedTests: number
+  readonly numFailedTests: number
+  readonly numPendingTests: number
+  readonly numTodoTests: number
+  readonly numFailedTestSuites: number
+  readonly testResults: readonly {
+    readonly name: string
+    readonly status: string
+    readonly assertionResults: readonly unknown[]
+  }[]
+}
+
+const path = process.argv[2] ?? ''
+if (!existsSync(path)) {
+  console.log('The tests did not run: a check before them failed, or Vitest stopped early.')
+  console.log('0 passed, 1 failed')
+  process.exit(1)
+}
+
+const report = JSON.parse(readFileSync(path, 'utf8')) as Report
+// A file that fails to load has no failed test in it, and must count all the same.
+const brokenFiles = report.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0)
+const failed = report.numFailedTests + brokenFiles.length
+const skipped = report.numPendingTests + report.numTodoTests
+console.log(`${report.numPassedTests} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
+process.exit(report.success && failed === 0 && report.numPassedTests > 0 ? 0 : 1)

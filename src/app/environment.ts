@@ -1,0 +1,23 @@
+import { PlimsollError } from '../core/errors.ts'
+
+/** Where the database lies when nothing says so: PGlite, in a folder beside the application. */
+export const embeddedDatabase = 'pglite:.plimsoll/db'
+
+/** `value`, else the environment variable `name` unless that is empty. */
+export function optionOrEnvironment(value: string | undefined, name: string): string | undefined {
+  return value ?? (process.env[name] || undefined)
+}
+
+/**
+ * The port to listen on: the option, else PORT, else 3000. 0 takes any free one.
+ *
+ * @throws PLIMSOLL_OPTION_INVALID
+ */
+export function readPort(port: number | undefined): number {
+  const text = port === undefined ? optionOrEnvironment(undefined, 'PORT') : String(port)
+  if (text === undefined) return 3000
+  if (/^\d{1,5}$/.test(text) && Number(text) < 65_536) return Number(text)
+  throw new PlimsollError('PLIMSOLL_OPTION_INVALID', `PORT is '${text}'; give a number from 0 to 65535.`, {
+    details: { option: 'port' },
+  })
+}

@@ -1,0 +1,5 @@
+export { createApp, type App, type AppOptions, type ListenOptions } from './create-app.ts'
+export { isPlimsollError, PlimsollError } from '../core/errors.ts'
+export { prefetch } from '../db/prefetch.ts'
+export type { Db, Tx } from '../db/types.ts'
+export type { AddResource, ResourceOptions, Scope } from '../http/index.ts'

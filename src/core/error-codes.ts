@@ -1,0 +1,151 @@
+/** One row of the error table: the HTTP status the error maps to, a short title, and the fix. */
+export interface ErrorCodeEntry {
+  readonly status: number
+  readonly title: string
+  readonly fix: string
+}
+
+/**
+ * Every error a user can meet. Codes are never reused; `docs/errors.md` lists the same codes, and a test fails when the
+ * two disagree. A 4xx entry blames the caller of an API, a 5xx entry the service or its engines.
+ */
+export const errorCodes = {
+  PLIMSOLL_OPTION_INVALID: {
+    status: 500,
+    title: 'An option is not valid',
+    fix: 'Correct the named option; the message says what is accepted.',
+  },
+  PLIMSOLL_PEER_MISSING: {
+    status: 500,
+    title: 'An optional package is not installed',
+    fix: 'Install the package that the message names.',
+  },
+  PLIMSOLL_SCHEMA_INVALID: {
+    status: 500,
+    title: 'The schema cannot be used',
+    fix: 'Change the named table or relation as the message says.',
+  },
+  PLIMSOLL_DATABASE_UNREACHABLE: {
+    status: 503,
+    title: 'The database cannot be reached',
+    fix: 'Check DATABASE_URL and that the server is up; the pool reconnects by itself.',
+  },
+  PLIMSOLL_DATABASE_BUSY: {
+    status: 503,
+    title: 'No database connection became free in time',
+    fix: 'Raise `maxTransactions`, or shorten the transactions that hold the connections.',
+  },
+  PLIMSOLL_STATEMENT_TIMEOUT: {
+    status: 504,
+    title: 'A statement took longer than its time-out',
+    fix: 'Add the index that the statement needs, or raise `statementTimeout`.',
+  },
+  PLIMSOLL_STATEMENT_CANCELLED: {
+    status: 499,
+    title: 'A statement was cancelled by its AbortSignal',
+    fix: 'Nothing to fix: the caller asked for it.',
+  },
+  PLIMSOLL_STATEMENT_FAILED: {
+    status: 500,
+    title: 'PostgreSQL refused a statement',
+    fix: 'Read the SQLSTATE and the message of the cause.',
+  },
+  PLIMSOLL_CONSTRAINT_VIOLATED: {
+    status: 409,
+    title: 'A constraint of the database refused the write',
+    fix: 'Change the value, or handle the conflict with `onConflict`.',
+  },
+  PLIMSOLL_SERIALIZATION_FAILED: {
+    status: 503,
+    title: 'A transaction lost against a concurrent one',
+    fix: 'Retry the transaction, or pass `retries` to `db.transaction`.',
+  },
+  PLIMSOLL_TRANSACTION_CLOSED: {
+    status: 500,
+    title: 'A transaction was used after it ended',
+    fix: 'Await everything that uses the transaction inside its callback.',
+  },
+  PLIMSOLL_FEATURE_UNSUPPORTED: {
+    status: 500,
+    title: 'The engine cannot do this',
+    fix: 'Use the engine or the setting that the message names.',
+  },
+  PLIMSOLL_FIELD_UNKNOWN: {
+    status: 400,
+    title: 'Unknown field',
+    fix: 'Use one of the fields that the message lists.',
+  },
+  PLIMSOLL_RELATION_UNKNOWN: {
+    status: 400,
+    title: 'Unknown relation',
+    fix: 'Use one of the relations that the message lists.',
+  },
+  PLIMSOLL_OPERATOR_UNKNOWN: {
+    status: 400,
+    title: 'Unknown filter operator',
+    fix: 'Use one of the operators that the message lists.',
+  },
+  PLIMSOLL_FILTER_INVALID: {
+    status: 400,
+    title: 'The filter cannot be used',
+    fix: 'Correct the filter as the message says.',
+  },
+  PLIMSOLL_FILTER_TOO_COMPLEX: {
+    status: 400,
+    title: 'The filter is too long or too deeply nested',
+    fix: 'Send fewer or flatter conditions; the message names the limit.',
+  },
+  PLIMSOLL_ORDER_INVALID: {
+    status: 400,
+    title: 'The order cannot be used',
+    fix: 'Use one of the orders that the message lists.',
+  },
+  PLIMSOLL_VALUE_INVALID: {
+    status: 400,
+    title: 'A value does not fit its column',
+    fix: 'Send a value of the type that the message names.',
+  },
+  PLIMSOLL_PARAMETER_UNKNOWN: {
+    status: 400,
+    title: 'Unknown query parameter',
+    fix: 'Use one of the parameters that the message lists.',
+  },
+  PLIMSOLL_PARAMETER_INVALID: {
+    status: 400,
+    title: 'A query parameter is not valid',
+    fix: 'Correct the parameter as the message says.',
+  },
+  PLIMSOLL_CURSOR_INVALID: {
+    status: 400,
+    title: 'The cursor is not valid for this list',
+    fix: 'Start again without a cursor; cursors belong to one order and one set of filters.',
+  },
+  PLIMSOLL_PAGE_INVALID: {
+    status: 400,
+    title: 'The page cannot be served',
+    fix: 'Keep the page size and number within the limits that the message names.',
+  },
+  PLIMSOLL_NOT_FOUND: {
+    status: 404,
+    title: 'No row matches',
+    fix: 'Use `find` or `first` where a missing row is expected: they answer null.',
+  },
+  PLIMSOLL_NOT_UNIQUE: {
+    status: 409,
+    title: 'More than one row matches',
+    fix: 'Narrow the filter to a unique key, or use `first` with an order.',
+  },
+  PLIMSOLL_QUERY_INVALID: {
+    status: 500,
+    title: 'The queryset cannot be run',
+    fix: 'Change the call as the message says.',
+  },
+  PLIMSOLL_WRITE_INVALID: {
+    status: 400,
+    title: 'The write cannot be run',
+    fix: 'Change the values as the message says.',
+  },
+} as const satisfies Record<string, ErrorCodeEntry>
+
+/** The code of a {@link PlimsollError}. */
+export type ErrorCode = keyof typeof errorCodes

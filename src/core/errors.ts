@@ -1,0 +1,69 @@
+import { errorCodes, type ErrorCode } from './error-codes.ts'
+
+/** What a thrower adds to a code: the sentence with the offending value, machine-readable details, and the cause. */
+export interface PlimsollErrorOptions {
+  /** Extra members for machines, for example `{ field: 'titel', allowed: ['title'] }`. Must hold no secrets. */
+  readonly details?: Readonly<Record<string, unknown>>
+  readonly cause?: unknown
+}
+
+/**
+ * The one error class of Plimsoll. `code` is stable and documented in `docs/errors.md`; `status` is the HTTP status the
+ * error maps to; `fix` says what to do about it.
+ *
+ * @example
+ * try { await db.posts.get(42) } catch (error) { if (isPlimsollError(error, 'PLIMSOLL_NOT_FOUND')) return null; throw error }
+ */
+export class PlimsollError extends Error {
+  override readonly name = 'PlimsollError'
+  readonly code: ErrorCode
+  readonly details: Readonly<Record<string, unknown>>
+
+  constructor(code: ErrorCode, message: string, options: PlimsollErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.details = options.details ?? {}
+  }
+
+  /** The HTTP status of the code. */
+  get status(): number {
+    return errorCodes[this.code].status
+  }
+
+  /** What to do about it. */
+  get fix(): string {
+    return errorCodes[this.code].fix
+  }
+
+  /** A short title that is the same for every error of this code. */
+  get title(): string {
+    return errorCodes[this.code].title
+  }
+}
+
+/** True when `error` is a {@link PlimsollError}, and of the given code when one is given. */
+export function isPlimsollError(error: unknown, code?: ErrorCode): error is PlimsollError {
+  return error instanceof PlimsollError && (code === undefined || error.code === code)
+}
+
+/** Lists names for a message: `'id', 'title' and 3 more`. */
+export function listNames(names: Iterable<string>, most = 20): string {
+  const all = [...names]
+  const shown = all.slice(0, most).map((name) => `'${name}'`)
+  return all.length === 0
+    ? 'none'
+    : all.length <= most
+      ? shown.join(', ')
+      : `${shown.join(', ')} and ${all.length - most} more`
+}
+
+/** Quotes a value for a message, cut at 80 characters. */
+export function showValue(value: unknown): string {
+  const text =
+    typeof value === 'string'
+      ? `'${value}'`
+      : typeof value === 'bigint'
+        ? `${value}n`
+        : (JSON.stringify(value) ?? String(value))
+  return text.length > 80 ? `${text.slice(0, 77)}…` : text
+}

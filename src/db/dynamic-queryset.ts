@@ -1,0 +1,350 @@
+import { PlimsollError, showValue } from '../core/errors.ts'
+import type { WireValue } from '../core/wire.ts'
+import type { Column, Model } from '../schema/model.ts'
+import { compileSelect, type CompiledSelect } from './compile/compile-select.ts'
+import type { DbContext } from './context.ts'
+import { parseFilter } from './filter/parse-filter.ts'
+import { orderItemKey, parseOrder, type OrderItem } from './order.ts'
+import { loadKeysetPage, type LoadedPage } from './page/keyset-page.ts'
+import { loadNumberPage } from './page/number-page.ts'
+import { pageJson, pageValues } from './page/page-rows.ts'
+import { resolveField, resolveRelations } from './paths.ts'
+import { addPrefetch, prefetchesAfterJoin, type RefinedPrefetch } from './prefetch.ts'
+import { LazyResult } from './result.ts'
+import { countRows, existRows } from './run/count.ts'
+import { explainQuery } from './run/explain.ts'
+import { iterateRows } from './run/iterate.ts'
+import { readJson, readJsonRows, readRows, type ReadInput } from './run/read.ts'
+import type { Shape } from './shape.ts'
+import type { ColumnChoice, QuerySpec } from './spec.ts'
+import type { JsonPage, Page, PageNumberOptions, PageOptions } from './types/result.ts'
+import { deleteRows } from './write/delete-rows.ts'
+import { updateRows, type ChangesObject } from './write/update-rows.ts'
+
+/** A row of a queryset whose type is not known. */
+export type AnyRow = Record<string, unknown>
+
+/**
+ * A queryset without static types: what runs behind every typed one, and what serves callers whose paths come from
+ * elsewhere, such as an HTTP request. Immutable; every step returns another one, and nothing runs before it is awaited.
+ */
+export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
+  readonly context: DbContext
+  readonly shape: Shape
+  /** The values of the shape, by slot. */
+  readonly bound: readonly WireValue[]
+
+  constructor(context: DbContext, shape: Shape, bound: readonly WireValue[]) {
+    this.context = context
+    this.shape = shape
+    this.bound = bound
+  }
+
+  get model(): Model {
+    return this.shape.spec.model
+  }
+
+  // ── Which rows ──
+
+  filter(filter: unknown): DynamicQuerySet {
+    return this.#where('filter', filter)
+  }
+
+  exclude(filter: unknown): DynamicQuerySet {
+    return this.#where('exclude', filter)
+  }
+
+  orderBy(...items: OrderItem[]): DynamicQuerySet {
+    return this.#step(`order ${items.map(orderItemKey).join(',')}`, (spec) => {
+      return { ...spec, order: items.map((item) => parseOrder(this.context.graph, spec.model, item)) }
+    })
+  }
+
+  limit(rows: number): DynamicQuerySet {
+    checkCount('limit', rows)
+    return this.#step(`limit ${rows}`, (spec) => ({ ...spec, limit: rows }))
+  }
+
+  offset(rows: number): DynamicQuerySet {
+    checkCount('offset', rows)
+    const slot = this.bound.length
+    return this.#step(`offset`, (spec) => ({ ...spec, offset: slot }), [rows])
+  }
+
+  distinct(...paths: string[]): DynamicQuerySet {
+    return this.#step(`distinct ${paths.join(',')}`, (spec) => ({ ...spec, ...distinctOn(this.context, spec, paths) }))
+  }
+
+  // ── What is loaded ──
+
+  selectRelated(...paths: string[]): DynamicQuerySet {
+    return this.#step(`join ${paths.join(',')}`, (spec) => {
+      return paths.reduce((joined, path) => {
+        const join = resolveRelations(this.context.graph, spec.model, path, { toOne: true })
+        return { ...prefetchesAfterJoin(joined, join), joins: [...joined.joins, join] }
+      }, spec)
+    })
+  }
+
+  prefetchRelated(...items: (string | RefinedPrefetch)[]): DynamicQuerySet {
+    return items.reduce((queryset: DynamicQuerySet, item) => queryset.#prefetch(item), this)
+  }
+
+  only(...paths: string[]): DynamicQuerySet {
+    return this.#step(`only ${paths.join(',')}`, (spec) => ({ ...spec, columns: this.#chosen(spec, 'only', paths) }))
+  }
+
+  /** Loads exactly these columns of the model ('') and of joined relations, by path; a level may have none. */
+  onlyColumns(levels: ReadonlyMap<string, ReadonlySet<string>>): DynamicQuerySet {
+    const key = [...levels].map(([level, keys]) => `${level}(${[...keys].join(',')})`).join('')
+    return this.#step(`columns ${key}`, (spec) => {
+      return { ...spec, columns: new Map([...levels].map(([level, keys]) => [level, { mode: 'only', keys }])) }
+    })
+  }
+
+  defer(...paths: string[]): DynamicQuerySet {
+    return this.#step(`defer ${paths.join(',')}`, (spec) => ({ ...spec, columns: this.#chosen(spec, 'defer', paths) }))
+  }
+
+  values(...paths: string[]): DynamicQuerySet {
+    return this.#flat('values', paths)
+  }
+
+  valuesList(...paths: string[]): DynamicQuerySet {
+    return this.#flat('list', paths)
+  }
+
+  // ── Reading ──
+
+  // oxlint-disable-next-line unicorn/no-thenable -- a queryset is awaitable by design
+  then<A = AnyRow[], B = never>(
+    onFulfilled?: ((rows: AnyRow[]) => A | PromiseLike<A>) | null,
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return (readRows(this.#select(), this.#input()) as Promise<AnyRow[]>).then(onFulfilled, onRejected)
+  }
+
+  async json(): Promise<Buffer> {
+    return readJson(this.#select(), this.#input())
+  }
+
+  first(): LazyResult<AnyRow | null, Buffer | null> {
+    const rows = this.limit(1)
+    return new LazyResult(
+      async () => (await rows)[0] ?? null,
+      async () => (await rows.#jsonRows())[0] ?? null,
+    )
+  }
+
+  one(): LazyResult<AnyRow, Buffer> {
+    const rows = this.limit(2)
+    return new LazyResult(
+      async () => this.#single(await rows),
+      async () => this.#single(await rows.#jsonRows()),
+    )
+  }
+
+  find(key: unknown): LazyResult<AnyRow | null, Buffer | null> {
+    return this.filter(this.keyFilter(key)).first()
+  }
+
+  get(key: unknown): LazyResult<AnyRow, Buffer> {
+    return this.filter(isFilter(key) ? key : this.keyFilter(key)).one()
+  }
+
+  async inBulk(keys: readonly unknown[]): Promise<Map<unknown, AnyRow>> {
+    const column = this.#singleKey()
+    const rows = await this.filter({ [column.key]: { in: [...new Set(keys)] } })
+    return new Map(rows.map((row) => [row[column.key], row]))
+  }
+
+  async count(): Promise<number> {
+    return countRows(this.context, this.shape, this.#input())
+  }
+
+  async exists(): Promise<boolean> {
+    return existRows(this.context, this.shape, this.#input())
+  }
+
+  page(options: PageOptions): LazyResult<Page<unknown, string>, JsonPage<string>> {
+    return this.#page(() => loadKeysetPage(this.context, this.shape, { input: this.#input(), options }))
+  }
+
+  pageNumber(options: PageNumberOptions): LazyResult<Page<unknown, number>, JsonPage<number>> {
+    return this.#page(() => loadNumberPage(this.context, this.shape, { input: this.#input(), options }))
+  }
+
+  iterate({ chunkSize = 1000 }: { chunkSize?: number | undefined } = {}): AsyncGenerator<unknown, void, void> {
+    checkCount('chunkSize', chunkSize)
+    return iterateRows(this.#select(), this.#input(), Math.max(1, chunkSize))
+  }
+
+  async explain({ analyze = false }: { analyze?: boolean | undefined } = {}): Promise<string> {
+    return explainQuery(this.#select(), this.#input(), { analyze })
+  }
+
+  // ── Writing ──
+
+  async update(changes: ChangesObject): Promise<number> {
+    return updateRows(this.context, this, changes)
+  }
+
+  async delete(): Promise<number> {
+    return deleteRows(this.context, this)
+  }
+
+  /** The filter that a primary key stands for. @throws PLIMSOLL_FILTER_INVALID unless it names the whole key. */
+  keyFilter(key: unknown): AnyRow {
+    const { key: name, primaryKey } = this.model
+    if (primaryKey.length === 1 && !isFilter(key)) {
+      if (key === undefined || key === null) {
+        throw new PlimsollError('PLIMSOLL_FILTER_INVALID', `The primary key of '${name}' cannot be ${String(key)}.`)
+      }
+      return { [primaryKey[0]!.key]: key }
+    }
+    const names = primaryKey.map((column) => column.key)
+    const given = isFilter(key) ? Object.keys(key) : []
+    if (names.length > 0 && given.length === names.length && names.every((part) => given.includes(part)))
+      return key as AnyRow
+    const wanted = names.length > 0 ? `{ ${names.join(', ')} }` : 'nothing, since it has no primary key'
+    throw new PlimsollError(
+      'PLIMSOLL_FILTER_INVALID',
+      `The primary key of '${name}' is ${wanted}, not ${showValue(key)}.`,
+    )
+  }
+
+  #singleKey(): Column {
+    const [column, ...others] = this.model.primaryKey
+    if (column && others.length === 0) return column
+    throw new PlimsollError(
+      'PLIMSOLL_QUERY_INVALID',
+      `inBulk() needs a primary key of one column, which '${this.model.key}' has not; use filter().`,
+    )
+  }
+
+  #step(key: string, next: (spec: QuerySpec) => QuerySpec, more?: readonly WireValue[]): DynamicQuerySet {
+    const values = more && more.length > 0 ? [...this.bound, ...more] : this.bound
+    return new DynamicQuerySet(this.context, this.shape.step(key, next), values)
+  }
+
+  #where(kind: 'filter' | 'exclude', filter: unknown): DynamicQuerySet {
+    const { condition, key, values } = parseFilter(this.context.graph, this.model, {
+      filter,
+      firstSlot: this.bound.length,
+    })
+    const added = kind === 'filter' ? condition : ({ kind: 'notTrue', item: condition } as const)
+    return this.#step(`${kind} ${key}`, (spec) => ({ ...spec, conditions: [...spec.conditions, added] }), values)
+  }
+
+  #prefetch(item: string | RefinedPrefetch): DynamicQuerySet {
+    const { graph, tree } = this.context
+    const firstSlot = this.bound.length
+    if (typeof item === 'string') {
+      const leaf = { as: undefined, spec: undefined, firstSlot }
+      return this.#step(`prefetch ${item}`, (spec) => addPrefetch(graph, spec, { path: item, leaf }))
+    }
+    const { relations } = resolveRelations(graph, this.model, item.path)
+    const all = new DynamicQuerySet(this.context, tree.rootOf(relations.at(-1)!.target), [])
+    const refined: unknown = item.refine(all as never)
+    if (!(refined instanceof DynamicQuerySet) || refined.model !== all.model) {
+      throw new PlimsollError(
+        'PLIMSOLL_QUERY_INVALID',
+        `The callback of prefetch('${item.path}', …) returns the queryset it was given, refined.`,
+      )
+    }
+    const key = `prefetch ${item.path} ${item.as ?? ''} ${refined.shape.id}`
+    const leaf = { as: item.as, spec: refined.shape.spec, firstSlot }
+    return this.#step(key, (spec) => addPrefetch(graph, spec, { path: item.path, leaf }), refined.bound)
+  }
+
+  #chosen(spec: QuerySpec, mode: ColumnChoice['mode'], paths: readonly string[]): Map<string, ColumnChoice> {
+    const chosen = new Map(mode === 'only' ? [] : spec.columns)
+    for (const path of paths) {
+      const { column } = resolveField(this.context.graph, spec.model, path)
+      const level = path.slice(0, Math.max(0, path.lastIndexOf('.')))
+      checkJoined(spec, level, path)
+      const before = chosen.get(level)
+      const keys = new Set(before?.keys)
+      // Deferring a column of an `only` level takes it out of that level.
+      if (before?.mode === 'only' && mode === 'defer') keys.delete(column.key)
+      else keys.add(column.key)
+      chosen.set(level, { mode: before?.mode ?? mode, keys })
+    }
+    return chosen
+  }
+
+  #select(): CompiledSelect {
+    return this.shape.compiled('select', (spec) => compileSelect(spec, { graph: this.context.graph }))
+  }
+
+  #input(): ReadInput {
+    return { executor: this.context.executor, values: this.bound }
+  }
+
+  async #jsonRows(): Promise<Buffer[]> {
+    return readJsonRows(this.#select(), this.#input())
+  }
+
+  /** Flat rows of the given paths, or of all columns when there are none. */
+  #flat(kind: 'values' | 'list', paths: readonly string[]): DynamicQuerySet {
+    return this.#step(`${kind} ${paths.join(',')}`, (spec) => {
+      const wanted = paths.length > 0 ? paths : [...spec.model.columns.keys()]
+      const fields = wanted.map((path) => resolveField(this.context.graph, spec.model, path))
+      return { ...spec, joins: [], prefetches: [], output: { kind, fields } }
+    })
+  }
+
+  #single<T>(rows: readonly T[]): T {
+    if (rows.length === 1) return rows[0]!
+    if (rows.length === 0)
+      throw new PlimsollError('PLIMSOLL_NOT_FOUND', `No row of '${this.model.key}' matches.`, {
+        details: { model: this.model.key },
+      })
+    throw new PlimsollError('PLIMSOLL_NOT_UNIQUE', `More than one row of '${this.model.key}' matches.`, {
+      details: { model: this.model.key },
+    })
+  }
+
+  #page<M extends string | number>(load: () => Promise<LoadedPage<M>>): LazyResult<Page<unknown, M>, JsonPage<M>> {
+    const input = this.#input()
+    return new LazyResult(
+      async () => {
+        const { rows, marks } = await load()
+        return pageValues(rows, input, marks)
+      },
+      async () => {
+        const { rows, marks } = await load()
+        return pageJson(rows, input, marks)
+      },
+    )
+  }
+}
+
+function isFilter(key: unknown): key is AnyRow {
+  return (
+    typeof key === 'object' && key !== null && !(key instanceof Date) && !Buffer.isBuffer(key) && !Array.isArray(key)
+  )
+}
+
+function checkCount(name: string, value: unknown): void {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return
+  throw new PlimsollError('PLIMSOLL_QUERY_INVALID', `${name}() takes a whole number from 0, not ${showValue(value)}.`)
+}
+
+function checkJoined(spec: QuerySpec, level: string, path: string): void {
+  if (level === '' || spec.joins.some((join) => join.path === level || join.path.startsWith(`${level}.`))) return
+  throw new PlimsollError(
+    'PLIMSOLL_QUERY_INVALID',
+    `'${path}' names a column of '${level}', which is not loaded: call selectRelated('${level}') first.`,
+  )
+}
+
+/** DISTINCT ON keeps the first row of each group, so its columns lead the order. */
+function distinctOn({ graph }: DbContext, spec: QuerySpec, paths: readonly string[]): Partial<QuerySpec> {
+  if (paths.length === 0) return { distinct: 'all' }
+  const fields = paths.map((path) => resolveField(graph, spec.model, path))
+  const leading = fields.map((field) => {
+    return spec.order.find((key) => key.path === field.path) ?? { ...field, descending: false, nulls: 'last' as const }
+  })
+  return { distinct: fields, order: [...leading, ...spec.order.filter((key) => !paths.includes(key.path))] }
+}

@@ -1,0 +1,56 @@
+import type { JsonSchema } from './field-schema.ts'
+
+/** The schema of the `page` of a list. */
+export const pageSchema: JsonSchema = {
+  type: 'object',
+  description: 'Where the page lies: cursors, or numbers when `page` was given; null at the ends.',
+  required: ['size', 'next', 'previous'],
+  properties: {
+    size: { type: 'integer', minimum: 1 },
+    next: { type: ['string', 'integer', 'null'] },
+    previous: { type: ['string', 'integer', 'null'] },
+    total: { type: 'integer', minimum: 0, description: 'The rows of all pages; only when `total` was given.' },
+  },
+}
+
+/** The schema of a problem document (RFC 9457). */
+export const problemSchema: JsonSchema = {
+  type: 'object',
+  required: ['type', 'title', 'status'],
+  properties: {
+    type: { type: 'string', format: 'uri-reference' },
+    title: { type: 'string' },
+    status: { type: 'integer' },
+    detail: { type: 'string' },
+    code: { type: 'string', description: 'Stable: a program can rely on it.' },
+    parameter: { type: 'string', description: 'The parameter to correct.' },
+    allowed: { type: 'array', items: { type: 'string' }, description: 'What the refused name could have been.' },
+  },
+}
+
+/** Headers that answers share. */
+export const sharedHeaders: Readonly<Record<string, unknown>> = {
+  ETag: { description: 'Send it back as If-None-Match: 304 says that nothing changed.', schema: { type: 'string' } },
+  Link: {
+    description: 'RFC 8288: `next`, `prev`, `first`, and `last` for numbered pages with a total.',
+    schema: { type: 'string' },
+  },
+}
+
+/** Answers that operations share. */
+export const responses: Readonly<Record<string, unknown>> = {
+  NotModified: {
+    description: 'The client has the answer already.',
+    headers: { ETag: { $ref: '#/components/headers/ETag' } },
+  },
+  BadRequest: problem('A parameter is wrong; the problem says which one, and what it could be.'),
+  NotFound: problem('There is no such row.'),
+  Unavailable: {
+    ...problem('The service cannot reach its database at the moment.'),
+    headers: { 'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' } } },
+  },
+}
+
+function problem(description: string): Readonly<Record<string, unknown>> {
+  return { description, content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } }
+}

@@ -1,0 +1,54 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import fastifyPlugin from 'fastify-plugin'
+import type { ApiInfo } from './openapi/openapi-document.ts'
+import type { AddResource } from './resource-options.ts'
+import { mountResource, type MountedResource } from './resource.ts'
+import { serveDescription } from './serve-description.ts'
+
+/** The options of {@link plimsoll}. */
+export interface PlimsollOptions {
+  /** Kept as `fastify.db`, for handlers of your own, unless there is one already. */
+  readonly db?: object | undefined
+  /** Shown in the API description. */
+  readonly info?: ApiInfo | undefined
+  /** Where the API description lies, or false for none. Default `'/openapi.json'`. */
+  readonly openapi?: string | false | undefined
+  /** Where the page of the API description lies, or false for none. Default `'/docs'`; it needs `openapi`. */
+  readonly docs?: string | false | undefined
+  /** Told of errors in resources that are the service's own; they are logged by Fastify too. */
+  readonly onError?: ((error: unknown, request: FastifyRequest) => void) | undefined
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Adds a list and its rows; see {@link AddResource}. */
+    resource: AddResource
+    /** What the plugin was given as `db`. */
+    db: object | undefined
+    /** The resources that were added so far. */
+    readonly plimsollResources: readonly MountedResource[]
+  }
+}
+
+/**
+ * The Fastify plugin: `fastify.resource(path, queryset, options)`, and the description of all resources at `/openapi.json`
+ * with its page at `/docs`. Resources can be added in child plugins too, whose prefixes and hooks then hold for them.
+ *
+ * @example
+ * await fastify.register(plimsoll, { db })
+ * fastify.resource('/posts', db.posts, { fields: ['id', 'title'] })
+ */
+export const plimsoll = fastifyPlugin(addPlimsoll, { fastify: '5.x', name: 'plimsoll' })
+
+// Async, because Fastify takes a plugin that is not for one with a callback.
+async function addPlimsoll(fastify: FastifyInstance, options: PlimsollOptions): Promise<void> {
+  const resources: MountedResource[] = []
+  // Somebody's application may have a `db` of its own already.
+  if (!fastify.hasDecorator('db')) fastify.decorate('db', options.db)
+  fastify.decorate('plimsollResources', resources)
+  fastify.decorate('resource', function resource(this: FastifyInstance, path, queryset, choices) {
+    resources.push(mountResource(this, path, { queryset, options: choices, onError: options.onError }))
+  } satisfies AddResource)
+  const { openapi = '/openapi.json', docs = '/docs', info = {} } = options
+  if (openapi !== false) serveDescription(fastify, { openapi, docs, info, resources })
+}

@@ -1,0 +1,125 @@
+import type { NodePgClient } from 'drizzle-orm/node-postgres'
+import type { WireValue } from '../core/wire.ts'
+
+/**
+ * A statement that is run often: its text never changes, so that every connection can keep it prepared under `name`.
+ * Made once per text by `createStatement` and cached by whoever compiles it.
+ */
+export interface Statement {
+  readonly text: string
+  /** The name of the prepared statement; undefined runs it unnamed. */
+  readonly name: string | undefined
+}
+
+/**
+ * Receives each row as the bytes of its DataRow body: `chunk` from `start` (the two bytes that count the columns) to
+ * `end`. Every column is four bytes of length (-1 for NULL), then that many bytes in PostgreSQL's text format. The bytes
+ * stay valid for as long as `chunk` is referenced.
+ */
+export type RowSink = (chunk: Buffer, start: number, end: number) => void
+
+export interface ExecuteOptions {
+  /** Cancels the statement on the server (a CancelRequest) and rejects with PLIMSOLL_STATEMENT_CANCELLED. */
+  readonly signal?: AbortSignal | undefined
+  /** Overrides the pool's statement time-out, in milliseconds. */
+  readonly timeoutMs?: number | undefined
+}
+
+export interface CommandResult {
+  /** The first word of the command tag: SELECT, INSERT, UPDATE … */
+  readonly command: string
+  /** Rows sent or changed. */
+  readonly rowCount: number
+}
+
+/** One part of a {@link Executor.batch}. */
+export interface BatchItem {
+  readonly statement: Statement
+  readonly values: readonly WireValue[]
+  readonly sink?: RowSink | undefined
+}
+
+/** Runs statements: the pool, or one transaction. */
+export interface Executor {
+  /**
+   * Runs one statement. Outside a transaction it goes to the shared connection with the fewest statements in flight;
+   * inside one (see {@link Postgres.transaction}) it joins that transaction.
+   *
+   * @throws PLIMSOLL_STATEMENT_FAILED, _TIMEOUT, _CANCELLED, PLIMSOLL_CONSTRAINT_VIOLATED, PLIMSOLL_DATABASE_UNREACHABLE …
+   */
+  execute(
+    statement: Statement,
+    values: readonly WireValue[],
+    sink?: RowSink,
+    options?: ExecuteOptions,
+  ): Promise<CommandResult>
+
+  /**
+   * Sends several read statements at once on one connection, in one repeatable-read snapshot, so that they all see the
+   * same rows: `begin isolation level repeatable read read only`, the statements, `commit`, pipelined in one write.
+   * Inside a transaction they simply follow each other. Resolves when all are done.
+   */
+  batch(items: readonly BatchItem[], options?: ExecuteOptions): Promise<void>
+
+  /**
+   * Reads a result of any size in constant memory through a server-side cursor: `sink` is called for the rows of one
+   * chunk, then the generator yields the number of rows of that chunk.
+   */
+  cursor(
+    statement: Statement,
+    values: readonly WireValue[],
+    sink: RowSink,
+    options: ExecuteOptions & { readonly chunkSize: number },
+  ): AsyncGenerator<number, void, void>
+}
+
+export type IsolationLevel = 'read committed' | 'repeatable read' | 'serializable'
+
+export interface TransactionOptions {
+  /** Default: the server's, which is `read committed` unless it was configured otherwise. */
+  readonly isolation?: IsolationLevel | undefined
+  readonly readOnly?: boolean | undefined
+  /** How often the work is run again after a serialization failure or deadlock (SQLSTATE 40001, 40P01). Default 0. */
+  readonly retries?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** One open transaction, or one savepoint in it. */
+export interface Transaction extends Executor {
+  /** Runs `work` in a savepoint of this transaction. */
+  transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>
+  /** Runs `hook` once after the outermost transaction has committed; a rolled-back savepoint drops its hooks. */
+  afterCommit(hook: () => void | Promise<void>): void
+  /** The client for Drizzle: everything it runs is part of this transaction. */
+  readonly client: NodePgClient
+}
+
+export interface Subscription extends AsyncDisposable {
+  /** Stops listening. */
+  close(): Promise<void>
+}
+
+/** The one door to PostgreSQL: shared pipelined connections for reads, a connection of its own for each transaction. */
+export interface Postgres extends Executor, AsyncDisposable {
+  readonly engine: 'postgres' | 'pglite'
+  /** For example 150018 for 15.18. */
+  readonly serverVersion: number
+
+  /**
+   * Runs `work` in a transaction: commits when it resolves, rolls back when it rejects. Statements that `work` runs
+   * through this pool (not only through the transaction it is handed) join the transaction, by AsyncLocalStorage; a
+   * nested call is a savepoint.
+   */
+  transaction<T>(work: (transaction: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>
+
+  /** Calls `handler` for every NOTIFY on `channel`; listens again after a reconnect. */
+  listen(channel: string, handler: (payload: string) => void): Promise<Subscription>
+  /** Sends a NOTIFY (`pg_notify`); inside a transaction it is delivered when that commits. */
+  notify(channel: string, payload?: string): Promise<void>
+
+  /** The client for Drizzle (`drizzle({ client })`): a pool whose statements join the transaction they are run in. */
+  readonly client: NodePgClient
+
+  /** Waits for what is running, then closes every connection. */
+  close(): Promise<void>
+}

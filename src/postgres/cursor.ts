@@ -1,0 +1,53 @@
+import type { WireValue } from '../core/wire.ts'
+import { PlimsollError } from '../core/errors.ts'
+import type { RowSink, Statement } from './contract.ts'
+import { executeOn, runText, type RunTarget } from './execute.ts'
+
+let cursors = 0
+
+/** What a cursor reads, and how. */
+export interface CursorRead {
+  readonly values: readonly WireValue[]
+  readonly sink: RowSink
+  readonly chunkSize: number
+  readonly signal?: AbortSignal | undefined
+  /** True for a cursor that lives outside a transaction (`WITH HOLD`). */
+  readonly hold?: boolean | undefined
+}
+
+/**
+ * `DECLARE … CURSOR`, then `FETCH FORWARD chunkSize` until a chunk comes short. Yields the number of rows of each chunk
+ * after `sink` has had them; the cursor is closed when the loop ends, however it ends.
+ */
+export async function* fetchAll(
+  target: RunTarget,
+  statement: Statement,
+  read: CursorRead,
+): AsyncGenerator<number, void, void> {
+  const { chunkSize, signal } = read
+  if (!Number.isInteger(chunkSize) || chunkSize < 1) {
+    throw new PlimsollError('PLIMSOLL_OPTION_INVALID', `chunkSize is ${chunkSize}; give a whole number of rows from 1.`)
+  }
+  const name = `plimsoll_cursor_${++cursors}`
+  const declare = `declare ${name} no scroll cursor ${read.hold ? 'with hold ' : ''}for ${statement.text}`
+  const fetch = { text: `fetch forward ${chunkSize} from ${name}`, name: undefined }
+  await executeOn(target, { text: declare, name: undefined }, { values: read.values, signal })
+  let failed = false
+  try {
+    for (;;) {
+      const { rowCount } = await executeOn(target, fetch, { values: [], sink: read.sink, signal })
+      if (rowCount > 0) yield rowCount
+      if (rowCount < chunkSize) return
+    }
+  } catch (error) {
+    failed = true
+    throw error
+  } finally {
+    // After an error the transaction is aborted, and the cursor with it.
+    const closed = runText(target, `close ${name}`)
+    if (failed) closed.catch(ignore)
+    else await closed
+  }
+}
+
+function ignore(): void {}

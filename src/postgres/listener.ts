@@ -1,0 +1,143 @@
+import { PlimsollError } from '../core/errors.ts'
+import { backoffMs } from './backoff.ts'
+import type { Subscription } from './contract.ts'
+import { runText, type RunTarget } from './execute.ts'
+import type { Session } from './session.ts'
+import type { SessionOpener } from './session-opener.ts'
+import { closedError } from './shared-sessions.ts'
+
+type Handler = (payload: string) => void
+const retry = { firstMs: 100, mostMs: 5000 }
+
+/** Where LISTEN runs: a session that stays the same for as long as it is up. */
+interface ListeningTarget {
+  /** The target, opened when it is not. */
+  ready(): Promise<RunTarget>
+  close(): void
+}
+
+/** Subscriptions to the channels of one database. */
+export class Listener {
+  readonly #channels = new Map<string, Set<Handler>>()
+  readonly #target: ListeningTarget
+
+  constructor(target: (listener: Listener) => ListeningTarget) {
+    this.#target = target(this)
+  }
+
+  get channels(): Iterable<string> {
+    return this.#channels.keys()
+  }
+
+  /** Hands a notification to the handlers of its channel. */
+  readonly deliver = (channel: string, payload: string): void => {
+    for (const handler of this.#channels.get(channel) ?? []) {
+      try {
+        handler(payload)
+      } catch (error) {
+        process.emitWarning(`A handler of the channel '${channel}' failed: ${String(error)}`, 'PlimsollWarning')
+      }
+    }
+  }
+
+  async listen(channel: string, handler: Handler): Promise<Subscription> {
+    const target = await this.#target.ready()
+    // A handler of its own for each call, so that the same function can subscribe twice.
+    const own: Handler = (payload) => handler(payload)
+    const handlers = this.#channels.get(channel) ?? new Set()
+    handlers.add(own)
+    this.#channels.set(channel, handlers)
+    try {
+      await runText(target, `listen ${quoteName(channel)}`)
+    } catch (error) {
+      this.#leave(channel, own)
+      throw error
+    }
+    const close = async (): Promise<void> => {
+      if (!this.#leave(channel, own)) return
+      await runText(await this.#target.ready(), `unlisten ${quoteName(channel)}`).catch(ignore)
+    }
+    return { close, [Symbol.asyncDispose]: close }
+  }
+
+  close(): void {
+    this.#channels.clear()
+    this.#target.close()
+  }
+
+  /** True when that was the channel's last handler. */
+  #leave(channel: string, handler: Handler): boolean {
+    const handlers = this.#channels.get(channel)
+    if (handlers === undefined || !handlers.delete(handler) || handlers.size > 0) return false
+    return this.#channels.delete(channel)
+  }
+}
+
+/** A session of its own for LISTEN, opened with the first subscription; after a loss it comes back and listens again. */
+export function ownSession(opener: SessionOpener): (listener: Listener) => ListeningTarget {
+  return (listener) => {
+    let opening: Promise<RunTarget> | undefined
+    let current: Session | undefined
+    let closed = false
+    let timer: NodeJS.Timeout | undefined
+
+    const open = async (): Promise<RunTarget> => {
+      const session = await opener.open('listen', { notified: listener.deliver, closed: lost })
+      if (closed) {
+        session.end()
+        throw closedError()
+      }
+      // Unlike an idle pool, somebody is waiting on this connection.
+      current = session
+      const target: RunTarget = { submit: (run) => session.send(run), cancel: (run) => session.cancel(run, 'signal') }
+      for (const channel of listener.channels) await runText(target, `listen ${quoteName(channel)}`)
+      return target
+    }
+    const ready = (): Promise<RunTarget> => {
+      if (closed) return Promise.reject(closedError())
+      if (opener.pooled) return Promise.reject(pooledError())
+      opening ??= open().catch((error: unknown) => {
+        opening = undefined
+        throw error
+      })
+      return opening
+    }
+    const lost = (): void => {
+      opening = undefined
+      current = undefined
+      again(1)
+    }
+    const again = (attempt: number): void => {
+      if (closed || [...listener.channels].length === 0) return
+      clearTimeout(timer)
+      timer = setTimeout(() => void ready().catch(() => again(attempt + 1)), backoffMs(attempt, retry))
+      timer.unref()
+    }
+    return {
+      ready,
+      close: () => {
+        closed = true
+        clearTimeout(timer)
+        current?.end()
+      },
+    }
+  }
+}
+
+/** LISTEN on the session that everything shares. */
+export function sharedSession(shared: RunTarget): (listener: Listener) => ListeningTarget {
+  return () => ({ ready: () => Promise.resolve(shared), close: ignore })
+}
+
+function quoteName(channel: string): string {
+  return `"${channel.replaceAll('"', '""')}"`
+}
+
+function pooledError(): PlimsollError {
+  return new PlimsollError(
+    'PLIMSOLL_FEATURE_UNSUPPORTED',
+    'LISTEN does not work through a transaction pooler such as PgBouncer; give the URL of the server itself.',
+  )
+}
+
+function ignore(): void {}

@@ -1,0 +1,84 @@
+import { PlimsollError, showValue } from '../core/errors.ts'
+import { redactUrl } from '../core/redact.ts'
+import { backoffMs } from './backoff.ts'
+import { Clock } from './clock.ts'
+import type { Postgres } from './contract.ts'
+import { PostgresDoor } from './postgres-door.ts'
+import { ExclusivePool, ExclusiveTurns } from './exclusive-sessions.ts'
+import { Listener, ownSession, sharedSession } from './listener.ts'
+import { parsePostgresOptions, type PostgresOptions, type PostgresSettings } from './options.ts'
+import { openPglite } from './pglite/open-pglite.ts'
+import { SessionOpener } from './session-opener.ts'
+import { SharedSessions } from './shared-sessions.ts'
+
+const retry = { firstMs: 100, mostMs: 2000 }
+
+// Waiting helps with none of these: wrong password, wrong role, no such database, wrong start-up parameter.
+const hopeless = /^(?:28|3D|08P01|0A|42)/
+
+/**
+ * Opens the door to a database: `postgres://…`, `pglite:PATH` or `pglite:memory`. Waits up to `startupTimeout` (default
+ * 30s) for a server that cannot be reached yet, and says so through `onWaiting`.
+ *
+ * @throws PLIMSOLL_OPTION_INVALID, PLIMSOLL_PEER_MISSING, PLIMSOLL_DATABASE_UNREACHABLE
+ * @example
+ * const postgres = await openPostgres({ url: 'pglite:memory' })
+ * await postgres.execute(createStatement('select 1'), [], (chunk, start, end) => { … })
+ */
+export async function openPostgres(options: PostgresOptions): Promise<Postgres> {
+  const settings = parsePostgresOptions(options)
+  if (/^postgres(?:ql)?:\/\//.test(settings.url)) return openServer(settings)
+  if (settings.url.startsWith('pglite:')) return openEmbedded(settings)
+  throw new PlimsollError(
+    'PLIMSOLL_OPTION_INVALID',
+    `The database URL is ${showValue(redactUrl(settings.url))}; give postgres://…, pglite:PATH or pglite:memory.`,
+    { details: { option: 'url' } },
+  )
+}
+
+async function openServer(settings: PostgresSettings): Promise<Postgres> {
+  const clock = new Clock((now) => {
+    const sharedBusy = shared.tick(now)
+    return exclusive.tick(now) || sharedBusy
+  })
+  const opener = new SessionOpener(settings, { wake: clock.wake })
+  const shared = new SharedSessions(opener)
+  const exclusive = new ExclusivePool(opener)
+  await startWaiting(shared, settings)
+  shared.fill()
+  const listener = new Listener(ownSession(opener))
+  return new PostgresDoor({ engine: 'postgres', opener, shared, exclusive, listener, clock })
+}
+
+async function openEmbedded(settings: PostgresSettings): Promise<Postgres> {
+  const engine = await openPglite(settings.url)
+  const clock = new Clock((now) => shared.tick(now))
+  const one = { ...settings, sharedConnections: 1, maxSharedConnections: 1, maxPipelineDepth: 10_000 }
+  const opener = new SessionOpener(one, { wake: clock.wake, stream: () => engine.stream() })
+  const shared: SharedSessions = new SharedSessions(opener, (channel, payload) => listener.deliver(channel, payload))
+  const listener = new Listener(sharedSession(shared))
+  const exclusive = new ExclusiveTurns(shared, settings.transactionWaitMs)
+  await shared.start()
+  return new PostgresDoor({ engine: 'pglite', opener, shared, exclusive, listener, clock, closeEngine: engine.close })
+}
+
+async function startWaiting(shared: SharedSessions, settings: PostgresSettings): Promise<void> {
+  const began = performance.now()
+  let saidAt = Number.NEGATIVE_INFINITY
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await shared.start()
+    } catch (error) {
+      const waited = performance.now() - began
+      const { reason } = (error as PlimsollError).details
+      if (waited >= settings.startupTimeoutMs || hopeless.test(String(reason ?? ''))) throw error
+      if (performance.now() - saidAt > 5000) {
+        saidAt = performance.now()
+        const limit = Math.round(settings.startupTimeoutMs / 1000)
+        settings.onWaiting(`Waiting up to ${limit} s for the database. ${(error as Error).message}`)
+      }
+      const delay = Math.min(backoffMs(attempt, retry), settings.startupTimeoutMs - waited)
+      await new Promise((resolve) => setTimeout(resolve, delay))
+    }
+  }
+}

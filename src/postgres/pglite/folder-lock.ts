@@ -1,0 +1,77 @@
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { PlimsollError } from '../../core/errors.ts'
+
+/** The right of one process to a folder of PGlite. */
+export interface FolderLock {
+  release(): Promise<void>
+}
+
+const held = new Set<string>()
+
+/**
+ * Takes the lock of a folder: a file beside it that names this process. A file left by a process that is gone is taken
+ * over.
+ *
+ * @throws PLIMSOLL_DATABASE_UNREACHABLE naming the process that holds it.
+ */
+export async function lockFolder(folder: string): Promise<FolderLock> {
+  const file = `${folder}.lock`
+  if (held.has(file)) throw takenError(folder, process.pid)
+  held.add(file)
+  try {
+    await takeFile(file, folder)
+  } catch (error) {
+    held.delete(file)
+    throw error
+  }
+  const removeAtExit = (): void => rmSync(file, { force: true })
+  process.once('exit', removeAtExit)
+  return {
+    async release() {
+      process.off('exit', removeAtExit)
+      held.delete(file)
+      await rm(file, { force: true })
+    },
+  }
+}
+
+async function takeFile(file: string, folder: string): Promise<void> {
+  const mine = `${process.pid} ${await startOf(process.pid)}`
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await writeFile(file, mine, { flag: 'wx' })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      const holder = await readFile(file, 'utf8').catch(() => '')
+      const [pid, start] = holder.split(' ')
+      if (attempt > 3 || (await alive(Number(pid), start))) throw takenError(folder, Number(pid))
+      await rm(file, { force: true })
+    }
+  }
+}
+
+// A number alone is not enough: after a crash another process may have got it, in a container even this one.
+async function alive(pid: number, start: string | undefined): Promise<boolean> {
+  if (!Number.isInteger(pid) || pid <= 0 || pid === process.pid) return false
+  try {
+    process.kill(pid, 0)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
+  }
+  return start === undefined || start === (await startOf(pid))
+}
+
+// The 22nd field of /proc/PID/stat is when the process started; systems without it fall back to the number alone.
+async function startOf(pid: number): Promise<string> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''
+}
+
+function takenError(folder: string, pid: number): PlimsollError {
+  return new PlimsollError(
+    'PLIMSOLL_DATABASE_UNREACHABLE',
+    `The PGlite folder ${folder} is open in process ${pid}; one process at a time can use it. Stop that process, or set DATABASE_URL to a PostgreSQL server.`,
+    { details: { folder, pid, reason: 'locked' } },
+  )
+}

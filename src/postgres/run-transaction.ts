@@ -1,0 +1,124 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { PlimsollError, isPlimsollError } from '../core/errors.ts'
+import { events } from '../core/events.ts'
+import { backoffMs } from './backoff.ts'
+import type { IsolationLevel, Transaction, TransactionOptions } from './contract.ts'
+import type { ExclusiveSessions } from './exclusive-sessions.ts'
+import { runText } from './execute.ts'
+import type { Session } from './session.ts'
+import { OpenTransaction } from './transaction.ts'
+import type { TransactionScope } from './transaction-scope.ts'
+
+const isolationLevels: readonly IsolationLevel[] = ['read committed', 'repeatable read', 'serializable']
+const retry = { firstMs: 10, mostMs: 1000 }
+
+/** What a transaction runs on. */
+export interface TransactionHouse {
+  readonly sessions: ExclusiveSessions
+  readonly scope: TransactionScope
+}
+
+/** Runs `work` in a transaction of its own; see `Postgres.transaction` in the contract. */
+export async function runTransaction<T>(
+  house: TransactionHouse,
+  work: (transaction: Transaction) => Promise<T>,
+  options: TransactionOptions = {},
+): Promise<T> {
+  const begin = beginText(options)
+  const attempts = 1 + (options.retries ?? 0)
+  for (let attempt = 1; ; attempt++) {
+    const session = await house.sessions.acquire(options.signal)
+    const transaction = new OpenTransaction(session, { scope: house.scope, signal: options.signal })
+    let result: T
+    try {
+      result = await attemptOnce(house, transaction, { session, begin, attempt, work })
+    } catch (error) {
+      const lost = isPlimsollError(transaction.firstFailure ?? error, 'PLIMSOLL_SERIALIZATION_FAILED')
+      if (!lost || attempt >= attempts || options.signal?.aborted) throw error
+      await sleep(backoffMs(attempt, retry))
+      continue
+    } finally {
+      house.sessions.release(session)
+    }
+    await runHooks(house.scope, transaction)
+    return result
+  }
+}
+
+async function attemptOnce<T>(
+  house: TransactionHouse,
+  transaction: OpenTransaction,
+  attempt: {
+    readonly session: Session
+    readonly begin: string
+    readonly attempt: number
+    readonly work: (transaction: Transaction) => Promise<T>
+  },
+): Promise<T> {
+  const began = performance.now()
+  const target = sessionTarget(attempt.session)
+  // Not awaited: it leaves in the same write as the first statement.
+  const begun = runText(target, attempt.begin)
+  begun.catch(ignore)
+  let outcome: 'commit' | 'rollback' = 'rollback'
+  try {
+    const result = await house.scope.run(transaction, () => attempt.work(transaction))
+    transaction.end()
+    await begun
+    const { command } = await runText(target, 'commit')
+    // PostgreSQL answers a commit of an aborted transaction with ROLLBACK, and no error.
+    if (command !== 'COMMIT') throw abortedError(transaction.firstFailure)
+    outcome = 'commit'
+    return result
+  } catch (error) {
+    transaction.end()
+    if (!attempt.session.closed && outcome === 'rollback') await runText(target, 'rollback').catch(ignore)
+    throw error
+  } finally {
+    if (events.hasSubscribers) {
+      const durationMs = performance.now() - began
+      events.publish({ type: 'transaction', outcome, attempt: attempt.attempt, durationMs })
+    }
+  }
+}
+
+/**
+ * The hooks run one after another before the caller learns of the commit. What they throw cannot undo it: it becomes a
+ * process warning, and the transaction stays resolved.
+ */
+async function runHooks(scope: TransactionScope, transaction: OpenTransaction): Promise<void> {
+  for (const hook of transaction.takeHooks()) {
+    try {
+      await scope.exit(hook)
+    } catch (error) {
+      const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      process.emitWarning(`An afterCommit hook failed; the transaction is committed. ${text}`, 'PlimsollWarning')
+    }
+  }
+}
+
+function beginText(options: TransactionOptions): string {
+  const { isolation, readOnly } = options
+  if (isolation !== undefined && !isolationLevels.includes(isolation)) {
+    throw new PlimsollError(
+      'PLIMSOLL_OPTION_INVALID',
+      `isolation is '${isolation}'; give one of ${isolationLevels.map((level) => `'${level}'`).join(', ')}.`,
+    )
+  }
+  const mode = readOnly === undefined ? '' : readOnly ? ' read only' : ' read write'
+  return `begin${isolation === undefined ? '' : ` isolation level ${isolation}`}${mode}`
+}
+
+function sessionTarget(session: Session): Parameters<typeof runText>[0] {
+  return { submit: (run) => session.send(run), cancel: (run) => session.cancel(run, 'signal') }
+}
+
+function abortedError(cause: unknown): PlimsollError {
+  return new PlimsollError(
+    'PLIMSOLL_STATEMENT_FAILED',
+    'The transaction was rolled back: a statement in it had failed, and its error was not passed on.',
+    { cause },
+  )
+}
+
+function ignore(): void {}

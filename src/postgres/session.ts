@@ -1,0 +1,487 @@
+// One file, because it is the life of one connection: what is sent, held back, answered and lost belongs together.
+import { PlimsollError } from '../core/errors.ts'
+import { events } from '../core/events.ts'
+import { readCommandTag } from './command-tag.ts'
+import { PreparedStatements } from './prepared-statements.ts'
+import { isPlainRead, toStatementError, type ServerError } from './sql-state.ts'
+import { RunQueue, type CancelReason, type StatementRun } from './statement-run.ts'
+import { parseMessage } from './wire/parse-message.ts'
+import { FrontendWriter } from './wire/frontend-writer.ts'
+import type { RawClient } from './wire/raw-client.ts'
+
+// Message types of the protocol, by their letters.
+const dataRow = 0x44
+const commandComplete = 0x43
+const readyForQuery = 0x5a
+const parseComplete = 0x31
+const bindComplete = 0x32
+const closeComplete = 0x33
+const emptyQuery = 0x49
+const errorResponse = 0x45
+const rowDescription = 0x54
+const notification = 0x41
+const parameterStatus = 0x53
+const copyInResponse = 0x47
+const idle = 0x49
+const inTransaction = 0x54
+
+// How long a cancelled statement may go on before the connection is taken for dead.
+const deadAfterMs = 5000
+
+/** What a session is used for. */
+export type SessionPurpose = 'shared' | 'transaction' | 'listen'
+
+/** What a session asks of whoever opened it. */
+export interface SessionOwner {
+  /** One statement was answered: there is room for another. */
+  answered?(session: Session): void
+  /** The connection is gone. `repeatable` are reads that can be run again elsewhere. */
+  closed?(session: Session, repeatable: readonly StatementRun[]): void
+  notified?(channel: string, payload: string): void
+}
+
+/** How a session behaves; the same for all sessions of a door. */
+export interface SessionSettings {
+  readonly preparedStatements: number
+  /** Milliseconds after which the client itself stops a statement; 0 never does. */
+  readonly guardMs: number
+  /** True while statements may be named. */
+  readonly named: () => boolean
+  /** Told that the server has lost or already has a statement by our name: the sign of a transaction pooler. */
+  readonly namesFailed: () => void
+  /** Sends a CancelRequest and resolves when the server has acted on it. */
+  readonly cancel: (client: RawClient) => Promise<void>
+  /** Wakes the clock that calls {@link Session.tick}; called with every statement. */
+  readonly wake: () => void
+}
+
+/**
+ * One authenticated connection that sends statements without waiting for the answers of earlier ones. Every statement
+ * ends in its own Sync, so an error touches no neighbour.
+ */
+export class Session {
+  readonly purpose: SessionPurpose
+  readonly client: RawClient
+  /** Statements sent and not answered. */
+  inFlight = 0
+  /** Statements answered since the session was opened. */
+  answered = 0
+  /** True while the statement at the head has run for longer than a tick of the clock. */
+  stalled = false
+  closed = false
+  /** True while the session belongs to one transaction: nobody else sends on it. */
+  reserved = false
+  /** How many statements in flight an AbortSignal can cancel. */
+  cancellable = 0
+  owner: SessionOwner
+
+  readonly #settings: SessionSettings
+  readonly #writer = new FrontendWriter()
+  readonly #sent = new RunQueue()
+  // Runs that wait because a cancellation is on its way, or because they follow a cancellable one in a transaction.
+  readonly #held = new RunQueue()
+  readonly #prepared: PreparedStatements
+  readonly #flush: () => void
+  #flushing = false
+  #fenced = false
+  #cancelOnItsWay = false
+  #status = idle
+  #farewell: ServerError | undefined
+  #seenAnswered = -1
+  #headSince = 0
+
+  constructor(client: RawClient, purpose: SessionPurpose, options: { owner: SessionOwner; settings: SessionSettings }) {
+    this.client = client
+    this.purpose = purpose
+    this.owner = options.owner
+    this.#settings = options.settings
+    this.#prepared = new PreparedStatements(options.settings.preparedStatements)
+    this.#flush = () => {
+      this.#flushing = false
+      if (!this.#writer.empty) this.client.connection.stream.write(this.#writer.take())
+    }
+    client.connection.onMessage = (type, chunk, start, end) => this.#receive(type, chunk, start, end)
+    client.on('error', (error: Error) => this.#lost(error))
+    client.on('end', () => this.#lost(new Error('The connection was closed')))
+  }
+
+  /** True when the server is inside a transaction block, failed or not. */
+  get inTransaction(): boolean {
+    return this.#status !== idle
+  }
+
+  /** True when a new statement may be sent at once. */
+  get open(): boolean {
+    return !this.closed && !this.#fenced
+  }
+
+  /** Sends a run (and its followers), or holds it back while a cancellation is on its way. */
+  send(run: StatementRun): void {
+    if (this.closed) return run.fail(lostError(this.#farewell, run, false))
+    if (this.#mustHold()) return this.#held.push(run)
+    this.#write(run)
+    if (run.followers !== undefined) for (const follower of run.followers) this.#write(follower)
+  }
+
+  /** Stops a run that has been sent; its promise settles when the server has answered. */
+  cancel(run: StatementRun, reason: CancelReason): void {
+    if (run.settled || run.cancelReason !== undefined) return
+    run.cancelReason = reason
+    if (!run.sent || this.closed) return
+    // From here on nothing is sent behind it, so that the CancelRequest cannot meet a newcomer.
+    this.#fenced = true
+    this.#pursueCancel()
+  }
+
+  /** Called by the clock: finds statements that take long, and connections that no longer answer. */
+  tick(now: number): void {
+    if (this.inFlight === 0) {
+      this.#seenAnswered = -1
+      this.stalled = false
+      return
+    }
+    if (this.#seenAnswered !== this.answered) {
+      this.#seenAnswered = this.answered
+      this.#headSince = now
+      this.stalled = false
+      return
+    }
+    this.stalled = true
+    const head = this.#sent.head
+    if (head === undefined) return
+    const limit = head.timeoutMs ?? this.#settings.guardMs
+    const ran = now - this.#headSince
+    if (limit > 0 && ran > limit + deadAfterMs) return this.destroy(new Error('The server has stopped answering'))
+    if (limit > 0 && ran > limit) this.cancel(head, 'timeout')
+    // A CancelRequest that arrives before its statement does nothing: ask again.
+    this.#pursueCancel()
+  }
+
+  /** Closes the connection after what is in flight has been answered. */
+  end(): void {
+    if (this.closed) return
+    this.#flush()
+    this.client.connection.end()
+  }
+
+  /** Cuts the connection; what is in flight fails. */
+  destroy(error?: Error): void {
+    if (this.closed) return
+    this.client.connection.stream.destroy()
+    this.#lost(error ?? new Error('The connection was closed'))
+  }
+
+  /** Takes the statements behind a stalled head that can be run elsewhere; their answers here are ignored. */
+  takeStranded(copy: (run: StatementRun) => StatementRun): StatementRun[] {
+    const taken: StatementRun[] = []
+    for (let run = this.#sent.head?.next; run !== undefined; run = run.next) {
+      if (run.settled || run.grouped || run.cancellable || run.query !== undefined || !isPlainRead(run.text)) continue
+      taken.push(copy(run))
+      run.settled = true
+    }
+    return taken
+  }
+
+  #mustHold(): boolean {
+    return this.#fenced || (this.reserved && this.cancellable > 0) || this.#held.size > 0
+  }
+
+  #write(run: StatementRun): void {
+    const writer = this.#writer
+    if (run.query !== undefined) {
+      if (!this.#writeQuery(run)) return
+    } else {
+      const mark = writer.mark()
+      try {
+        if (run.values === undefined) writer.query(run.text)
+        else this.#writeExtended(run)
+      } catch (error) {
+        writer.rewind(mark)
+        if (run.parsing && run.name !== undefined) this.#prepared.forget(run.name)
+        run.fail(error)
+        return
+      }
+      if (!this.#flushing) {
+        this.#flushing = true
+        process.nextTick(this.#flush)
+      }
+    }
+    run.sent = true
+    run.attempts++
+    if (run.cancellable) this.cancellable++
+    if (events.hasSubscribers) run.startedAt = performance.now()
+    this.#sent.push(run)
+    this.inFlight++
+    this.#settings.wake()
+  }
+
+  #writeExtended(run: StatementRun): void {
+    const writer = this.#writer
+    const name = run.name !== undefined && this.#settings.named() ? run.name : ''
+    if (name === '') {
+      writer.parse('', run.text)
+    } else if (!this.#prepared.use(name)) {
+      const evicted = this.#prepared.add(name)
+      run.parsing = true
+      if (evicted !== undefined) writer.closeStatement(evicted)
+      writer.parse(name, run.text)
+    }
+    writer.bindExecuteSync(name, run.values!)
+  }
+
+  #writeQuery(run: StatementRun): boolean {
+    const query = run.query!
+    this.#flush()
+    if (!this.#settings.named()) query.name = undefined
+    const stream = this.client.connection.stream
+    stream.cork()
+    const error = query.submit(this.client.connection)
+    stream.uncork()
+    if (error === null) return true
+    run.fail(new PlimsollError('PLIMSOLL_QUERY_INVALID', `${error.message}.`, { cause: error }))
+    return false
+  }
+
+  #receive(type: number, chunk: Buffer, start: number, end: number): void {
+    const run = this.#sent.head
+    switch (type) {
+      case dataRow:
+        if (run === undefined || run.failure !== undefined || run.settled) return
+        run.rows++
+        try {
+          if (run.query !== undefined) run.query.handleDataRow(parseMessage(chunk, start, end))
+          else run.sink?.(chunk, start, end)
+        } catch (error) {
+          // The caller's own decoder failed: the connection and the neighbours go on.
+          run.failure = error as Error
+        }
+        return
+      case bindComplete:
+      case closeComplete:
+        return
+      case parseComplete:
+        if (run !== undefined) this.#parsed(run)
+        return
+      case commandComplete:
+        if (run === undefined) return
+        readCommandTag(run, chunk, start, end)
+        run.query?.handleCommandComplete(parseMessage(chunk, start, end), this.client.connection)
+        return
+      case readyForQuery:
+        this.#status = chunk[start]!
+        if (run !== undefined) this.#finish(run)
+        return
+      default:
+        this.#receiveRare(type, run, parseMessage(chunk, start, end))
+    }
+  }
+
+  #receiveRare(type: number, run: StatementRun | undefined, message: unknown): void {
+    if (type === errorResponse) {
+      const error = message as ServerError
+      if (error.severity === 'FATAL' || error.severity === 'PANIC') this.#farewell = error
+      else if (run !== undefined) run.failure ??= error
+    } else if (type === notification) {
+      const { channel, payload } = message as { channel: string; payload: string }
+      this.owner.notified?.(channel, payload)
+    } else if (type === copyInResponse) {
+      this.client.connection.sendCopyFail('COPY from the client is not supported')
+    } else if (run?.query !== undefined) {
+      if (type === rowDescription) run.query.handleRowDescription(message)
+      else if (type === emptyQuery) run.query.handleEmptyQuery(this.client.connection)
+    }
+    if (type === parameterStatus) this.client.emit('parameterStatus', message)
+  }
+
+  #parsed(run: StatementRun): void {
+    run.parsing = false
+    const name = run.query?.name
+    if (name === undefined || name === '') return
+    const connection = this.client.connection
+    connection.parsedStatements[name] = run.text
+    delete connection.submittedNamedStatements[name]
+  }
+
+  #finish(run: StatementRun): void {
+    this.#sent.shift()
+    this.inFlight--
+    this.answered++
+    this.stalled = false
+    if (run.cancellable) this.cancellable--
+    if (run.startedAt > 0) publish(run)
+    const failure = run.failure
+    if (failure !== undefined) this.#refused(run, failure)
+    else if (run.query !== undefined && !run.settled) this.#deliver(run)
+    else run.succeed()
+    if (this.#status !== idle && this.purpose === 'shared' && !run.grouped && !this.reserved)
+      this.#closeStrayTransaction(run)
+    if (this.#fenced) this.#lowerFence()
+    if (this.#held.size > 0) this.#sendHeld()
+    this.owner.answered?.(this)
+  }
+
+  #deliver(run: StatementRun): void {
+    run.query!.handleReadyForQuery(this.client.connection)
+    run.succeed()
+  }
+
+  #refused(run: StatementRun, failure: Error): void {
+    const sqlState = failure instanceof PlimsollError ? undefined : (failure as ServerError).code
+    if (run.parsing && run.name !== undefined) {
+      this.#prepared.forget(run.name)
+      run.parsing = false
+    }
+    if (run.query?.name) delete this.client.connection.submittedNamedStatements[run.query.name]
+    if (!run.settled && this.#canRepeat(run, sqlState)) {
+      run.failure = undefined
+      run.sent = false
+      this.#held.push(run)
+      return
+    }
+    if (!isServerError(failure)) return run.fail(failure)
+    const cancelled = run.cancelReason === 'signal'
+    run.fail(toStatementError(failure, { text: run.text, cancelled }))
+  }
+
+  /** True when the statement had no effect through no fault of its own, and can be sent again. */
+  #canRepeat(run: StatementRun, sqlState: string | undefined): boolean {
+    if (this.#status !== idle || run.grouped || run.rows > 0 || sqlState === undefined) return false
+    // Our CancelRequest was meant for the statement before it.
+    if (sqlState === '57014' && this.#fenced && run.cancelReason === undefined) return isPlainRead(run.text)
+    if (run.name === undefined || run.values === undefined || run.attempts > 2) return false
+    if (sqlState === '26000' || sqlState === '42P05') {
+      // Prepared and yet unknown, or not and yet known: another server connection than last time. When it is merely that
+      // the run which was to prepare it failed, the name has been forgotten already.
+      if (sqlState === '42P05' || this.#prepared.has(run.name)) this.#settings.namesFailed()
+      this.#prepared.forget(run.name)
+      return true
+    }
+    // "cached plan must not change result type": the table was altered since it was prepared.
+    if (sqlState === '0A000' && this.#prepared.has(run.name)) {
+      this.#writer.closeStatement(run.name)
+      this.#prepared.forget(run.name)
+      return true
+    }
+    return false
+  }
+
+  #sendHeld(): void {
+    while (this.#held.size > 0 && !this.#fenced && !(this.reserved && this.cancellable > 0)) {
+      const run = this.#held.shift()!
+      if (run.settled) continue
+      if (run.cancelReason === 'signal') {
+        run.fail(cancelledError())
+        continue
+      }
+      this.#write(run)
+      if (run.followers !== undefined) for (const follower of run.followers) this.#write(follower)
+    }
+  }
+
+  #pursueCancel(): void {
+    const head = this.#sent.head
+    if (head?.cancelReason === undefined || this.#cancelOnItsWay) return
+    this.#cancelOnItsWay = true
+    this.#flush()
+    const done = (): void => {
+      this.#cancelOnItsWay = false
+      this.#lowerFence()
+      this.#sendHeld()
+      this.owner.answered?.(this)
+    }
+    this.#settings.cancel(this.client).then(done, done)
+  }
+
+  /** Lets statements through again once no cancellation is wanted and none is on its way. */
+  #lowerFence(): void {
+    if (this.#cancelOnItsWay || this.closed) return
+    for (let run = this.#sent.head; run !== undefined; run = run.next) {
+      if (run.cancelReason !== undefined) return this.#pursueCancel()
+    }
+    this.#fenced = false
+  }
+
+  // A `begin` on a shared session would take the neighbours' statements into its transaction.
+  #closeStrayTransaction(run: StatementRun): void {
+    if (this.#status !== inTransaction || this.inFlight > 0) return
+    this.#writer.query('rollback')
+    this.#flush()
+    process.emitWarning(
+      `A transaction was begun outside db.transaction and has been rolled back: ${run.text.slice(0, 80)}`,
+      'PlimsollWarning',
+    )
+  }
+
+  #lost(error: Error): void {
+    if (this.closed) return
+    this.closed = true
+    const cause = this.#farewell ?? error
+    const repeatable: StatementRun[] = []
+    for (const run of this.#sent.drain()) {
+      if (run.settled) continue
+      if (run.cancelReason === 'timeout') run.fail(silentError(run))
+      else if (run.cancelReason === 'signal') run.fail(cancelledError())
+      else if (this.#repeatableElsewhere(run)) repeatable.push(run)
+      else run.fail(lostError(cause, run, true))
+    }
+    for (const run of this.#held.drain()) {
+      if (this.purpose === 'shared' && !this.reserved) repeatable.push(run)
+      else run.fail(lostError(cause, run, false))
+    }
+    this.inFlight = 0
+    if (events.hasSubscribers) events.publish({ type: 'connection.close', purpose: this.purpose, error: cause.message })
+    this.owner.closed?.(this, repeatable)
+  }
+
+  #repeatableElsewhere(run: StatementRun): boolean {
+    return (
+      this.purpose === 'shared' &&
+      !this.reserved &&
+      !run.grouped &&
+      run.attempts === 1 &&
+      run.rows === 0 &&
+      run.query === undefined &&
+      isPlainRead(run.text)
+    )
+  }
+}
+
+/** The error of a statement that was stopped before, or while, it ran. */
+export function cancelledError(): PlimsollError {
+  return new PlimsollError('PLIMSOLL_STATEMENT_CANCELLED', 'The statement was cancelled by its AbortSignal.')
+}
+
+function silentError(run: StatementRun): PlimsollError {
+  return new PlimsollError(
+    'PLIMSOLL_STATEMENT_TIMEOUT',
+    'The statement was not answered within its time-out, nor was the request to cancel it; the connection was cut.',
+    { details: { statement: run.text, outcome: isPlainRead(run.text) ? 'none' : 'unknown' } },
+  )
+}
+
+function lostError(cause: Error | undefined, run: StatementRun, sent: boolean): PlimsollError {
+  const unknown = sent && !isPlainRead(run.text)
+  return new PlimsollError(
+    'PLIMSOLL_DATABASE_UNREACHABLE',
+    `The connection to PostgreSQL was lost${cause ? ` (${cause.message})` : ''}${
+      unknown ? ' after the statement was sent: whether it took effect is unknown' : ''
+    }.`,
+    { cause, details: { statement: run.text, outcome: unknown ? 'unknown' : 'none' } },
+  )
+}
+
+function isServerError(error: Error): error is ServerError {
+  return typeof (error as ServerError).severity === 'string' && typeof (error as ServerError).code === 'string'
+}
+
+function publish(run: StatementRun): void {
+  const error = run.failure && isServerError(run.failure) ? run.failure.code : undefined
+  events.publish({
+    type: 'statement',
+    text: run.text,
+    parameters: run.values?.length ?? run.query?.values?.length ?? 0,
+    rows: run.rowCount,
+    durationMs: performance.now() - run.startedAt,
+    ...(error === undefined ? {} : { error }),
+  })
+}

@@ -1,0 +1,116 @@
+import type { PlimsollError } from '../core/errors.ts'
+import type { WireValue } from '../core/wire.ts'
+import type { CommandResult, RowSink } from './contract.ts'
+import type { ServerError } from './sql-state.ts'
+import type { WireQuery } from './wire/pg-internals.ts'
+
+/** Why a running statement is being cancelled on the server. */
+export type CancelReason = 'signal' | 'timeout'
+
+/**
+ * One statement on its way: waiting in a queue, in flight on a session, or settled. A class, so that every run has the
+ * same hidden shape; it is made once per statement and lives in linked lists.
+ */
+export class StatementRun {
+  readonly text: string
+  /** The name it is prepared under; undefined runs it unnamed. */
+  readonly name: string | undefined
+  /** Undefined sends the text as a simple Query. */
+  readonly values: readonly WireValue[] | undefined
+  readonly sink: RowSink | undefined
+  /** Keeps the rows as `pg` shapes them, for Drizzle; replaces `values` and `sink`. */
+  readonly query: WireQuery | undefined
+
+  resolve: (result: CommandResult) => void = ignore
+  reject: (error: unknown) => void = ignore
+  /** The following run in the list that this one is in. */
+  next: StatementRun | undefined = undefined
+  /** Runs that are sent right behind this one, on the same session, whatever happens. */
+  followers: readonly StatementRun[] | undefined = undefined
+  /** True for the parts of a batch: they may leave a transaction open between them, and cannot be repeated alone. */
+  grouped = false
+  /** True when an AbortSignal can cancel it. */
+  cancellable = false
+  /** Milliseconds it may run; undefined takes the session's limit. */
+  timeoutMs: number | undefined = undefined
+  cancelReason: CancelReason | undefined = undefined
+  settled = false
+  /** True once it is on the wire. */
+  sent = false
+  /** True when this run sent a Parse that has not been confirmed. */
+  parsing = false
+  attempts = 0
+  startedAt = 0
+  rows = 0
+  rowCount = 0
+  command = ''
+  failure: ServerError | PlimsollError | Error | undefined = undefined
+  /** Called once when it settles. */
+  onSettled: (() => void) | undefined = undefined
+
+  constructor(
+    text: string,
+    parts: {
+      readonly name?: string | undefined
+      readonly values?: readonly WireValue[] | undefined
+      readonly sink?: RowSink | undefined
+      readonly query?: WireQuery | undefined
+    },
+  ) {
+    this.text = text
+    this.name = parts.name
+    this.values = parts.values
+    this.sink = parts.sink
+    this.query = parts.query
+  }
+
+  /** Resolves the caller's promise, once. */
+  succeed(): void {
+    if (this.settled) return
+    this.settled = true
+    this.onSettled?.()
+    this.resolve({ command: this.command, rowCount: this.rowCount })
+  }
+
+  /** Rejects the caller's promise, once. */
+  fail(error: unknown): void {
+    if (this.settled) return
+    this.settled = true
+    this.onSettled?.()
+    this.reject(error)
+  }
+}
+
+/** A first-in, first-out list of runs, linked through the runs themselves. */
+export class RunQueue {
+  head: StatementRun | undefined = undefined
+  size = 0
+  #tail: StatementRun | undefined = undefined
+
+  push(run: StatementRun): void {
+    run.next = undefined
+    if (this.#tail === undefined) this.head = run
+    else this.#tail.next = run
+    this.#tail = run
+    this.size++
+  }
+
+  shift(): StatementRun | undefined {
+    const run = this.head
+    if (run === undefined) return undefined
+    this.head = run.next
+    if (this.head === undefined) this.#tail = undefined
+    run.next = undefined
+    this.size--
+    return run
+  }
+
+  /** Empties the list and returns what was in it, in order. */
+  drain(): StatementRun[] {
+    const runs: StatementRun[] = []
+    for (let run = this.shift(); run !== undefined; run = this.shift()) runs.push(run)
+    return runs
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,170 @@
+import type { NodePgClient } from 'drizzle-orm/node-postgres'
+import { PlimsollError } from '../core/errors.ts'
+import type { WireValue } from '../core/wire.ts'
+import type { BatchItem, CommandResult, ExecuteOptions, RowSink, Statement, Transaction } from './contract.ts'
+import { fetchAll } from './cursor.ts'
+import { TransactionClient } from './drizzle-client.ts'
+import { checkTimeout, executeOn, runText, settle, type RunTarget } from './execute.ts'
+import type { Session } from './session.ts'
+import type { StatementRun } from './statement-run.ts'
+import type { TransactionScope } from './transaction-scope.ts'
+
+type Hook = () => void | Promise<void>
+
+/** One transaction on one session, or a savepoint in it; everything it runs follows each other on that session. */
+export class OpenTransaction implements Transaction, RunTarget {
+  readonly #session: Session
+  readonly #scope: TransactionScope
+  readonly #parent: OpenTransaction | undefined
+  readonly #signal: AbortSignal | undefined
+  #hooks: Hook[] = []
+  #ended = false
+  #savepoints = 0
+  // Savepoints of one transaction cannot overlap: each waits for the one before.
+  #turn: Promise<unknown> = Promise.resolve()
+  #client: NodePgClient | undefined
+  /** The first error of the server in this transaction, which has aborted it. */
+  firstFailure: unknown
+
+  constructor(
+    session: Session,
+    options: {
+      readonly scope: TransactionScope
+      readonly parent?: OpenTransaction | undefined
+      readonly signal?: AbortSignal | undefined
+    },
+  ) {
+    this.#session = session
+    this.#scope = options.scope
+    this.#parent = options.parent
+    this.#signal = options.signal
+  }
+
+  get client(): NodePgClient {
+    this.#client ??= new TransactionClient(this) as unknown as NodePgClient
+    return this.#client
+  }
+
+  submit(run: StatementRun): void {
+    const reject = run.reject
+    run.reject = (error) => {
+      this.#noteFailure(error)
+      reject(error)
+    }
+    if (this.#ended) return run.fail(endedError(run.text))
+    this.#session.send(run)
+  }
+
+  cancel(run: StatementRun): void {
+    this.#session.cancel(run, 'signal')
+  }
+
+  async execute(
+    statement: Statement,
+    values: readonly WireValue[],
+    sink?: RowSink,
+    options?: ExecuteOptions,
+  ): Promise<CommandResult> {
+    const signal = this.#anySignal(options?.signal)
+    if (options?.timeoutMs === undefined) return executeOn(this, statement, { values, sink, signal })
+    const limit = runText(this, `set local statement_timeout = ${checkTimeout(options.timeoutMs)}`)
+    const result = executeOn(this, statement, { values, sink, signal })
+    // Sent behind it at once; when the statement fails, the savepoint or transaction restores the limit.
+    const restored = runText(this, 'set local statement_timeout to default').catch(ignore)
+    await limit
+    await restored
+    return result
+  }
+
+  async batch(items: readonly BatchItem[], options?: ExecuteOptions): Promise<void> {
+    const results = items.map((item) => this.execute(item.statement, item.values, item.sink, options))
+    for (const outcome of await Promise.allSettled(results)) if (outcome.status === 'rejected') throw outcome.reason
+  }
+
+  cursor(
+    statement: Statement,
+    values: readonly WireValue[],
+    sink: RowSink,
+    options: ExecuteOptions & { readonly chunkSize: number },
+  ): AsyncGenerator<number, void, void> {
+    return fetchAll(this, statement, { ...options, values, sink, signal: this.#anySignal(options.signal) })
+  }
+
+  async transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    const before = this.#turn
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#turn = promise
+    await before
+    try {
+      return await this.#inSavepoint(work)
+    } finally {
+      resolve()
+    }
+  }
+
+  afterCommit(hook: Hook): void {
+    if (this.#ended) throw endedError('afterCommit')
+    this.#hooks.push(hook)
+  }
+
+  /** Runs a query of `pg` in this transaction. */
+  runQuery(run: StatementRun): Promise<CommandResult> {
+    return settle(this, run, this.#signal)
+  }
+
+  /** Refuses everything from here on. */
+  end(): void {
+    this.#ended = true
+  }
+
+  /** The hooks to run after the commit. */
+  takeHooks(): readonly Hook[] {
+    return this.#hooks
+  }
+
+  async #inSavepoint<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    const name = `plimsoll_${this.#depth()}_${++this.#savepoints}`
+    await runText(this, `savepoint ${name}`)
+    const nested = new OpenTransaction(this.#session, { scope: this.#scope, parent: this, signal: this.#signal })
+    try {
+      const result = await this.#scope.run(nested, () => work(nested))
+      nested.end()
+      await runText(this, `release savepoint ${name}`)
+      this.#hooks.push(...nested.#hooks)
+      return result
+    } catch (error) {
+      nested.end()
+      if (!this.#session.closed) {
+        await runText(this, `rollback to savepoint ${name}`)
+        this.firstFailure = undefined
+      }
+      throw error
+    }
+  }
+
+  #depth(): number {
+    let depth = 0
+    for (let outer = this.#parent; outer !== undefined; outer = outer.#parent) depth++
+    return depth
+  }
+
+  #anySignal(signal: AbortSignal | undefined): AbortSignal | undefined {
+    if (signal === undefined || this.#signal === undefined) return signal ?? this.#signal
+    return AbortSignal.any([signal, this.#signal])
+  }
+
+  #noteFailure(error: unknown): void {
+    this.firstFailure ??= error
+    if (this.#parent !== undefined) this.#parent.#noteFailure(error)
+  }
+}
+
+function endedError(text: string): PlimsollError {
+  return new PlimsollError(
+    'PLIMSOLL_TRANSACTION_CLOSED',
+    'The transaction has ended; something was run in it that its callback did not wait for.',
+    { details: { statement: text } },
+  )
+}
+
+function ignore(): void {}

@@ -1,0 +1,5 @@
+export { buildModelGraph } from './model-graph.ts'
+export { indexServes, isUniqueKey } from './index-coverage.ts'
+export { reservedFieldKeys, reservedModelKeys } from './reserved-keys.ts'
+export { supportedDrizzle } from './drizzle-adapter.ts'
+export type { Codec, Column, ForeignKey, Index, JsonKind, Model, ModelGraph, Relation, ValueKind } from './model.ts'

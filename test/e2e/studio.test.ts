@@ -1,0 +1,334 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Client } from 'pg'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
+import { getList, walk } from './api-walk.ts'
+import { missingBrowser, openBrowser } from './browser.ts'
+import { buildWhenStale, launchStudio, startStudio, type StudioProcess } from './studio-process.ts'
+
+const noBrowser = missingBrowser()
+const newestFilm = 6000
+let browser: Browser
+
+beforeAll(async () => {
+  buildWhenStale()
+  if (!noBrowser) browser = await openBrowser()
+})
+
+afterAll(async () => {
+  await browser?.close()
+})
+
+async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'plimsoll-studio-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** A database of its own on the shared server. */
+async function createDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
+  const name = `studio_${process.pid}_${Math.random().toString(36).slice(2, 8)}`
+  const run = async (text: string): Promise<void> => {
+    const client = new Client({ connectionString: inject('postgresUrl') })
+    await client.connect()
+    await client.query(text)
+    await client.end()
+  }
+  await run(`create database ${name}`)
+  const url = new URL(inject('postgresUrl'))
+  url.pathname = `/${name}`
+  return { url: url.href, drop: () => run(`drop database ${name} with (force)`) }
+}
+
+describe.each(['pglite', 'postgres'])('the studio on %s', (engine) => {
+  let studio: StudioProcess
+  const closing: (() => Promise<unknown>)[] = []
+
+  beforeAll(async () => {
+    const cwd = await mkdtemp(join(tmpdir(), 'plimsoll-studio-'))
+    closing.push(() => rm(cwd, { recursive: true, force: true }))
+    const env: Record<string, string> = {}
+    if (engine === 'postgres') {
+      const database = await createDatabase()
+      closing.unshift(database.drop)
+      env['DATABASE_URL'] = database.url
+    }
+    studio = await startStudio({ cwd, env })
+    closing.unshift(studio.stop)
+  })
+
+  afterAll(async () => {
+    for (const close of closing) await close()
+  })
+
+  async function openPage(address = '/', options: BrowserContextOptions = {}): Promise<Page> {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
+    const page = await context.newPage()
+    const complaints: string[] = []
+    page.on('pageerror', (error) => complaints.push(String(error)))
+    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
+    onTestFinished(async () => {
+      await context.close()
+      expect(complaints, 'errors in the console of the browser').toEqual([])
+    })
+    await page.goto(new URL(address, studio.url).href)
+    return page
+  }
+
+  // Programs for the page are texts: the types of the DOM stay out of the project's tests.
+  const idsOf = (page: Page, selector = '#items > [data-id]'): Promise<string[]> =>
+    page.evaluate<string[]>(`[...document.querySelectorAll('${selector}')].map((item) => item.dataset.id)`)
+
+  const scrollY = (page: Page): Promise<number> => page.evaluate<number>('scrollY')
+
+  /** Scrolls to the end of what is there until at least `count` entries are. */
+  async function scrollUntil(page: Page, selector: string, count: number): Promise<void> {
+    await expect
+      .poll(async () => {
+        await page.locator(selector).last().scrollIntoViewIfNeeded()
+        return page.locator(selector).count()
+      })
+      .toBeGreaterThanOrEqual(count)
+  }
+
+  test.each([
+    ['videos', 5_000],
+    ['articles', 1_000],
+    ['channels', 40],
+    ['users', 1_000],
+    ['tags', 40],
+    [`videos/${newestFilm}/comments`, 200],
+  ])('/api/%s answers data and page, and its cursors visit every row once', async (path, least) => {
+    const url = `${studio.url}/api/${path}?size=100`
+    const first = await getList(`${url}&total=exact`)
+    expect(first.page).toEqual({
+      size: 100,
+      next: first.data.length < 100 ? null : expect.any(String),
+      previous: null,
+      total: expect.any(Number),
+    })
+    const ids = await walk(url)
+    expect(ids.length).toBe(first.page.total)
+    expect(ids.length).toBeGreaterThanOrEqual(least)
+    expect(new Set(ids).size).toBe(ids.length)
+  })
+
+  test('a list walked backwards from its middle is the list walked forwards', async () => {
+    const url = `${studio.url}/api/articles?size=50&order=title`
+    const ids = await walk(url)
+    const second = await getList(`${url}&after=${encodeURIComponent((await getList(url)).page.next!)}`)
+    const third = await getList(`${url}&after=${encodeURIComponent(second.page.next!)}`)
+    expect(await walk(url, 'previous', third.page.previous!)).toEqual(ids.slice(0, 100))
+  })
+
+  test('drafts are nowhere: not in the list, not by address, and neither are their comments', async () => {
+    const listed = new Set(await walk(`${studio.url}/api/videos?size=100&fields=id`))
+    const draft = Array.from({ length: newestFilm }, (_, index) => index + 1).find((id) => !listed.has(id))!
+    expect((await fetch(`${studio.url}/api/videos/${draft}`)).status).toBe(404)
+    expect((await getList(`${studio.url}/api/videos/${draft}/comments`)).data).toEqual([])
+  })
+
+  test('the description and its page are served', async () => {
+    const description = (await (await fetch(`${studio.url}/openapi.json`)).json()) as { openapi: string; paths: object }
+    expect(description.openapi).toMatch(/^3\.1\./)
+    expect(Object.keys(description.paths)).toContain('/api/videos')
+    expect((await fetch(`${studio.url}/docs`)).headers.get('content-type')).toContain('text/html')
+  })
+
+  test('the files of the page carry a validator and a policy that allows nothing from elsewhere', async () => {
+    const response = await fetch(studio.url)
+    expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8')
+    expect(response.headers.get('content-security-policy')).toMatch(/^default-src 'none'; script-src 'self';/)
+    const again = await fetch(studio.url, { headers: { 'if-none-match': response.headers.get('etag')! } })
+    expect(again.status).toBe(304)
+    expect((await fetch(`${studio.url}/studio.js`)).headers.get('content-type')).toContain('text/javascript')
+  })
+
+  describe.skipIf(noBrowser !== undefined)('in a browser', () => {
+    test('the list grows through several pages without a repeated film', async () => {
+      const page = await openPage()
+      await page.locator('.film').first().waitFor()
+      expect(await page.locator('#count').textContent()).toMatch(/^5,\d{3} films$/)
+      await scrollUntil(page, '.film', 120)
+      const ids = await idsOf(page)
+      expect(new Set(ids).size).toBe(ids.length)
+      const listed = await walkSome(`${studio.url}/api/videos?size=100`, ids.length)
+      expect(ids.map(Number)).toEqual(listed)
+    })
+
+    test('tag, channel, search and order narrow the list and stand in the address', async () => {
+      const page = await openPage()
+      await page.locator('option[value=tides]').waitFor({ state: 'attached' })
+      await page.getByLabel('Tag').selectOption('tides')
+      await page.getByRole('heading', { level: 1, name: 'Tides' }).waitFor()
+      await page.getByLabel('Order').selectOption('-views')
+      await page.getByLabel('Search').fill('TIDE')
+      await page.waitForURL(/q=TIDE/)
+      const address = new URL(page.url())
+      expect(Object.fromEntries(address.searchParams)).toEqual({ q: 'TIDE', tag: 'tides', order: '-views' })
+      const query = 'filter[tags.slug]=tides&filter[title][ilike]=%25tide%25&order=-views&total=exact&size=24'
+      const expected = await getList(`${studio.url}/api/videos?${query}`)
+      await page
+        .getByText(new RegExp(`^${expected.page.total} films$`))
+        .first()
+        .waitFor()
+      await expect.poll(() => idsOf(page)).toEqual(expected.data.slice(0, 24).map((row) => String(row['id'])))
+      await page.getByRole('button', { name: 'Clear' }).click()
+      await page.waitForURL((url) => url.search === '')
+    })
+
+    test('a film and its comments open, scroll and close by keyboard alone, and the focus comes back', async () => {
+      const page = await openPage()
+      const opener = page.locator('.film .opens').nth(3)
+      await opener.waitFor()
+      await opener.focus()
+      await page.keyboard.press('Enter')
+      const dialog = page.getByRole('dialog')
+      await dialog.getByRole('heading', { level: 3 }).waitFor()
+      expect(await dialog.getByRole('heading', { level: 2 }).textContent()).toBe(await opener.textContent())
+      await page.keyboard.press('Escape')
+      await dialog.waitFor({ state: 'hidden' })
+      await expect.poll(() => page.locator(':focus').textContent()).toBe(await opener.textContent())
+      expect(new URL(page.url()).search).toBe('')
+    })
+
+    test('the comments of a film grow to their end in the panel', async () => {
+      const page = await openPage(`/?video=${newestFilm}`)
+      await page.getByRole('heading', { level: 3, name: '240 comments' }).waitFor()
+      await page.locator('.comment').first().waitFor()
+      await scrollUntil(page, '.comment', 240)
+      await page.getByText('All 240 comments.').waitFor()
+      const ids = await idsOf(page, '.comment')
+      expect(ids.map(Number)).toEqual(await walk(`${studio.url}/api/videos/${newestFilm}/comments?size=100`))
+    })
+
+    test('back, forward and reload keep the list and the place in it', async () => {
+      const page = await openPage()
+      await page.locator('.film').first().waitFor()
+      await scrollUntil(page, '.film', 72)
+      // Out of reach of the end, so that the list has stopped growing when it is looked at.
+      await page.evaluate('scrollTo(0, 400)')
+      await page.locator('#items[aria-busy=false]').waitFor()
+      const [ids, place] = [await idsOf(page), await scrollY(page)]
+      // A dispatched click scrolls nothing into view.
+      await page.getByRole('link', { name: 'Essays' }).first().dispatchEvent('click')
+      await page.locator('.essay').first().waitFor()
+      await page.goBack()
+      await expect.poll(() => idsOf(page)).toEqual(ids)
+      await expect.poll(() => scrollY(page)).toBe(place)
+      await page.reload()
+      await expect.poll(async () => (await idsOf(page)).slice(0, ids.length)).toEqual(ids)
+      await expect.poll(() => scrollY(page)).toBe(place)
+      await page.goForward()
+      await page.locator('.essay').first().waitFor()
+    })
+
+    test.each(['/', '/?view=articles', '/?view=channels', `/?video=${newestFilm}`])(
+      '%s fits a window of 320 pixels',
+      async (address) => {
+        const page = await openPage(address, { viewport: { width: 320, height: 640 } })
+        await page.locator('#items > [data-id]').first().waitFor()
+        const root = 'document.documentElement'
+        const tooWide = await page.evaluate<number>(`${root}.scrollWidth - ${root}.clientWidth`)
+        expect(tooWide).toBeLessThanOrEqual(0)
+      },
+    )
+  })
+
+  async function walkSome(url: string, count: number): Promise<number[]> {
+    const ids: number[] = []
+    let after: string | null = null
+    while (ids.length < count) {
+      const { data, page } = await getList(after ? `${url}&after=${encodeURIComponent(after)}` : url)
+      ids.push(...data.map((row) => row['id'] as number))
+      after = page.next
+    }
+    return ids.slice(0, count)
+  }
+})
+
+describe('starting', () => {
+  test('a second start keeps the data, and SIGTERM ends a studio in peace', async () => {
+    const cwd = await temporaryFolder()
+    const first = await startStudio({ cwd })
+    expect(first.output()).toContain('First start')
+    const films = await getList(`${first.url}/api/videos`)
+    expect(await first.stop()).toBe(0)
+    const second = await startStudio({ cwd })
+    expect(second.output()).not.toContain('First start')
+    expect(await getList(`${second.url}/api/videos`)).toEqual(films)
+    expect(await second.stop()).toBe(0)
+  })
+
+  test('a studio that is killed while it fills its tables is whole after the next start', async () => {
+    const cwd = await temporaryFolder()
+    const killed = launchStudio({ cwd })
+    await killed.saw(/videos/)
+    await killed.kill()
+    expect(killed.output()).not.toContain('done in')
+    const next = await startStudio({ cwd })
+    onTestFinished(() => next.stop().then(() => {}))
+    expect(next.output()).toContain('First start')
+    const { page } = await getList(`${next.url}/api/users?total=exact`)
+    expect(page.total).toBe(2_000)
+    expect((await getList(`${next.url}/api/videos/${newestFilm}/comments?total=exact`)).page.total).toBe(240)
+  })
+
+  test('of two studios that start at once on one PostgreSQL, one fills the tables and both serve', async () => {
+    const database = await createDatabase()
+    onTestFinished(database.drop)
+    const env = { DATABASE_URL: database.url, PLIMSOLL_SECRET: 'the same secret for both, so that cursors are shared' }
+    const both = await Promise.all([1, 2].map(async () => startStudio({ cwd: await temporaryFolder(), env })))
+    onTestFinished(async () => void (await Promise.all(both.map((studio) => studio.stop()))))
+    expect(both.filter((studio) => studio.output().includes('First start')).length).toBe(1)
+    const [one, other] = both.map((studio) => studio.url)
+    const { page } = await getList(`${one}/api/videos`)
+    const after = encodeURIComponent(page.next!)
+    expect(await getList(`${other}/api/videos?after=${after}`)).toEqual(
+      await getList(`${one}/api/videos?after=${after}`),
+    )
+  })
+
+  test('a port in use ends the start with the way out', async () => {
+    const cwd = await temporaryFolder()
+    const first = await startStudio({ cwd })
+    onTestFinished(() => first.stop().then(() => {}))
+    const { port } = new URL(first.url)
+    const second = launchStudio({ cwd: await temporaryFolder(), env: { PORT: port } })
+    expect(await second.exit).toBe(1)
+    expect(second.output()).toContain(`Port ${port} is in use`)
+    expect(second.output()).toContain(`PORT=${Number(port) + 1} npm start`)
+  })
+
+  test('a database that nobody serves is waited for, with a line that says so, and not for ever', async () => {
+    const env = { DATABASE_URL: 'postgres://studio:hidden@127.0.0.1:9/studio?startupTimeout=2s' }
+    const studio = launchStudio({ cwd: await temporaryFolder(), env })
+    expect(await studio.exit).toBe(1)
+    expect(studio.output()).toContain('PLIMSOLL_DATABASE_UNREACHABLE')
+    expect(studio.output()).toContain('127.0.0.1:9')
+    expect(studio.output()).not.toContain('hidden')
+  })
+
+  test.skipIf(noBrowser !== undefined)(
+    'when the service goes away the page says so, and its button brings the list back',
+    async () => {
+      const cwd = await temporaryFolder()
+      const first = await startStudio({ cwd })
+      const page = await browser.newPage()
+      onTestFinished(() => page.close())
+      await page.goto(first.url)
+      await page.locator('.film').first().waitFor()
+      await first.stop()
+      await page.getByRole('link', { name: 'Essays' }).first().click()
+      const alert = page.getByRole('alert')
+      await alert.getByText('The service cannot be reached.').waitFor()
+      const second = await startStudio({ cwd, env: { PORT: new URL(first.url).port } })
+      onTestFinished(() => second.stop().then(() => {}))
+      await alert.getByRole('button', { name: 'Try again' }).click()
+      await page.locator('.essay').first().waitFor()
+      await alert.waitFor({ state: 'detached' })
+    },
+  )
+})

@@ -1,0 +1,55 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { root, textOf } from './tracked-files.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'plimsoll-ci-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+/** What CI says at its end about a report of Vitest's. */
+function count(report: object | undefined): { line: string | undefined; status: number | null } {
+  const path = join(folder, 'tests.json')
+  rmSync(path, { force: true })
+  if (report) writeFileSync(path, JSON.stringify(report))
+  const run = spawnSync(process.execPath, [join(root, 'scripts/count-tests.ts'), path], { encoding: 'utf8' })
+  return { line: run.stdout.trimEnd().split('\n').at(-1), status: run.status }
+}
+
+const passed = { name: 'a.test.ts', status: 'passed', assertionResults: [{}] }
+const report = {
+  success: true,
+  numPassedTests: 3,
+  numFailedTests: 0,
+  numPendingTests: 0,
+  numTodoTests: 0,
+  testResults: [passed],
+}
+
+describe('CI', () => {
+  test("installs, then runs the README's test command and nothing else", () => {
+    const commands = textOf('.ci/run')
+      .split('\n')
+      .filter((line) => line.startsWith('npm '))
+    expect(commands).toEqual([expect.stringMatching(/^npm ci\b/), 'npm test </dev/null'])
+    expect(textOf('README.md')).toMatch(/^```sh\nnpm test\n```$/m)
+  })
+
+  test('ends with the counts when everything passed', () => {
+    expect(count(report)).toEqual({ line: '3 passed, 0 failed', status: 0 })
+    expect(count({ ...report, numPendingTests: 2 })).toEqual({ line: '3 passed, 0 failed, 2 skipped', status: 0 })
+  })
+
+  test('fails when a test failed, when a file could not be loaded, and when the run itself went wrong', () => {
+    expect(count({ ...report, success: false, numFailedTests: 1 })).toEqual({ line: '3 passed, 1 failed', status: 1 })
+    const broken = { name: 'b.test.ts', status: 'failed', assertionResults: [] }
+    expect(count({ ...report, testResults: [passed, broken] })).toEqual({ line: '3 passed, 1 failed', status: 1 })
+    expect(count({ ...report, success: false }).status).toBe(1)
+  })
+
+  test('fails when no test ran', () => {
+    expect(count(undefined)).toEqual({ line: '0 passed, 1 failed', status: 1 })
+    expect(count({ ...report, numPassedTests: 0, testResults: [] }).status).toBe(1)
+  })
+})
