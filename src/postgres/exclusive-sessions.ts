@@ -164,7 +164,9 @@ export class ExclusivePool implements ExclusiveSessions {
 export class ExclusiveTurns implements ExclusiveSessions {
   readonly #shared: SharedSessions
   readonly #waiters: Waiters
+  readonly #freed = Promise.withResolvers<void>()
   #taken = false
+  #closed = false
 
   constructor(shared: SharedSessions, waitMs: number) {
     this.#shared = shared
@@ -174,7 +176,7 @@ export class ExclusiveTurns implements ExclusiveSessions {
   async acquire(signal?: AbortSignal): Promise<Session> {
     if (signal?.aborted) throw cancelledError()
     const session = this.#shared.sessions[0]
-    if (session === undefined) throw closedError()
+    if (session === undefined || this.#closed) throw closedError()
     if (this.#taken) return this.#waiters.wait(signal)
     this.#taken = true
     session.reserved = true
@@ -187,6 +189,7 @@ export class ExclusiveTurns implements ExclusiveSessions {
     this.#taken = false
     session.reserved = false
     session.owner.answered?.(session)
+    if (this.#closed) this.#freed.resolve()
   }
 
   tick(): boolean {
@@ -194,6 +197,8 @@ export class ExclusiveTurns implements ExclusiveSessions {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     this.#waiters.rejectAll(closedError())
+    if (this.#taken) await this.#freed.promise
   }
 }

@@ -18,9 +18,12 @@ export function executeOn(
     readonly values: readonly WireValue[]
     readonly sink?: RowSink | undefined
     readonly signal?: AbortSignal | undefined
+    /** The time-out that the server was told for this statement. */
+    readonly timeoutMs?: number | undefined
   },
 ): Promise<CommandResult> {
   const run = new StatementRun(statement.text, { name: statement.name, values: parts.values, sink: parts.sink })
+  run.timeoutMs = parts.timeoutMs
   return settle(target, run, parts.signal)
 }
 

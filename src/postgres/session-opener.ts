@@ -7,7 +7,6 @@ import { Session, type SessionOwner, type SessionPurpose, type SessionSettings }
 import type { ServerError } from './sql-state.ts'
 import { RawClient } from './wire/raw-client.ts'
 
-// Added to the server's own limit before the client steps in, so that the server's error, which is exact, comes first.
 const guardGraceMs = 1000
 
 /** Opens the sessions of one door, and keeps what all of them learn about the way to the server. */
@@ -103,6 +102,7 @@ export class SessionOpener {
     return {
       preparedStatements,
       guardMs: embedded || statementTimeoutMs === 0 ? 0 : statementTimeoutMs + grace,
+      graceMs: guardGraceMs,
       named: () => this.#named,
       namesFailed: () => {
         if (this.settings.prepare === 'auto') this.#named = false

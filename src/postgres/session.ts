@@ -3,8 +3,9 @@ import { PlimsollError } from '../core/errors.ts'
 import { events } from '../core/events.ts'
 import { readCommandTag } from './command-tag.ts'
 import { PreparedStatements } from './prepared-statements.ts'
+import { refusedStatement } from './refused-statement.ts'
 import { isPlainRead, toStatementError, type ServerError } from './sql-state.ts'
-import { RunQueue, type CancelReason, type StatementRun } from './statement-run.ts'
+import { RunQueue, StatementRun, type CancelReason } from './statement-run.ts'
 import { parseMessage } from './wire/parse-message.ts'
 import { FrontendWriter } from './wire/frontend-writer.ts'
 import type { RawClient } from './wire/raw-client.ts'
@@ -23,7 +24,6 @@ const notification = 0x41
 const parameterStatus = 0x53
 const copyInResponse = 0x47
 const idle = 0x49
-const inTransaction = 0x54
 
 // How long a cancelled statement may go on before the connection is taken for dead.
 const deadAfterMs = 5000
@@ -45,6 +45,8 @@ export interface SessionSettings {
   readonly preparedStatements: number
   /** Milliseconds after which the client itself stops a statement; 0 never does. */
   readonly guardMs: number
+  /** Milliseconds that the server's own limit is given before the client steps in, so that its error, which is exact, comes first. */
+  readonly graceMs: number
   /** True while statements may be named. */
   readonly named: () => boolean
   /** Told that the server has lost or already has a statement by our name: the sign of a transaction pooler. */
@@ -85,6 +87,7 @@ export class Session {
   #flushing = false
   #fenced = false
   #cancelOnItsWay = false
+  #ending = false
   #status = idle
   #farewell: ServerError | undefined
   #seenAnswered = -1
@@ -149,7 +152,7 @@ export class Session {
     this.stalled = true
     const head = this.#sent.head
     if (head === undefined) return
-    const limit = head.timeoutMs ?? this.#settings.guardMs
+    const limit = head.timeoutMs ? head.timeoutMs + this.#settings.graceMs : (head.timeoutMs ?? this.#settings.guardMs)
     const ran = now - this.#headSince
     if (limit > 0 && ran > limit + deadAfterMs) return this.destroy(new Error('The server has stopped answering'))
     if (limit > 0 && ran > limit) this.cancel(head, 'timeout')
@@ -187,6 +190,8 @@ export class Session {
   }
 
   #write(run: StatementRun): void {
+    const refused = refusedStatement(run.text, { shared: this.purpose === 'shared' && !this.reserved && !run.grouped })
+    if (refused !== undefined) return run.fail(refused)
     const writer = this.#writer
     if (run.query !== undefined) {
       if (!this.#writeQuery(run)) return
@@ -285,7 +290,8 @@ export class Session {
       const { channel, payload } = message as { channel: string; payload: string }
       this.owner.notified?.(channel, payload)
     } else if (type === copyInResponse) {
-      this.client.connection.sendCopyFail('COPY from the client is not supported')
+      // What was sent behind it is now being read as its data: nothing that comes back can be told apart any more.
+      this.destroy(new Error('COPY from the client does not go through a pipeline'))
     } else if (run?.query !== undefined) {
       if (type === rowDescription) run.query.handleRowDescription(message)
       else if (type === emptyQuery) run.query.handleEmptyQuery(this.client.connection)
@@ -314,7 +320,7 @@ export class Session {
     else if (run.query !== undefined && !run.settled) this.#deliver(run)
     else run.succeed()
     if (this.#status !== idle && this.purpose === 'shared' && !run.grouped && !this.reserved)
-      this.#closeStrayTransaction(run)
+      this.#endStrayTransaction(run)
     if (this.#fenced) this.#lowerFence()
     if (this.#held.size > 0) this.#sendHeld()
     this.owner.answered?.(this)
@@ -401,13 +407,18 @@ export class Session {
     this.#fenced = false
   }
 
-  // A `begin` on a shared session would take the neighbours' statements into its transaction.
-  #closeStrayTransaction(run: StatementRun): void {
-    if (this.#status !== inTransaction || this.inFlight > 0) return
-    this.#writer.query('rollback')
-    this.#flush()
+  // Begun inside a text of several statements, or behind a comment. Others were answered in it since: it is kept.
+  #endStrayTransaction(run: StatementRun): void {
+    if (this.#ending) return
+    this.#ending = true
+    const commit = new StatementRun('commit', {})
+    commit.grouped = true
+    commit.onSettled = () => {
+      this.#ending = false
+    }
+    this.#write(commit)
     process.emitWarning(
-      `A transaction was begun outside db.transaction and has been rolled back: ${run.text.slice(0, 80)}`,
+      `A transaction was begun outside db.transaction and has been committed: ${run.text.slice(0, 80)}`,
       'PlimsollWarning',
     )
   }

@@ -67,12 +67,12 @@ export class OpenTransaction implements Transaction, RunTarget {
   ): Promise<CommandResult> {
     const signal = this.#anySignal(options?.signal)
     if (options?.timeoutMs === undefined) return executeOn(this, statement, { values, sink, signal })
-    const limit = runText(this, `set local statement_timeout = ${checkTimeout(options.timeoutMs)}`)
-    const result = executeOn(this, statement, { values, sink, signal })
+    const timeoutMs = checkTimeout(options.timeoutMs)
+    const limit = runText(this, `set local statement_timeout = ${timeoutMs}`)
+    const result = executeOn(this, statement, { values, sink, signal, timeoutMs })
     // Sent behind it at once; when the statement fails, the savepoint or transaction restores the limit.
-    const restored = runText(this, 'set local statement_timeout to default').catch(ignore)
-    await limit
-    await restored
+    const restored = runText(this, 'set local statement_timeout to default')
+    await Promise.allSettled([limit, result, restored])
     return result
   }
 
@@ -166,5 +166,3 @@ function endedError(text: string): PlimsollError {
     { details: { statement: text } },
   )
 }
-
-function ignore(): void {}

@@ -1,9 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Client } from 'pg'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { createDatabase } from '../servers/database.ts'
 import { getList, walk } from './api-walk.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
 import { buildWhenStale, launchStudio, startStudio, type StudioProcess } from './studio-process.ts'
@@ -25,21 +25,6 @@ async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'plimsoll-studio-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   return folder
-}
-
-/** A database of its own on the shared server. */
-async function createDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
-  const name = `studio_${process.pid}_${Math.random().toString(36).slice(2, 8)}`
-  const run = async (text: string): Promise<void> => {
-    const client = new Client({ connectionString: inject('postgresUrl') })
-    await client.connect()
-    await client.query(text)
-    await client.end()
-  }
-  await run(`create database ${name}`)
-  const url = new URL(inject('postgresUrl'))
-  url.pathname = `/${name}`
-  return { url: url.href, drop: () => run(`drop database ${name} with (force)`) }
 }
 
 describe.each(['pglite', 'postgres'])('the studio on %s', (engine) => {

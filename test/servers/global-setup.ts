@@ -1,5 +1,8 @@
 import type { TestProject } from 'vitest/node'
-import { startPostgres } from './postgres.ts'
+import { findBrowser } from '../e2e/browser.ts'
+import { installPackages } from './debian.ts'
+import { findPgBouncer } from './pgbouncer.ts'
+import { findPostgres, startPostgres } from './postgres.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -10,6 +13,12 @@ declare module 'vitest' {
 
 /** One PostgreSQL for the whole run: every test file makes databases of its own on it. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const needed = [
+    { package: 'postgresql', found: findPostgres() },
+    { package: 'pgbouncer', found: findPgBouncer() },
+    { package: 'chromium', found: findBrowser() },
+  ]
+  installPackages(needed.filter(({ found }) => found === undefined).map((need) => need.package))
   const server = await startPostgres()
   project.provide('postgresUrl', server?.url ?? '')
   return async () => {

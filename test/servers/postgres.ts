@@ -1,83 +1,84 @@
-import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
+import { reportMissing } from './debian.ts'
+import { freePort } from './free-port.ts'
+import { ownerOf, type Owner } from './owner.ts'
 
 /** A PostgreSQL server of the tests' own. */
 export interface PostgresServer {
   readonly url: string
+  /** Ends every session at once and throws unwritten state away, as a power cut would. */
+  crash(): Promise<void>
+  /** Starts again after a crash, on the same port with the same data. */
+  restart(): Promise<void>
   stop(): Promise<void>
 }
 
+export interface PostgresServerOptions {
+  /** Settings beside the tests' own, as `name=value`. */
+  readonly settings?: readonly string[]
+  /** Changes the data folder before the first start. As made, it trusts everybody on loopback. */
+  readonly prepare?: (data: string, owner: Owner) => void
+}
+
 /**
- * Starts a PostgreSQL on a free loopback port with its data in a temporary folder. Installs Debian's package when it is
- * missing and we are root; undefined, with the reason printed, when there is none to be had outside CI.
+ * Starts a PostgreSQL on a free loopback port with its data in a temporary folder; undefined, with the reason printed,
+ * when it is not installed outside CI.
  */
-export async function startPostgres(): Promise<PostgresServer | undefined> {
-  const bin = serverPrograms() ?? install()
+export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer | undefined> {
+  const bin = findPostgres()
   if (bin === undefined) {
-    const advice = 'PostgreSQL is not installed (Debian: apt-get install postgresql)'
-    if (process.env['CI']) throw new Error(`${advice}; CI runs no test without it.`)
-    console.warn(`${advice}; every test that needs it is skipped.`)
+    reportMissing('PostgreSQL', 'postgresql')
     return undefined
   }
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-postgres-'))
-  const owner = process.getuid?.() === 0 ? postgresUser(folder) : {}
+  const owner = ownerOf(folder)
   const data = join(folder, 'data')
-  execFileSync(
-    join(bin, 'initdb'),
-    ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '-N'],
-    {
-      ...owner,
-      cwd: folder,
-      stdio: 'ignore',
-    },
-  )
+  const initdb = ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '-N']
+  execFileSync(join(bin, 'initdb'), initdb, { ...owner, cwd: folder, stdio: 'ignore' })
+  options.prepare?.(data, owner)
   const port = await freePort()
   const settings = [
-    `listen_addresses=127.0.0.1`,
+    'listen_addresses=127.0.0.1',
     `unix_socket_directories=${folder}`,
     'fsync=off',
     'max_connections=200',
+    ...(options.settings ?? []),
   ]
   const args = ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])]
-  const server = spawn(join(bin, 'postgres'), args, { ...owner, cwd: folder, stdio: 'ignore' })
-  const url = `postgres://postgres@127.0.0.1:${port}/postgres`
-  await answers(url, server)
+  const socketUrl = `postgres://postgres@localhost:${port}/postgres?host=${encodeURIComponent(folder)}`
+  const run = async (): Promise<ChildProcess> => {
+    const server = spawn(join(bin, 'postgres'), args, { ...owner, cwd: folder, stdio: 'ignore' })
+    await answers(socketUrl, server)
+    return server
+  }
+  let server = await run()
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    const ended = new Promise((resolve) => server.once('exit', resolve))
+    server.kill(signal)
+    await ended
+  }
   return {
-    url,
-    async stop() {
-      const ended = new Promise((resolve) => server.once('exit', resolve))
-      server.kill('SIGINT')
-      await ended
+    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    crash: () => end('SIGQUIT'),
+    restart: async () => {
+      server = await run()
+    },
+    stop: async () => {
+      if (server.exitCode === null) await end('SIGINT')
       rmSync(folder, { recursive: true, force: true })
     },
   }
 }
 
-function serverPrograms(): string | undefined {
+/** The folder of PostgreSQL's programs, the newest version there is. */
+export function findPostgres(): string | undefined {
   const root = '/usr/lib/postgresql'
   const versions = existsSync(root) ? readdirSync(root).toSorted((a, b) => Number(b) - Number(a)) : []
   return versions.map((version) => join(root, version, 'bin')).find((bin) => existsSync(join(bin, 'initdb')))
-}
-
-function install(): string | undefined {
-  if (process.getuid?.() !== 0 || spawnSync('apt-get', ['--version']).status !== 0) return undefined
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  spawnSync('apt-get', ['update', '-q'], { env, stdio: 'ignore' })
-  spawnSync('apt-get', ['install', '-y', '-q', 'postgresql'], { env, stdio: 'ignore' })
-  return serverPrograms()
-}
-
-/** PostgreSQL refuses to run as root, so it runs as the user that its package made. */
-function postgresUser(folder: string): { uid: number; gid: number } {
-  const id = (flag: string): number => Number(execFileSync('id', [flag, 'postgres']))
-  const user = { uid: id('-u'), gid: id('-g') }
-  chownSync(folder, user.uid, user.gid)
-  if (statSync(folder).uid !== user.uid) throw new Error(`${folder} cannot be given to the user postgres.`)
-  return user
 }
 
 async function answers(url: string, server: ChildProcess): Promise<void> {
@@ -94,14 +95,4 @@ async function answers(url: string, server: ChildProcess): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
 }

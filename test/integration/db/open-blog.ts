@@ -1,7 +1,7 @@
-import pg from 'pg'
 import { inject } from 'vitest'
 import { observe } from '../../../src/core/events.ts'
 import { createDb, openPostgres, type Db } from '../../../src/db/index.ts'
+import { createDatabase, embeddedDatabase } from '../../servers/database.ts'
 import { blogSql, relations } from './blog.ts'
 
 /** The engines that every queryset test runs on. */
@@ -16,7 +16,7 @@ export interface Blog {
 
 /** The blog in a database of its own. */
 export async function openBlog(engine: string): Promise<Blog> {
-  const database = engine === 'pglite' ? { url: 'pglite:memory', drop: async () => {} } : await createDatabase()
+  const database = engine === 'pglite' ? embeddedDatabase : await createDatabase()
   const postgres = await openPostgres({ url: database.url })
   const db = createDb({ relations, postgres, secret: 'a secret for tests' })
   for (const statement of blogSql.split(';\n')) if (statement.trim()) await db.drizzle.execute(statement)
@@ -40,17 +40,4 @@ export async function openBlog(engine: string): Promise<Blog> {
       await database.drop()
     },
   }
-}
-
-async function createDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
-  const name = `blog_${process.pid}_${Math.random().toString(36).slice(2, 8)}`
-  const run = async (text: string): Promise<void> => {
-    const client = new pg.Client({ connectionString: inject('postgresUrl') })
-    await client.connect()
-    await client.query(text)
-    await client.end()
-  }
-  await run(`create database ${name}`)
-  const url = Object.assign(new URL(inject('postgresUrl')), { pathname: `/${name}` }).href
-  return { url, drop: () => run(`drop database ${name} with (force)`) }
 }

@@ -7,7 +7,8 @@ import { createApp, type App } from '../../../src/app/index.ts'
 import { createDb } from '../../../src/db/index.ts'
 import { plimsoll, registerResource } from '../../../src/http/index.ts'
 import { openPostgres } from '../../../src/postgres/index.ts'
-import { createDatabase, engines, relations, type Shop } from './shop.ts'
+import { createDatabase } from '../../servers/database.ts'
+import { engines, relations, type Shop } from './shop.ts'
 
 const migration = `create table makers (id int primary key, name text not null, country text);
 --> statement-breakpoint

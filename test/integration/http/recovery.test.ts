@@ -1,45 +1,8 @@
-import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { describe, expect, test, vi } from 'vitest'
 import { createApp } from '../../../src/app/index.ts'
-import { createDatabase, engines, relations } from './shop.ts'
-
-/** A wire to the server that can be cut: what the service sees when its database goes away. */
-class Wire {
-  readonly #target: URL
-  readonly #sockets = new Set<Socket>()
-  #server: Server | undefined
-  #port = 0
-
-  constructor(target: string) {
-    this.#target = new URL(target)
-  }
-
-  get url(): string {
-    const url = new URL(this.#target)
-    url.host = `127.0.0.1:${this.#port}`
-    return url.href
-  }
-
-  async join(): Promise<void> {
-    this.#server = createServer((near) => {
-      const far = connect(Number(this.#target.port || 5432), this.#target.hostname)
-      for (const socket of [near, far]) {
-        this.#sockets.add(socket)
-        socket.on('error', () => {}).on('close', () => this.#sockets.delete(socket))
-      }
-      near.pipe(far).pipe(near)
-    })
-    const server = this.#server
-    await new Promise<void>((resolve) => server.listen(this.#port, '127.0.0.1', resolve))
-    this.#port = (server.address() as AddressInfo).port
-  }
-
-  async cut(): Promise<void> {
-    const closed = new Promise((resolve) => this.#server?.close(resolve))
-    for (const socket of this.#sockets) socket.destroy()
-    await closed
-  }
-}
+import { createDatabase } from '../../servers/database.ts'
+import { Wire } from '../../servers/wire.ts'
+import { engines, relations } from './shop.ts'
 
 describe.runIf(engines.includes('PostgreSQL'))('a database that goes away', () => {
   test('makes requests 503 with Retry-After, and the service recovers by itself when it returns', async () => {

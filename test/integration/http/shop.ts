@@ -3,7 +3,7 @@ import * as pg from 'drizzle-orm/pg-core'
 import { inject } from 'vitest'
 import { createApp, type App } from '../../../src/app/index.ts'
 import { observe } from '../../../src/core/events.ts'
-import { openPostgres } from '../../../src/postgres/index.ts'
+import { createDatabase, embeddedDatabase } from '../../servers/database.ts'
 
 export const makers = pg.pgTable('makers', {
   id: pg.integer().primaryKey(),
@@ -62,7 +62,7 @@ export const engines: readonly string[] = inject('postgresUrl') ? ['PGlite', 'Po
 
 /** A shop with a database of its own on an engine; `close` removes it. */
 export async function openShop(engine: string): Promise<{ app: Shop; close: () => Promise<void> }> {
-  const database = engine === 'PGlite' ? { url: 'pglite:memory', drop: async () => {} } : await createDatabase()
+  const database = engine === 'PGlite' ? embeddedDatabase : await createDatabase()
   const app = await createApp({ relations, databaseUrl: database.url, secret: 'a secret for tests' })
   await fill(app)
   addResources(app)
@@ -145,19 +145,4 @@ async function fill({ db }: Shop): Promise<void> {
     sql`insert into reviews select n, p, 'Review ' || p || ' of ' || n from generate_series(1, 60) n, generate_series(1, 3) p`,
   )
   await db.drizzle.execute(sql`analyze`)
-}
-
-/** A database of its own on the PostgreSQL of the test run. */
-export async function createDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
-  const server = inject('postgresUrl')
-  const name = `http_${process.pid}_${Math.random().toString(36).slice(2)}`
-  const run = async (command: string): Promise<void> => {
-    const postgres = await openPostgres({ url: server })
-    await postgres.execute({ text: `${command} "${name}"`, name: undefined }, [])
-    await postgres.close()
-  }
-  await run('create database')
-  const url = new URL(server)
-  url.pathname = `/${name}`
-  return { url: url.href, drop: () => run('drop database') }
 }

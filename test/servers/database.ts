@@ -1,0 +1,27 @@
+import pg from 'pg'
+import { inject } from 'vitest'
+
+/** A database of a test file's own. */
+export interface Database {
+  readonly url: string
+  drop(): Promise<void>
+}
+
+/** Makes an empty database on the PostgreSQL of the test run, or on the server at `url`. */
+export async function createDatabase(url = inject('postgresUrl')): Promise<Database> {
+  const name = `test_${process.pid}_${Math.random().toString(36).slice(2, 10)}`
+  const run = async (text: string): Promise<void> => {
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    await client.query(text)
+    await client.end()
+  }
+  await run(`create database ${name}`)
+  return {
+    url: Object.assign(new URL(url), { pathname: `/${name}` }).href,
+    drop: () => run(`drop database ${name} with (force)`),
+  }
+}
+
+/** A database inside the test's own process. */
+export const embeddedDatabase: Database = { url: 'pglite:memory', drop: async () => {} }
