@@ -5,6 +5,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     exclude: ['test/types/**', '**/node_modules/**'],
     globalSetup: ['test/servers/global-setup.ts'],
+    // Tests of memory measure it after a collection.
+    execArgv: ['--expose-gc'],
     testTimeout: 30_000,
     hookTimeout: 120_000,
     // A condition is waited for as long as the machine needs: time-outs here only end what has failed anyway.

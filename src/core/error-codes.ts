@@ -40,6 +40,11 @@ export const errorCodes = {
     title: 'A statement took longer than its time-out',
     fix: 'Add the index that the statement needs, or raise `statementTimeout`.',
   },
+  PLIMSOLL_LOCK_UNAVAILABLE: {
+    status: 503,
+    title: 'A lock is held by another transaction',
+    fix: 'Retry, or wait for the lock: without NOWAIT, or with a longer `lock_timeout`.',
+  },
   PLIMSOLL_STATEMENT_CANCELLED: {
     status: 499,
     title: 'A statement was cancelled by its AbortSignal',

@@ -9,6 +9,11 @@ export interface Statement {
   readonly text: string
   /** The name of the prepared statement; undefined runs it unnamed. */
   readonly name: string | undefined
+  /**
+   * True when running it twice changes nothing: it is then sent again after a lost connection, and moved to another one
+   * when a slow statement holds it up. Default false: a SELECT may call a function that writes.
+   */
+  readonly readOnly?: boolean | undefined
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { WireValue } from '../core/wire.ts'
 import { PlimsollError } from '../core/errors.ts'
 import type { RowSink, Statement } from './contract.ts'
-import { executeOn, runText, type RunTarget } from './execute.ts'
+import { checkTimeout, executeOn, runText, type RunTarget } from './execute.ts'
 
 let cursors = 0
 
@@ -11,6 +11,8 @@ export interface CursorRead {
   readonly sink: RowSink
   readonly chunkSize: number
   readonly signal?: AbortSignal | undefined
+  /** For the cursor and each of its fetches, in milliseconds; default: the pool's. Not for one that is held. */
+  readonly timeoutMs?: number | undefined
   /** True for a cursor that lives outside a transaction (`WITH HOLD`). */
   readonly hold?: boolean | undefined
 }
@@ -25,17 +27,19 @@ export async function* fetchAll(
   read: CursorRead,
 ): AsyncGenerator<number, void, void> {
   const { chunkSize, signal } = read
+  const timeoutMs = read.hold || read.timeoutMs === undefined ? undefined : checkTimeout(read.timeoutMs)
   if (!Number.isInteger(chunkSize) || chunkSize < 1) {
     throw new PlimsollError('PLIMSOLL_OPTION_INVALID', `chunkSize is ${chunkSize}; give a whole number of rows from 1.`)
   }
   const name = `plimsoll_cursor_${++cursors}`
   const declare = `declare ${name} no scroll cursor ${read.hold ? 'with hold ' : ''}for ${statement.text}`
   const fetch = { text: `fetch forward ${chunkSize} from ${name}`, name: undefined }
-  await executeOn(target, { text: declare, name: undefined }, { values: read.values, signal })
+  if (timeoutMs !== undefined) await runText(target, `set local statement_timeout = ${timeoutMs}`)
+  await executeOn(target, { text: declare, name: undefined }, { values: read.values, signal, timeoutMs })
   let failed = false
   try {
     for (;;) {
-      const { rowCount } = await executeOn(target, fetch, { values: [], sink: read.sink, signal })
+      const { rowCount } = await executeOn(target, fetch, { values: [], sink: read.sink, signal, timeoutMs })
       if (rowCount > 0) yield rowCount
       if (rowCount < chunkSize) return
     }
@@ -46,7 +50,10 @@ export async function* fetchAll(
     // After an error the transaction is aborted, and the cursor with it.
     const closed = runText(target, `close ${name}`)
     if (failed) closed.catch(ignore)
-    else await closed
+    else {
+      await closed
+      if (timeoutMs !== undefined) await runText(target, 'set local statement_timeout to default')
+    }
   }
 }
 

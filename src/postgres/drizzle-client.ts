@@ -75,6 +75,11 @@ export class TransactionClient extends QueryingClient {
     const verb = /^\s*(begin|start transaction|commit|rollback)\b(?!\s+to\b)/i.exec(text)?.[1]?.toLowerCase()
     if (verb === undefined) return undefined
     if (verb === 'begin' || verb === 'start transaction') {
+      if (!/^\s*(?:begin|start transaction)(?:\s+(?:work|transaction))?\s*;?\s*$/i.test(text)) {
+        throw new Error(
+          `'${text}' inside db.transaction is a savepoint, which has no isolation level or mode of its own`,
+        )
+      }
       const name = `plimsoll_drizzle_${++savepoints}`
       this.#savepoints.push(name)
       return `savepoint ${name}`

@@ -61,8 +61,8 @@ export class SessionClient extends QueryingClient {
   release(error?: Error | boolean): void {
     if (this.#released) return
     this.#released = true
-    if (error) this.#session.destroy()
-    this.#sessions.release(this.#session)
+    if (error) this.#sessions.discard(this.#session)
+    else this.#sessions.release(this.#session)
   }
 
   protected runQuery(

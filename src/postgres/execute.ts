@@ -22,7 +22,9 @@ export function executeOn(
     readonly timeoutMs?: number | undefined
   },
 ): Promise<CommandResult> {
-  const run = new StatementRun(statement.text, { name: statement.name, values: parts.values, sink: parts.sink })
+  const { values, sink } = parts
+  const { name, readOnly } = statement
+  const run = new StatementRun(statement.text, { name, values, sink, readOnly })
   run.timeoutMs = parts.timeoutMs
   return settle(target, run, parts.signal)
 }
@@ -50,7 +52,9 @@ export async function batchOn(target: RunTarget, items: readonly BatchItem[], op
   if (items.length === 0) return
   const runs = [
     new StatementRun('begin isolation level repeatable read read only', {}),
-    ...items.map((item) => new StatementRun(item.statement.text, { ...item, name: item.statement.name })),
+    ...items.map(
+      ({ statement, values, sink }) => new StatementRun(statement.text, { name: statement.name, values, sink }),
+    ),
     new StatementRun('commit', {}),
   ]
   const results = runs.map((run) => {

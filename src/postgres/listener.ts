@@ -13,6 +13,9 @@ const retry = { firstMs: 100, mostMs: 5000 }
 interface ListeningTarget {
   /** The target, opened when it is not. */
   ready(): Promise<RunTarget>
+  /** Told whether anybody listens: while somebody does, the process must not end. */
+  keep(wanted: boolean): void
+  tick(now: number): boolean
   close(): void
 }
 
@@ -20,13 +23,15 @@ interface ListeningTarget {
 export class Listener {
   readonly #channels = new Map<string, Set<Handler>>()
   readonly #target: ListeningTarget
+  // LISTEN and UNLISTEN go out one after another, in the order they were asked for.
+  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(target: (listener: Listener) => ListeningTarget) {
     this.#target = target(this)
   }
 
-  get channels(): Iterable<string> {
-    return this.#channels.keys()
+  get channels(): ReadonlyMap<string, unknown> {
+    return this.#channels
   }
 
   /** Hands a notification to the handlers of its channel. */
@@ -41,23 +46,15 @@ export class Listener {
   }
 
   async listen(channel: string, handler: Handler): Promise<Subscription> {
-    const target = await this.#target.ready()
     // A handler of its own for each call, so that the same function can subscribe twice.
     const own: Handler = (payload) => handler(payload)
-    const handlers = this.#channels.get(channel) ?? new Set()
-    handlers.add(own)
-    this.#channels.set(channel, handlers)
-    try {
-      await runText(target, `listen ${quoteName(channel)}`)
-    } catch (error) {
-      this.#leave(channel, own)
-      throw error
-    }
-    const close = async (): Promise<void> => {
-      if (!this.#leave(channel, own)) return
-      await runText(await this.#target.ready(), `unlisten ${quoteName(channel)}`).catch(ignore)
-    }
+    await this.#inTurn(() => this.#join(channel, own))
+    const close = (): Promise<void> => this.#inTurn(() => this.#leave(channel, own))
     return { close, [Symbol.asyncDispose]: close }
+  }
+
+  tick(now: number): boolean {
+    return this.#target.tick(now)
   }
 
   close(): void {
@@ -65,11 +62,28 @@ export class Listener {
     this.#target.close()
   }
 
-  /** True when that was the channel's last handler. */
-  #leave(channel: string, handler: Handler): boolean {
+  async #join(channel: string, handler: Handler): Promise<void> {
+    const target = await this.#target.ready()
+    await runText(target, `listen ${quoteName(channel)}`)
+    const handlers = this.#channels.get(channel) ?? new Set()
+    this.#channels.set(channel, handlers.add(handler))
+    this.#target.keep(true)
+  }
+
+  async #leave(channel: string, handler: Handler): Promise<void> {
     const handlers = this.#channels.get(channel)
-    if (handlers === undefined || !handlers.delete(handler) || handlers.size > 0) return false
-    return this.#channels.delete(channel)
+    if (handlers === undefined || !handlers.delete(handler) || handlers.size > 0) return
+    this.#channels.delete(channel)
+    this.#target.keep(this.#channels.size > 0)
+    // Without a connection there is nothing to take back.
+    const target = await this.#target.ready().catch(ignore)
+    if (target) await runText(target, `unlisten ${quoteName(channel)}`).catch(ignore)
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work)
+    this.#turn = done.catch(ignore)
+    return done
   }
 }
 
@@ -87,10 +101,10 @@ export function ownSession(opener: SessionOpener): (listener: Listener) => Liste
         session.end()
         throw closedError()
       }
-      // Unlike an idle pool, somebody is waiting on this connection.
       current = session
       const target: RunTarget = { submit: (run) => session.send(run), cancel: (run) => session.cancel(run, 'signal') }
-      for (const channel of listener.channels) await runText(target, `listen ${quoteName(channel)}`)
+      for (const channel of listener.channels.keys()) await runText(target, `listen ${quoteName(channel)}`)
+      keep(listener.channels.size > 0)
       return target
     }
     const ready = (): Promise<RunTarget> => {
@@ -108,13 +122,22 @@ export function ownSession(opener: SessionOpener): (listener: Listener) => Liste
       again(1)
     }
     const again = (attempt: number): void => {
-      if (closed || [...listener.channels].length === 0) return
+      if (closed || listener.channels.size === 0) return
       clearTimeout(timer)
       timer = setTimeout(() => void ready().catch(() => again(attempt + 1)), backoffMs(attempt, retry))
-      timer.unref()
+    }
+    const keep = (wanted: boolean): void => {
+      const stream = current?.client.connection.stream
+      if (wanted) stream?.ref?.()
+      else stream?.unref?.()
     }
     return {
       ready,
+      keep,
+      tick: (now) => {
+        current?.tick(now)
+        return (current?.inFlight ?? 0) > 0
+      },
       close: () => {
         closed = true
         clearTimeout(timer)
@@ -126,7 +149,7 @@ export function ownSession(opener: SessionOpener): (listener: Listener) => Liste
 
 /** LISTEN on the session that everything shares. */
 export function sharedSession(shared: RunTarget): (listener: Listener) => ListeningTarget {
-  return () => ({ ready: () => Promise.resolve(shared), close: ignore })
+  return () => ({ ready: () => Promise.resolve(shared), keep: ignore, tick: () => false, close: ignore })
 }
 
 function quoteName(channel: string): string {

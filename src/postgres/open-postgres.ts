@@ -4,7 +4,8 @@ import { backoffMs } from './backoff.ts'
 import { Clock } from './clock.ts'
 import type { Postgres } from './contract.ts'
 import { PostgresDoor } from './postgres-door.ts'
-import { ExclusivePool, ExclusiveTurns } from './exclusive-sessions.ts'
+import { ExclusivePool } from './exclusive-pool.ts'
+import { ExclusiveTurns } from './exclusive-turns.ts'
 import { Listener, ownSession, sharedSession } from './listener.ts'
 import { parsePostgresOptions, type PostgresOptions, type PostgresSettings } from './options.ts'
 import { openPglite } from './pglite/open-pglite.ts'
@@ -13,8 +14,10 @@ import { SharedSessions } from './shared-sessions.ts'
 
 const retry = { firstMs: 100, mostMs: 2000 }
 
-// Waiting helps with none of these: wrong password, wrong role, no such database, wrong start-up parameter.
-const hopeless = /^(?:28|3D|08P01|0A|42)/
+// Waiting helps with none of these: wrong password, wrong role, no such database, wrong start-up parameter, or a
+// certificate that is not trusted; nor with a password that is missing, or a server without TLS.
+const hopelessCode = /^(?:28|3D|08P01|0A|42|ERR_TLS_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)/
+const hopelessMessage = /does not support SSL|client password must be a (?:non-empty )?string/
 
 /**
  * Opens the door to a database: `postgres://…`, `pglite:PATH` or `pglite:memory`. Waits up to `startupTimeout` (default
@@ -38,16 +41,16 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
 
 async function openServer(settings: PostgresSettings): Promise<Postgres> {
   const clock = new Clock((now) => {
-    const sharedBusy = shared.tick(now)
-    return exclusive.tick(now) || sharedBusy
+    const busy = [shared.tick(now), exclusive.tick(now), listener.tick(now)]
+    return busy.includes(true)
   })
   const opener = new SessionOpener(settings, { wake: clock.wake })
   const shared = new SharedSessions(opener)
   const exclusive = new ExclusivePool(opener)
+  const listener = new Listener(ownSession(opener))
   await startWaiting(shared, settings)
   shared.fill()
-  const listener = new Listener(ownSession(opener))
-  return new PostgresDoor({ engine: 'postgres', opener, shared, exclusive, listener, clock })
+  return new PostgresDoor({ engine: 'postgres', oneSession: false, opener, shared, exclusive, listener, clock })
 }
 
 async function openEmbedded(settings: PostgresSettings): Promise<Postgres> {
@@ -59,7 +62,16 @@ async function openEmbedded(settings: PostgresSettings): Promise<Postgres> {
   const listener = new Listener(sharedSession(shared))
   const exclusive = new ExclusiveTurns(shared, settings.transactionWaitMs)
   await shared.start()
-  return new PostgresDoor({ engine: 'pglite', opener, shared, exclusive, listener, clock, closeEngine: engine.close })
+  return new PostgresDoor({
+    engine: 'pglite',
+    oneSession: true,
+    opener,
+    shared,
+    exclusive,
+    listener,
+    clock,
+    closeEngine: engine.close,
+  })
 }
 
 async function startWaiting(shared: SharedSessions, settings: PostgresSettings): Promise<void> {
@@ -70,8 +82,9 @@ async function startWaiting(shared: SharedSessions, settings: PostgresSettings):
       return await shared.start()
     } catch (error) {
       const waited = performance.now() - began
-      const { reason } = (error as PlimsollError).details
-      if (waited >= settings.startupTimeoutMs || hopeless.test(String(reason ?? ''))) throw error
+      const { details, message } = error as PlimsollError
+      const hopeless = hopelessCode.test(String(details.reason ?? '')) || hopelessMessage.test(message)
+      if (hopeless || waited >= settings.startupTimeoutMs) throw error
       if (performance.now() - saidAt > 5000) {
         saidAt = performance.now()
         const limit = Math.round(settings.startupTimeoutMs / 1000)

@@ -1,4 +1,5 @@
 import type { NodePgClient } from 'drizzle-orm/node-postgres'
+import { PlimsollError } from '../core/errors.ts'
 import type { WireValue } from '../core/wire.ts'
 import type { Clock } from './clock.ts'
 import type {
@@ -15,7 +16,7 @@ import type {
 import { fetchAll } from './cursor.ts'
 import { DrizzlePool } from './drizzle-pool.ts'
 import type { ExclusiveSessions } from './exclusive-sessions.ts'
-import { batchOn, executeOn } from './execute.ts'
+import { batchOn, executeOn, runText } from './execute.ts'
 import type { Listener } from './listener.ts'
 import { runTransaction } from './run-transaction.ts'
 import type { SessionOpener } from './session-opener.ts'
@@ -32,6 +33,8 @@ interface DoorParts {
   readonly exclusive: ExclusiveSessions
   readonly listener: Listener
   readonly clock: Clock
+  /** True when transactions and everything else share one session. */
+  readonly oneSession: boolean
   readonly closeEngine?: (() => Promise<void>) | undefined
 }
 
@@ -42,6 +45,7 @@ export class PostgresDoor implements Postgres {
   readonly #parts: DoorParts
   readonly #shared: SharedSessions
   readonly #scope = new TransactionScope()
+  readonly #running = new Set<Promise<unknown>>()
   #closing: Promise<void> | undefined
 
   constructor(parts: DoorParts) {
@@ -88,31 +92,33 @@ export class PostgresDoor implements Postgres {
     const transaction = this.#scope.current()
     if (transaction !== undefined) return yield* transaction.cursor(statement, values, sink, options)
     const read = { ...options, values, sink }
-    // The one session of PGlite must not be taken for as long as somebody iterates: the result is held instead.
-    if (this.engine === 'pglite') return yield* fetchAll(this.#shared, statement, { ...read, hold: true })
+    // An only session must not be taken for as long as somebody iterates: the result is held instead.
+    if (this.#parts.oneSession) return yield* fetchAll(this.#shared, statement, { ...read, hold: true })
     const session = await this.#parts.exclusive.acquire(options.signal)
     const target = {
       submit: session.send.bind(session),
       cancel: (run: Parameters<typeof session.cancel>[0]) => session.cancel(run, 'signal'),
     }
     try {
-      await executeOn(target, { text: 'begin read only', name: undefined }, { values: [] })
+      await runText(target, 'begin read only')
       yield* fetchAll(target, statement, read)
     } finally {
-      if (!session.closed) {
-        await executeOn(target, { text: 'rollback', name: undefined }, { values: [] }).catch(ignore)
-      }
+      if (!session.closed) await runText(target, 'rollback').catch(ignore)
       this.#parts.exclusive.release(session)
     }
   }
 
   transaction<T>(work: (transaction: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T> {
     const outer = this.#scope.current()
-    if (outer !== undefined) return outer.transaction(work)
-    return runTransaction({ sessions: this.#parts.exclusive, scope: this.#scope }, work, options)
+    if (outer === undefined) {
+      return this.#tracked(runTransaction({ sessions: this.#parts.exclusive, scope: this.#scope }, work, options))
+    }
+    if (options?.isolation === undefined && options?.readOnly === undefined) return outer.transaction(work)
+    return Promise.reject(savepointOptionsError())
   }
 
   listen(channel: string, handler: (payload: string) => void): Promise<Subscription> {
+    if (this.#parts.oneSession && this.#scope.current() !== undefined) return Promise.reject(listenInsideError())
     return this.#parts.listener.listen(channel, handler)
   }
 
@@ -129,13 +135,35 @@ export class PostgresDoor implements Postgres {
     return this.close()
   }
 
+  #tracked<T>(transaction: Promise<T>): Promise<T> {
+    const running: Promise<unknown> = transaction.then(ignore, ignore).finally(() => this.#running.delete(running))
+    this.#running.add(running)
+    return transaction
+  }
+
   async #close(): Promise<void> {
     this.#parts.listener.close()
     await this.#parts.exclusive.close()
+    // Their hooks may still read.
+    await Promise.allSettled(this.#running)
     await this.#shared.close()
     this.#parts.clock.stop()
     await this.#parts.closeEngine?.()
   }
+}
+
+function savepointOptionsError(): PlimsollError {
+  return new PlimsollError(
+    'PLIMSOLL_QUERY_INVALID',
+    'A transaction inside a transaction is a savepoint of it, and cannot have an isolation level or mode of its own; give them to the outer one.',
+  )
+}
+
+function listenInsideError(): PlimsollError {
+  return new PlimsollError(
+    'PLIMSOLL_QUERY_INVALID',
+    'LISTEN inside a transaction of PGlite would wait for that transaction to end; listen before it begins.',
+  )
 }
 
 function ignore(): void {}

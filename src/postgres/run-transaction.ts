@@ -33,7 +33,7 @@ export async function runTransaction<T>(
     try {
       result = await attemptOnce(house, transaction, { session, begin, attempt, work })
     } catch (error) {
-      const lost = isPlimsollError(transaction.firstFailure ?? error, 'PLIMSOLL_SERIALIZATION_FAILED')
+      const lost = transaction.lost || isPlimsollError(error, 'PLIMSOLL_SERIALIZATION_FAILED')
       if (!lost || attempt >= attempts || options.signal?.aborted) throw error
       await sleep(backoffMs(attempt, retry))
       continue
@@ -67,7 +67,7 @@ async function attemptOnce<T>(
     await begun
     const { command } = await runText(target, 'commit')
     // PostgreSQL answers a commit of an aborted transaction with ROLLBACK, and no error.
-    if (command !== 'COMMIT') throw abortedError(transaction.firstFailure)
+    if (command !== 'COMMIT') throw abortedError(transaction.failure)
     outcome = 'commit'
     return result
   } catch (error) {

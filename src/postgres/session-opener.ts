@@ -4,7 +4,9 @@ import { events } from '../core/events.ts'
 import { sendCancelRequest } from './cancel-request.ts'
 import type { PostgresSettings } from './options.ts'
 import { Session, type SessionOwner, type SessionPurpose, type SessionSettings } from './session.ts'
+import { executeOn } from './execute.ts'
 import type { ServerError } from './sql-state.ts'
+import { createStatement } from './statement.ts'
 import { RawClient } from './wire/raw-client.ts'
 
 const guardGraceMs = 1000
@@ -20,6 +22,7 @@ export class SessionOpener {
   /** Wakes the clock of the door. */
   readonly wake: () => void
   #named: boolean
+  #probed = false
 
   constructor(settings: PostgresSettings, options: { readonly wake: () => void; readonly stream?: () => Duplex }) {
     this.settings = settings
@@ -40,6 +43,7 @@ export class SessionOpener {
       const client = await this.#connect()
       this.serverVersion = toVersionNumber(client)
       const session = new Session(client, purpose, { owner, settings: this.#sessionSettings() })
+      if (!this.#probed && this.#stream === undefined) await this.#lookForPooler(session)
       // The clock keeps the process alive while statements run; an idle connection does not.
       client.connection.stream.unref?.()
       if (events.hasSubscribers) {
@@ -51,14 +55,38 @@ export class SessionOpener {
     }
   }
 
+  /** A pooler that is told to ignore the time-out we ask for gives itself away by the server's not having it. */
+  async #lookForPooler(session: Session): Promise<void> {
+    this.#probed = true
+    if (this.pooled) return
+    const { statementTimeoutMs } = this.settings
+    const probe = createStatement(`select current_setting('statement_timeout')::interval = $1::interval`, {
+      prepare: false,
+    })
+    let ours = false
+    const target = { submit: session.send.bind(session), cancel: (): void => {} }
+    await executeOn(target, probe, {
+      values: [`${Math.ceil(statementTimeoutMs)} milliseconds`],
+      // One column of one byte: 't'.
+      sink: (chunk, _start, end) => {
+        ours = chunk[end - 1] === 0x74
+      },
+    })
+    if (!ours) this.#foundPooler()
+  }
+
+  #foundPooler(): void {
+    this.pooled = true
+    if (this.settings.prepare === 'auto') this.#named = false
+  }
+
   async #connect(): Promise<RawClient> {
     try {
       return await this.#connectOnce()
     } catch (error) {
       // A pooler names the parameter that it does not pass on; a server takes all of ours.
       if (this.pooled || (error as ServerError).code !== '08P01') throw error
-      this.pooled = true
-      if (this.settings.prepare === 'auto') this.#named = false
+      this.#foundPooler()
       return await this.#connectOnce()
     }
   }
@@ -76,7 +104,12 @@ export class SessionOpener {
     })
     // Errors of the socket reach connect() as well; without a listener they would end the process.
     client.on('error', ignore)
-    await client.connect()
+    try {
+      await client.connect()
+    } catch (error) {
+      client.connection.stream.destroy()
+      throw error
+    }
     client.serverVersionText = versionSeen.text
     return client
   }
@@ -104,10 +137,8 @@ export class SessionOpener {
       guardMs: embedded || statementTimeoutMs === 0 ? 0 : statementTimeoutMs + grace,
       graceMs: guardGraceMs,
       named: () => this.#named,
-      namesFailed: () => {
-        if (this.settings.prepare === 'auto') this.#named = false
-      },
-      cancel: (client) => (embedded ? Promise.resolve() : sendCancelRequest(client, connectTimeoutMs)),
+      namesFailed: () => this.#foundPooler(),
+      cancel: embedded ? undefined : (client) => sendCancelRequest(client, connectTimeoutMs),
       wake: this.wake,
     }
   }

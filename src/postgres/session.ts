@@ -1,11 +1,12 @@
 // One file, because it is the life of one connection: what is sent, held back, answered and lost belongs together.
 import { PlimsollError } from '../core/errors.ts'
 import { events } from '../core/events.ts'
+import { backoffMs } from './backoff.ts'
 import { readCommandTag } from './command-tag.ts'
 import { PreparedStatements } from './prepared-statements.ts'
 import { refusedStatement } from './refused-statement.ts'
-import { isPlainRead, toStatementError, type ServerError } from './sql-state.ts'
-import { RunQueue, StatementRun, type CancelReason } from './statement-run.ts'
+import { toStatementError, type ServerError } from './sql-state.ts'
+import { RunQueue, StatementRun, type CancelReason, type RunCarrier } from './statement-run.ts'
 import { parseMessage } from './wire/parse-message.ts'
 import { FrontendWriter } from './wire/frontend-writer.ts'
 import type { RawClient } from './wire/raw-client.ts'
@@ -27,6 +28,9 @@ const idle = 0x49
 
 // How long a cancelled statement may go on before the connection is taken for dead.
 const deadAfterMs = 5000
+// How long after a CancelRequest its error may still arrive, at whatever statement then runs.
+const strayCancelMs = 1000
+const cancelAgain = { firstMs: 100, mostMs: 2000 }
 
 /** What a session is used for. */
 export type SessionPurpose = 'shared' | 'transaction' | 'listen'
@@ -49,10 +53,10 @@ export interface SessionSettings {
   readonly graceMs: number
   /** True while statements may be named. */
   readonly named: () => boolean
-  /** Told that the server has lost or already has a statement by our name: the sign of a transaction pooler. */
+  /** Told that the server has lost or already has a statement by our name, which a transaction pooler leads to. */
   readonly namesFailed: () => void
-  /** Sends a CancelRequest and resolves when the server has acted on it. */
-  readonly cancel: (client: RawClient) => Promise<void>
+  /** Sends a CancelRequest and resolves when the server has acted on it; undefined where nothing can be cancelled. */
+  readonly cancel: ((client: RawClient) => Promise<void>) | undefined
   /** Wakes the clock that calls {@link Session.tick}; called with every statement. */
   readonly wake: () => void
 }
@@ -61,7 +65,7 @@ export interface SessionSettings {
  * One authenticated connection that sends statements without waiting for the answers of earlier ones. Every statement
  * ends in its own Sync, so an error touches no neighbour.
  */
-export class Session {
+export class Session implements RunCarrier {
   readonly purpose: SessionPurpose
   readonly client: RawClient
   /** Statements sent and not answered. */
@@ -87,6 +91,10 @@ export class Session {
   #flushing = false
   #fenced = false
   #cancelOnItsWay = false
+  #cancelTries = 0
+  #cancelWantedAt = 0
+  #cancelNextAt = 0
+  #cancelledAt = Number.NEGATIVE_INFINITY
   #ending = false
   #status = idle
   #farewell: ServerError | undefined
@@ -130,7 +138,7 @@ export class Session {
   cancel(run: StatementRun, reason: CancelReason): void {
     if (run.settled || run.cancelReason !== undefined) return
     run.cancelReason = reason
-    if (!run.sent || this.closed) return
+    if (!run.sent || this.closed || this.#settings.cancel === undefined) return
     // From here on nothing is sent behind it, so that the CancelRequest cannot meet a newcomer.
     this.#fenced = true
     this.#pursueCancel()
@@ -156,8 +164,10 @@ export class Session {
     const ran = now - this.#headSince
     if (limit > 0 && ran > limit + deadAfterMs) return this.destroy(new Error('The server has stopped answering'))
     if (limit > 0 && ran > limit) this.cancel(head, 'timeout')
+    if (head.cancelReason === undefined || this.#cancelWantedAt === 0) return
+    if (now - this.#cancelWantedAt > deadAfterMs) return this.destroy(new Error('The server has stopped answering'))
     // A CancelRequest that arrives before its statement does nothing: ask again.
-    this.#pursueCancel()
+    if (now >= this.#cancelNextAt) this.#pursueCancel()
   }
 
   /** Closes the connection after what is in flight has been answered. */
@@ -174,13 +184,18 @@ export class Session {
     this.#lost(error ?? new Error('The connection was closed'))
   }
 
-  /** Takes the statements behind a stalled head that can be run elsewhere; their answers here are ignored. */
-  takeStranded(copy: (run: StatementRun) => StatementRun): StatementRun[] {
+  /** Takes the reads behind a stalled head, to be run elsewhere; their answers here go to nobody. */
+  takeStranded(): StatementRun[] {
     const taken: StatementRun[] = []
-    for (let run = this.#sent.head?.next; run !== undefined; run = run.next) {
-      if (run.settled || run.grouped || run.cancellable || run.query !== undefined || !isPlainRead(run.text)) continue
-      taken.push(copy(run))
-      run.settled = true
+    let before = this.#sent.head
+    for (let run = before?.next; before !== undefined && run !== undefined; run = before.next) {
+      if (run.readOnly && !run.settled && !run.grouped && run.cancelReason === undefined && run.query === undefined) {
+        if (run.cancellable) this.cancellable--
+        const ghost = run.leave()
+        this.#sent.replaceNext(before, ghost)
+        taken.push(run)
+        before = ghost
+      } else before = run
     }
     return taken
   }
@@ -202,7 +217,6 @@ export class Session {
         else this.#writeExtended(run)
       } catch (error) {
         writer.rewind(mark)
-        if (run.parsing && run.name !== undefined) this.#prepared.forget(run.name)
         run.fail(error)
         return
       }
@@ -212,6 +226,7 @@ export class Session {
       }
     }
     run.sent = true
+    run.carrier = this
     run.attempts++
     if (run.cancellable) this.cancellable++
     if (events.hasSubscribers) run.startedAt = performance.now()
@@ -223,15 +238,25 @@ export class Session {
   #writeExtended(run: StatementRun): void {
     const writer = this.#writer
     const name = run.name !== undefined && this.#settings.named() ? run.name : ''
-    if (name === '') {
-      writer.parse('', run.text)
-    } else if (!this.#prepared.use(name)) {
-      const evicted = this.#prepared.add(name)
+    const state = name === '' ? undefined : this.#prepared.use(name)
+    run.trusting = state === 'confirmed'
+    if (state !== undefined) return writer.bindExecuteSync(name, run.values!)
+    let evicted: string | undefined
+    if (name !== '') {
+      evicted = this.#prepared.add(name)
       run.parsing = true
       if (evicted !== undefined) writer.closeStatement(evicted)
-      writer.parse(name, run.text)
     }
-    writer.bindExecuteSync(name, run.values!)
+    try {
+      writer.parse(name, run.text)
+      writer.bindExecuteSync(name, run.values!)
+    } catch (error) {
+      // None of it will be sent.
+      run.parsing = false
+      if (name !== '') this.#prepared.forget(name)
+      if (evicted !== undefined) this.#prepared.restore(evicted)
+      throw error
+    }
   }
 
   #writeQuery(run: StatementRun): boolean {
@@ -301,6 +326,7 @@ export class Session {
 
   #parsed(run: StatementRun): void {
     run.parsing = false
+    if (run.name !== undefined) this.#prepared.confirm(run.name)
     const name = run.query?.name
     if (name === undefined || name === '') return
     const connection = this.client.connection
@@ -313,6 +339,9 @@ export class Session {
     this.inFlight--
     this.answered++
     this.stalled = false
+    this.#cancelTries = 0
+    this.#cancelWantedAt = 0
+    this.#cancelNextAt = 0
     if (run.cancellable) this.cancellable--
     if (run.startedAt > 0) publish(run)
     const failure = run.failure
@@ -332,43 +361,61 @@ export class Session {
   }
 
   #refused(run: StatementRun, failure: Error): void {
-    const sqlState = failure instanceof PlimsollError ? undefined : (failure as ServerError).code
+    const sqlState = isServerError(failure) ? failure.code : undefined
     if (run.parsing && run.name !== undefined) {
       this.#prepared.forget(run.name)
       run.parsing = false
     }
-    if (run.query?.name) delete this.client.connection.submittedNamedStatements[run.query.name]
-    if (!run.settled && this.#canRepeat(run, sqlState)) {
-      run.failure = undefined
-      run.sent = false
+    const hadNoEffect = sqlState !== undefined && this.#forgetStale(run, sqlState)
+    if (hadNoEffect && !run.settled && this.#status === idle && !run.grouped && run.rows === 0 && run.attempts < 4) {
+      run.reset()
       this.#held.push(run)
       return
     }
     if (!isServerError(failure)) return run.fail(failure)
-    const cancelled = run.cancelReason === 'signal'
-    run.fail(toStatementError(failure, { text: run.text, cancelled }))
+    run.fail(toStatementError(failure, { text: run.text, cancelled: run.cancelReason === 'signal' }))
   }
 
-  /** True when the statement had no effect through no fault of its own, and can be sent again. */
-  #canRepeat(run: StatementRun, sqlState: string | undefined): boolean {
-    if (this.#status !== idle || run.grouped || run.rows > 0 || sqlState === undefined) return false
-    // Our CancelRequest was meant for the statement before it.
-    if (sqlState === '57014' && this.#fenced && run.cancelReason === undefined) return isPlainRead(run.text)
-    if (run.name === undefined || run.values === undefined || run.attempts > 2) return false
-    if (sqlState === '26000' || sqlState === '42P05') {
-      // Prepared and yet unknown, or not and yet known: another server connection than last time. When it is merely that
-      // the run which was to prepare it failed, the name has been forgotten already.
-      if (sqlState === '42P05' || this.#prepared.has(run.name)) this.#settings.namesFailed()
-      this.#prepared.forget(run.name)
-      return true
+  /** Draws the consequences of an error that is not the statement's own; true when the statement can be sent again. */
+  #forgetStale(run: StatementRun, sqlState: string | undefined): boolean {
+    const name = run.name ?? run.query?.name
+    if (run.query?.name) delete this.client.connection.submittedNamedStatements[run.query.name]
+    switch (sqlState) {
+      case '57014':
+        // A CancelRequest of ours that was meant for the statement before it.
+        return (
+          run.cancelReason === undefined &&
+          performance.now() - this.#cancelledAt < strayCancelMs &&
+          !/^\s*(?:call|do)\b/i.test(run.text)
+        )
+      case '26000':
+        // Confirmed once and now unknown: this is another server session than then. Merely asked for: the run that was to
+        // prepare it has failed.
+        if (run.trusting && name !== undefined) this.#loseName(name)
+        return run.name !== undefined
+      case '42P05':
+        if (name !== undefined) this.#loseName(name)
+        return run.name !== undefined
+      case '0A000':
+        // "cached plan must not change result type": the table was altered since it was prepared.
+        if (!name || !this.#hasPrepared(name)) return false
+        this.#writer.closeStatement(name)
+        this.#prepared.forget(name)
+        delete this.client.connection.parsedStatements[name]
+        return run.name !== undefined
+      default:
+        return false
     }
-    // "cached plan must not change result type": the table was altered since it was prepared.
-    if (sqlState === '0A000' && this.#prepared.has(run.name)) {
-      this.#writer.closeStatement(run.name)
-      this.#prepared.forget(run.name)
-      return true
-    }
-    return false
+  }
+
+  #loseName(name: string): void {
+    this.#settings.namesFailed()
+    this.#prepared.forget(name)
+    delete this.client.connection.parsedStatements[name]
+  }
+
+  #hasPrepared(name: string): boolean {
+    return this.#prepared.has(name) || this.client.connection.parsedStatements[name] !== undefined
   }
 
   #sendHeld(): void {
@@ -385,24 +432,31 @@ export class Session {
   }
 
   #pursueCancel(): void {
-    const head = this.#sent.head
-    if (head?.cancelReason === undefined || this.#cancelOnItsWay) return
+    const { cancel } = this.#settings
+    if (cancel === undefined || this.#sent.head?.cancelReason === undefined || this.#cancelOnItsWay) return
+    const now = performance.now()
+    if (this.#cancelWantedAt === 0) this.#cancelWantedAt = now
+    this.#cancelNextAt = now + backoffMs(++this.#cancelTries, cancelAgain)
     this.#cancelOnItsWay = true
     this.#flush()
     const done = (): void => {
       this.#cancelOnItsWay = false
+      this.#cancelledAt = performance.now()
       this.#lowerFence()
       this.#sendHeld()
       this.owner.answered?.(this)
     }
-    this.#settings.cancel(this.client).then(done, done)
+    cancel(this.client).then(done, done)
   }
 
   /** Lets statements through again once no cancellation is wanted and none is on its way. */
   #lowerFence(): void {
     if (this.#cancelOnItsWay || this.closed) return
     for (let run = this.#sent.head; run !== undefined; run = run.next) {
-      if (run.cancelReason !== undefined) return this.#pursueCancel()
+      if (run.cancelReason === undefined) continue
+      // The one at the head is asked again by the clock, the others when they come to the head.
+      if (this.#cancelTries === 0) this.#pursueCancel()
+      return
     }
     this.#fenced = false
   }
@@ -446,13 +500,7 @@ export class Session {
 
   #repeatableElsewhere(run: StatementRun): boolean {
     return (
-      this.purpose === 'shared' &&
-      !this.reserved &&
-      !run.grouped &&
-      run.attempts === 1 &&
-      run.rows === 0 &&
-      run.query === undefined &&
-      isPlainRead(run.text)
+      this.purpose === 'shared' && !this.reserved && !run.grouped && run.attempts < 4 && run.rows === 0 && run.readOnly
     )
   }
 }
@@ -466,12 +514,12 @@ function silentError(run: StatementRun): PlimsollError {
   return new PlimsollError(
     'PLIMSOLL_STATEMENT_TIMEOUT',
     'The statement was not answered within its time-out, nor was the request to cancel it; the connection was cut.',
-    { details: { statement: run.text, outcome: isPlainRead(run.text) ? 'none' : 'unknown' } },
+    { details: { statement: run.text, outcome: run.readOnly ? 'none' : 'unknown' } },
   )
 }
 
 function lostError(cause: Error | undefined, run: StatementRun, sent: boolean): PlimsollError {
-  const unknown = sent && !isPlainRead(run.text)
+  const unknown = sent && !run.readOnly
   return new PlimsollError(
     'PLIMSOLL_DATABASE_UNREACHABLE',
     `The connection to PostgreSQL was lost${cause ? ` (${cause.message})` : ''}${

@@ -3,8 +3,7 @@ import { events } from '../core/events.ts'
 import { backoffMs } from './backoff.ts'
 import { cancelledError, type Session } from './session.ts'
 import type { SessionOpener } from './session-opener.ts'
-import { isPlainRead } from './sql-state.ts'
-import { RunQueue, StatementRun } from './statement-run.ts'
+import { RunQueue, type StatementRun } from './statement-run.ts'
 
 const retry = { firstMs: 100, mostMs: 5000 }
 
@@ -45,9 +44,13 @@ export class SharedSessions {
 
   /** Sends a run now, or as soon as a session has room. */
   submit(run: StatementRun): void {
-    const session = this.#waiting.size === 0 ? this.#pick(run) : undefined
-    if (session !== undefined) return session.send(run)
     if (this.#closing) return run.fail(closedError())
+    this.#place(run)
+  }
+
+  #place(run: StatementRun): void {
+    const session = this.#waiting.size === 0 ? this.#pick() : undefined
+    if (session !== undefined) return session.send(run)
     if (this.#down()) return run.fail(this.#lastError)
     run.startedAt = performance.now()
     this.#waiting.push(run)
@@ -62,7 +65,7 @@ export class SharedSessions {
       run.cancelReason = 'signal'
       return run.fail(cancelledError())
     }
-    for (const session of this.#sessions) session.cancel(run, 'signal')
+    run.carrier?.cancel(run, 'signal')
   }
 
   /** Called by the clock; true while anything is in flight or waiting. */
@@ -76,7 +79,7 @@ export class SharedSessions {
     this.#dropOverdue(now)
     if (this.#waiting.size > 0) this.#grow()
     else if (!busy) this.#shrink()
-    return busy
+    return busy || this.#sessions.length > this.#opener.settings.sharedConnections
   }
 
   /** Waits until everything submitted has been answered, then closes the sessions. */
@@ -92,16 +95,13 @@ export class SharedSessions {
     for (const session of this.#sessions) session.end()
   }
 
-  #pick(run: StatementRun): Session | undefined {
+  #pick(): Session | undefined {
     const depth = this.#opener.settings.maxPipelineDepth
     let best: Session | undefined
     for (let index = 0; index < this.#sessions.length; index++) {
       const session = this.#sessions[index]!
       if (session.stalled || session.reserved || !session.open || session.inFlight >= depth) continue
-      if (best !== undefined && session.inFlight >= best.inFlight) continue
-      // A cancellation may hit what comes next; a read can be repeated, anything else waits for another session.
-      if (session.cancellable > 0 && !isPlainRead(run.text)) continue
-      best = session
+      if (best === undefined || session.inFlight < best.inFlight) best = session
     }
     return best
   }
@@ -112,7 +112,7 @@ export class SharedSessions {
         this.#waiting.shift()
         continue
       }
-      const session = this.#pick(this.#waiting.head)
+      const session = this.#pick()
       if (session === undefined) return
       session.send(this.#waiting.shift()!)
     }
@@ -128,7 +128,7 @@ export class SharedSessions {
     if (!free) return this.#grow()
     for (const session of this.#sessions) {
       if (!session.stalled || session.reserved) continue
-      for (const run of session.takeStranded(copyOf)) this.submit(run)
+      for (const run of session.takeStranded()) this.#place(run)
     }
   }
 
@@ -221,10 +221,8 @@ export class SharedSessions {
     const index = this.#sessions.indexOf(session)
     if (index >= 0) this.#sessions.splice(index, 1)
     for (const run of repeatable) {
-      run.sent = false
-      run.cancelReason = undefined
-      run.failure = undefined
-      this.submit(run)
+      run.reset()
+      this.#place(run)
     }
     if (this.#closing) this.#answered()
     else if (this.#missing() > 0 && this.#retryTimer === undefined) this.#openInBackground()
@@ -249,13 +247,4 @@ export function closedError(): PlimsollError {
   return new PlimsollError('PLIMSOLL_DATABASE_UNREACHABLE', 'This connection pool has been closed.', {
     details: { reason: 'closed' },
   })
-}
-
-function copyOf(run: StatementRun): StatementRun {
-  const copy = new StatementRun(run.text, { name: run.name, values: run.values, sink: run.sink })
-  copy.resolve = run.resolve
-  copy.reject = run.reject
-  copy.timeoutMs = run.timeoutMs
-  copy.onSettled = run.onSettled
-  return copy
 }

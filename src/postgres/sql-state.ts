@@ -28,8 +28,10 @@ function codeOfSqlState(sqlState: string | undefined): ErrorCode {
   if (sqlState.startsWith('23')) return 'PLIMSOLL_CONSTRAINT_VIOLATED'
   if (sqlState === '40001' || sqlState === '40P01') return 'PLIMSOLL_SERIALIZATION_FAILED'
   if (sqlState === '57014') return 'PLIMSOLL_STATEMENT_TIMEOUT'
-  if (sqlState === '55P03') return 'PLIMSOLL_STATEMENT_TIMEOUT'
-  if (sqlState.startsWith('08') || lostSession.has(sqlState)) return 'PLIMSOLL_DATABASE_UNREACHABLE'
+  if (sqlState === '55P03') return 'PLIMSOLL_LOCK_UNAVAILABLE'
+  // 08P01, a breach of the protocol, is about the statement; what ends the session has another severity.
+  if ((sqlState.startsWith('08') && sqlState !== '08P01') || lostSession.has(sqlState))
+    return 'PLIMSOLL_DATABASE_UNREACHABLE'
   if (sqlState.startsWith('22')) return 'PLIMSOLL_VALUE_INVALID'
   return 'PLIMSOLL_STATEMENT_FAILED'
 }
@@ -66,17 +68,11 @@ function sentence(code: ErrorCode, cause: ServerError, kind: string | undefined)
       return `PostgreSQL stopped the statement: ${cause.message}.`
     case 'PLIMSOLL_STATEMENT_CANCELLED':
       return 'The statement was cancelled by its AbortSignal.'
+    case 'PLIMSOLL_LOCK_UNAVAILABLE':
+      return `Another transaction holds the lock: ${cause.message}.`
     case 'PLIMSOLL_DATABASE_UNREACHABLE':
       return `PostgreSQL ended the session: ${cause.message}.`
     default:
       return `PostgreSQL refused the statement (${cause.code ?? 'no SQLSTATE'}): ${cause.message}.`
   }
-}
-
-/** A read is a SELECT, VALUES or TABLE without a locking clause: running it twice changes nothing that tables show. */
-export function isPlainRead(text: string): boolean {
-  return (
-    /^\s*(?:select|values|table)\b/i.test(text) &&
-    !/\bfor\s+(?:no\s+key\s+)?(?:update|share|key\s+share)\b|\binto\b/i.test(text)
-  )
 }

@@ -20,6 +20,8 @@ export class StatementRun {
   readonly sink: RowSink | undefined
   /** Keeps the rows as `pg` shapes them, for Drizzle; replaces `values` and `sink`. */
   readonly query: WireQuery | undefined
+  /** True when running it twice changes nothing. */
+  readonly readOnly: boolean
 
   resolve: (result: CommandResult) => void = ignore
   reject: (error: unknown) => void = ignore
@@ -37,8 +39,12 @@ export class StatementRun {
   settled = false
   /** True once it is on the wire. */
   sent = false
+  /** What it was sent on last. */
+  carrier: RunCarrier | undefined = undefined
   /** True when this run sent a Parse that has not been confirmed. */
   parsing = false
+  /** True when it uses a prepared statement that the server had confirmed before it was sent. */
+  trusting = false
   attempts = 0
   startedAt = 0
   rows = 0
@@ -55,6 +61,7 @@ export class StatementRun {
       readonly values?: readonly WireValue[] | undefined
       readonly sink?: RowSink | undefined
       readonly query?: WireQuery | undefined
+      readonly readOnly?: boolean | undefined
     },
   ) {
     this.text = text
@@ -62,6 +69,7 @@ export class StatementRun {
     this.values = parts.values
     this.sink = parts.sink
     this.query = parts.query
+    this.readOnly = parts.readOnly ?? false
   }
 
   /** Resolves the caller's promise, once. */
@@ -78,7 +86,34 @@ export class StatementRun {
     this.settled = true
     this.onSettled?.()
     this.reject(error)
+    // Nobody else would tell them: they leave with this one or not at all.
+    if (!this.sent && this.followers !== undefined) for (const follower of this.followers) follower.fail(error)
   }
+
+  /** Makes it ready to be sent somewhere else, and returns what takes its place where its answer still comes. */
+  leave(): StatementRun {
+    const ghost = new StatementRun(this.text, { name: this.name, values: this.values })
+    ghost.settled = true
+    ghost.sent = true
+    ghost.parsing = this.parsing
+    ghost.trusting = this.trusting
+    this.reset()
+    return ghost
+  }
+
+  /** Forgets what became of it so far. */
+  reset(): void {
+    this.sent = false
+    this.carrier = undefined
+    this.parsing = false
+    this.cancelReason = undefined
+    this.failure = undefined
+  }
+}
+
+/** A session, as a run knows it. */
+export interface RunCarrier {
+  cancel(run: StatementRun, reason: CancelReason): void
 }
 
 /** A first-in, first-out list of runs, linked through the runs themselves. */
@@ -103,6 +138,15 @@ export class RunQueue {
     run.next = undefined
     this.size--
     return run
+  }
+
+  /** Takes out the run behind `before` and puts another in its place. */
+  replaceNext(before: StatementRun, other: StatementRun): void {
+    const run = before.next!
+    other.next = run.next
+    before.next = other
+    if (this.#tail === run) this.#tail = other
+    run.next = undefined
   }
 
   /** Empties the list and returns what was in it, in order. */

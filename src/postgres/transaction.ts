@@ -1,5 +1,5 @@
 import type { NodePgClient } from 'drizzle-orm/node-postgres'
-import { PlimsollError } from '../core/errors.ts'
+import { isPlimsollError, PlimsollError } from '../core/errors.ts'
 import type { WireValue } from '../core/wire.ts'
 import type { BatchItem, CommandResult, ExecuteOptions, RowSink, Statement, Transaction } from './contract.ts'
 import { fetchAll } from './cursor.ts'
@@ -17,14 +17,20 @@ export class OpenTransaction implements Transaction, RunTarget {
   readonly #scope: TransactionScope
   readonly #parent: OpenTransaction | undefined
   readonly #signal: AbortSignal | undefined
+  /** The outermost transaction, which keeps what is known of all of it. */
+  readonly #root: OpenTransaction
   #hooks: Hook[] = []
   #ended = false
   #savepoints = 0
   // Savepoints of one transaction cannot overlap: each waits for the one before.
   #turn: Promise<unknown> = Promise.resolve()
   #client: NodePgClient | undefined
-  /** The first error of the server in this transaction, which has aborted it. */
-  firstFailure: unknown
+  // The savepoint of this transaction that is open now.
+  #open: OpenTransaction | undefined
+  /** Kept by the outermost: the error of the server that has aborted the transaction. */
+  failure: unknown
+  /** Kept by the outermost: true once it has lost against another transaction. */
+  lost = false
 
   constructor(
     session: Session,
@@ -38,6 +44,7 @@ export class OpenTransaction implements Transaction, RunTarget {
     this.#scope = options.scope
     this.#parent = options.parent
     this.#signal = options.signal
+    this.#root = options.parent === undefined ? this : options.parent.#root
   }
 
   get client(): NodePgClient {
@@ -51,7 +58,16 @@ export class OpenTransaction implements Transaction, RunTarget {
       this.#noteFailure(error)
       reject(error)
     }
-    if (this.#ended) return run.fail(endedError(run.text))
+    this.#send(run)
+  }
+
+  #send(run: StatementRun): void {
+    if (this.#over()) return run.fail(endedError(run.text))
+    // Sent while somebody else's savepoint is open, it would be undone with that.
+    if (this.#open !== undefined && !this.#open.#encloses(this.#scope.current())) {
+      void this.#turn.then(() => this.#send(run))
+      return
+    }
     this.#session.send(run)
   }
 
@@ -91,6 +107,11 @@ export class OpenTransaction implements Transaction, RunTarget {
   }
 
   async transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    if (this.#over()) throw endedError('savepoint')
+    // From within a savepoint of this one, the next is a savepoint of that: waiting for its turn would wait for itself.
+    const current = this.#scope.current()
+    if (current !== undefined && this.#open !== undefined && this.#open.#encloses(current))
+      return current.transaction(work)
     const before = this.#turn
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#turn = promise
@@ -103,7 +124,7 @@ export class OpenTransaction implements Transaction, RunTarget {
   }
 
   afterCommit(hook: Hook): void {
-    if (this.#ended) throw endedError('afterCommit')
+    if (this.#over()) throw endedError('afterCommit')
     this.#hooks.push(hook)
   }
 
@@ -124,22 +145,43 @@ export class OpenTransaction implements Transaction, RunTarget {
 
   async #inSavepoint<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
     const name = `plimsoll_${this.#depth()}_${++this.#savepoints}`
-    await runText(this, `savepoint ${name}`)
+    const control = (text: string): Promise<CommandResult> => runText(this.#control, text)
+    await control(`savepoint ${name}`)
     const nested = new OpenTransaction(this.#session, { scope: this.#scope, parent: this, signal: this.#signal })
+    this.#open = nested
     try {
       const result = await this.#scope.run(nested, () => work(nested))
       nested.end()
-      await runText(this, `release savepoint ${name}`)
+      await control(`release savepoint ${name}`)
       this.#hooks.push(...nested.#hooks)
       return result
     } catch (error) {
       nested.end()
-      if (!this.#session.closed) {
-        await runText(this, `rollback to savepoint ${name}`)
-        this.firstFailure = undefined
+      if (!this.#session.closed && !this.#over()) {
+        await control(`rollback to savepoint ${name}`)
+        this.#root.failure = undefined
       }
       throw error
+    } finally {
+      this.#open = undefined
     }
+  }
+
+  /** Where savepoints are opened and ended, whoever asks. */
+  readonly #control: RunTarget = {
+    submit: (run) => (this.#over() ? run.fail(endedError(run.text)) : this.#session.send(run)),
+    cancel: (run) => this.cancel(run),
+  }
+
+  /** True when this one or one around it has ended: the session may be somebody else's by now. */
+  #over(): boolean {
+    return this.#ended || (this.#parent !== undefined && this.#parent.#over())
+  }
+
+  /** True for this transaction and the savepoints within it. */
+  #encloses(other: OpenTransaction | undefined): boolean {
+    for (let inner = other; inner !== undefined; inner = inner.#parent) if (inner === this) return true
+    return false
   }
 
   #depth(): number {
@@ -153,9 +195,11 @@ export class OpenTransaction implements Transaction, RunTarget {
     return AbortSignal.any([signal, this.#signal])
   }
 
+  // What the client itself refuses has no SQLSTATE, and aborts nothing.
   #noteFailure(error: unknown): void {
-    this.firstFailure ??= error
-    if (this.#parent !== undefined) this.#parent.#noteFailure(error)
+    if (!isPlimsollError(error) || error.details.sqlState === undefined) return
+    this.#root.failure ??= error
+    if (error.code === 'PLIMSOLL_SERIALIZATION_FAILED') this.#root.lost = true
   }
 }
 

@@ -58,7 +58,7 @@ export async function rowsOf(
 ): Promise<TextRow[]> {
   const rows: TextRow[] = []
   await executor.execute(
-    createStatement(text),
+    createStatement(text, { readOnly: text.startsWith('select') }),
     values,
     (chunk, start, end) => void rows.push(readTexts(chunk, start, end)),
     options,

@@ -2,7 +2,7 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 
 /** A wire to a server that can be cut or go dead: what a service sees when its database goes away. */
 export class Wire {
-  readonly #target: URL
+  #target: URL
   readonly #pairs = new Set<{ near: Socket; far: Socket }>()
   #server: Server | undefined
   #port = 0
@@ -19,15 +19,28 @@ export class Wire {
     return url.href
   }
 
+  /** Leads new connections to another server. */
+  retarget(url: string): void {
+    this.#target = new URL(url)
+  }
+
   /** Accepts connections, on the same port as before when it was cut. */
   async join(): Promise<void> {
     this.#server = createServer((near) => {
       const far = connect(Number(this.#target.port || 5432), this.#target.hostname)
       const pair = { near, far }
       this.#pairs.add(pair)
-      for (const socket of [near, far]) {
+      for (const [socket, other] of [
+        [near, far],
+        [far, near],
+      ] as const) {
         socket.setNoDelay()
-        socket.on('error', () => {}).on('close', () => this.#pairs.delete(pair))
+        socket
+          .on('error', () => {})
+          .on('close', () => {
+            other.destroySoon()
+            if (other.destroyed) this.#pairs.delete(pair)
+          })
       }
       near.pipe(far).pipe(near)
       if (this.#dead) stopBoth(pair)
@@ -73,6 +86,7 @@ export class Wire {
         left -= chunk.length
         if (left <= 0) near.destroySoon()
       })
+      far.resume()
     }
   }
 }

@@ -38,28 +38,48 @@ export async function lockFolder(folder: string): Promise<FolderLock> {
 
 async function takeFile(file: string, folder: string): Promise<void> {
   const mine = `${process.pid} ${await startOf(process.pid)}`
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await writeFile(file, mine, { flag: 'wx' })
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      const holder = await readFile(file, 'utf8').catch(() => '')
-      const [pid, start] = holder.split(' ')
-      if (attempt > 3 || (await alive(Number(pid), start))) throw takenError(folder, Number(pid))
-      await rm(file, { force: true })
-    }
+  if (await create(file, mine)) return
+  const holder = await holderOf(file)
+  if (await alive(holder)) throw takenError(folder, holder.pid)
+  await rm(file, { force: true })
+  if (!(await create(file, mine))) throw takenError(folder, (await holderOf(file)).pid)
+  // Another process may have found the same file of a dead one, and have removed ours for it a moment later.
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  const now = await holderOf(file)
+  if (now.pid !== process.pid) throw takenError(folder, now.pid)
+}
+
+/** Writes a file that is not there yet; false when it is. */
+async function create(file: string, text: string): Promise<boolean> {
+  try {
+    await writeFile(file, text, { flag: 'wx' })
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
   }
 }
 
+interface Holder {
+  readonly pid: number
+  /** When it started, as the system counts; '' where it does not tell. */
+  readonly start: string
+}
+
+async function holderOf(file: string): Promise<Holder> {
+  const [pid = '', start = ''] = (await readFile(file, 'utf8').catch(() => '')).split(' ')
+  return { pid: Number(pid), start }
+}
+
 // A number alone is not enough: after a crash another process may have got it, in a container even this one.
-async function alive(pid: number, start: string | undefined): Promise<boolean> {
-  if (!Number.isInteger(pid) || pid <= 0 || pid === process.pid) return false
+async function alive({ pid, start }: Holder): Promise<boolean> {
+  if (!Number.isInteger(pid) || pid <= 0) return false
   try {
     process.kill(pid, 0)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false
   }
-  return start === undefined || start === (await startOf(pid))
+  return start === '' || start === (await startOf(pid))
 }
 
 // The 22nd field of /proc/PID/stat is when the process started; systems without it fall back to the number alone.

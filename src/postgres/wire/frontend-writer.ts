@@ -3,6 +3,7 @@ import type { WireValue } from '../../core/wire.ts'
 import { toArrayLiteral } from './array-literal.ts'
 
 const slabBytes = 64 * 1024
+const largeSlabBytes = 1024 * 1024
 const maxParameters = 65_535
 const executeAndSync = Buffer.from([0x45, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0x53, 0, 0, 0, 4])
 
@@ -34,11 +35,18 @@ export class FrontendWriter {
   take(): Buffer {
     const bytes = this.#slab.subarray(this.#start, this.#at)
     this.#start = this.#at
+    // A statement of megabytes must not leave a block of that size behind it.
+    if (this.#slab.length > largeSlabBytes) {
+      this.#slab = Buffer.allocUnsafeSlow(slabBytes)
+      this.#start = 0
+      this.#at = 0
+    }
     return bytes
   }
 
   /** Parse, without parameter types: PostgreSQL infers them. */
   parse(name: string, text: string): void {
+    checkText(text)
     this.#need(16 + name.length * 3 + text.length * 3)
     const begin = this.#begin(0x50)
     this.#string(name)
@@ -82,6 +90,7 @@ export class FrontendWriter {
 
   /** A simple Query. */
   query(text: string): void {
+    checkText(text)
     this.#need(16 + text.length * 3)
     const begin = this.#begin(0x51)
     this.#string(text)
@@ -113,8 +122,9 @@ export class FrontendWriter {
       case 'string':
         return this.#text(value)
       case 'number':
-      case 'bigint':
         return this.#ascii(String(value))
+      case 'bigint':
+        return this.#text(String(value))
       case 'boolean':
         return this.#ascii(value ? 't' : 'f')
       default:
@@ -179,4 +189,13 @@ export class FrontendWriter {
     this.#start = 0
     this.#at = waiting
   }
+}
+
+// Text ends at its first NUL on the wire; what follows would be read as the next field.
+function checkText(text: string): void {
+  if (!text.includes('\0')) return
+  throw new PlimsollError(
+    'PLIMSOLL_QUERY_INVALID',
+    `The SQL text has a NUL character, which PostgreSQL cannot take: ${showValue(text)}.`,
+  )
 }

@@ -1,0 +1,317 @@
+import { execFileSync } from 'node:child_process'
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
+import { isPlimsollError } from '../../src/core/errors.ts'
+import { observe } from '../../src/core/events.ts'
+import { createStatement, openPostgres, type Postgres, type PostgresOptions } from '../../src/postgres/index.ts'
+import { createTable, rowsOf, run, valueOf } from '../drivers/door.ts'
+import { createDatabase, type Database } from '../servers/database.ts'
+import { hasPgBouncer, startPgBouncer } from '../servers/pgbouncer.ts'
+import { startPostgres, type PostgresServer } from '../servers/postgres.ts'
+import { Wire } from '../servers/wire.ts'
+
+const unreachable = { code: 'PLIMSOLL_DATABASE_UNREACHABLE' }
+const forever = { timeout: 30_000, interval: 20 }
+
+describe.runIf(inject('postgresUrl'))('the door when its connections break', () => {
+  let database: Database
+  beforeAll(async () => {
+    database = await createDatabase()
+  })
+  afterAll(() => database.drop())
+
+  async function open(options: Partial<PostgresOptions> = {}): Promise<Postgres> {
+    const door = await openPostgres({ url: database.url, ...options })
+    onTestFinished(() => door.close())
+    return door
+  }
+
+  async function openOverWire(options: Partial<PostgresOptions> = {}): Promise<{ door: Postgres; wire: Wire }> {
+    const wire = new Wire(database.url)
+    await wire.join()
+    const door = await open({ url: wire.url, ...options })
+    onTestFinished(() => wire.cut())
+    return { door, wire }
+  }
+
+  /** Ends the sessions of `door` again and again for as long as `work` takes, from outside. */
+  async function whileKilling(application: string, work: Promise<unknown>): Promise<number> {
+    const killer = await openPostgres({ url: database.url, applicationName: 'killer' })
+    let kills = 0
+    let working = true
+    const done = work.finally(() => {
+      working = false
+    })
+    // oxlint-disable-next-line no-unmodified-loop-condition -- the promise above ends it
+    while (working) {
+      const text = `select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1 order by random() limit 2`
+      kills += (await rowsOf(killer, text, [application])).length
+      await valueOf(killer, 'select pg_sleep(0.02)')
+    }
+    await killer.close()
+    await done
+    return kills
+  }
+
+  test('no read is lost and none gets the answer of another while sessions are being killed', async () => {
+    const door = await open({ applicationName: 'reader' })
+    let lost = 0
+    const read = async (): Promise<void> => {
+      for (let n = 0; n < 150; n++) {
+        const text = `select $1::int, repeat('x', 2000) from generate_series(1, 3)`
+        const rows = await rowsOf(door, text, [n]).catch((error: unknown) => {
+          // A read that had begun to arrive, or was killed twice, is the caller's to repeat.
+          expect(error).toMatchObject({ ...unreachable, details: { outcome: 'none' } })
+          lost++
+          return undefined
+        })
+        if (rows !== undefined) expect(rows.map(([value]) => value)).toEqual(Array(3).fill(String(n)))
+      }
+    }
+    const kills = await whileKilling('reader', Promise.all(Array.from({ length: 20 }, read)))
+    expect(kills).toBeGreaterThan(5)
+    expect(lost, `of 3000 reads, with ${kills} sessions killed`).toBeLessThan(300)
+    expect(await valueOf(door, 'select 1')).toBe('1')
+  })
+
+  test('a write that was acknowledged is there, and one that was not is there at most once', async () => {
+    const door = await open({ applicationName: 'writer' })
+    const table = await createTable(door, 'n int')
+    const insert = createStatement(`insert into ${table} values ($1)`)
+    const acknowledged: number[] = []
+    const refused: number[] = []
+    const write = async (worker: number): Promise<void> => {
+      for (let i = 0; i < 150; i++) {
+        const n = worker * 1000 + i
+        try {
+          if (i % 3 === 0) await door.transaction((tx) => tx.execute(insert, [n]))
+          else await door.execute(insert, [n])
+          acknowledged.push(n)
+        } catch (error) {
+          expect(error).toMatchObject(unreachable)
+          refused.push(n)
+        }
+      }
+    }
+    const kills = await whileKilling('writer', Promise.all(Array.from({ length: 10 }, (_, worker) => write(worker))))
+    expect(kills).toBeGreaterThan(5)
+    const stored = (await rowsOf(door, `select n from ${table}`)).map(([n]) => Number(n))
+    expect(new Set(stored).size, 'nothing is stored twice').toBe(stored.length)
+    expect(
+      acknowledged.filter((n) => !stored.includes(n)),
+      'acknowledged and lost',
+    ).toEqual([])
+    expect(acknowledged.length + refused.length).toBe(1500)
+  })
+
+  test('a connection that ends within a message fails or repeats its statements, and never hands on half a row', async () => {
+    const { door, wire } = await openOverWire()
+    for (const bytes of [1, 3, 7, 500, 9_000, 100_000]) {
+      const reads = Array.from({ length: 6 }, (_, n) =>
+        rowsOf(door, `select $1::int, repeat('y', 5000) from generate_series(1, 5)`, [n]),
+      )
+      wire.cutWithin(bytes)
+      const outcomes = await Promise.allSettled(reads)
+      outcomes.forEach((outcome, n) => {
+        if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject(unreachable)
+        else expect(outcome.value).toEqual(Array.from({ length: 5 }, () => [String(n), 'y'.repeat(5000)]))
+      })
+      await vi.waitFor(async () => expect(await valueOf(door, 'select 1')).toBe('1'), forever)
+    }
+  })
+
+  test('a transaction whose connection is lost fails, and its work is gone', async () => {
+    const { door, wire } = await openOverWire()
+    const table = await createTable(door, 'n int')
+    let hooks = 0
+    const cut = door.transaction(async (tx) => {
+      tx.afterCommit(() => void hooks++)
+      await run(tx, `insert into ${table} values (1)`)
+      wire.drop()
+      await valueOf(tx, 'select 1')
+    })
+    await expect(cut).rejects.toMatchObject(unreachable)
+    await vi.waitFor(async () => expect(await valueOf(door, `select count(*) from ${table}`)).toBe('0'), forever)
+    expect(hooks).toBe(0)
+    expect(await door.transaction((tx) => valueOf(tx, 'select 1'))).toBe('1')
+  })
+
+  test('a commit whose answer is lost says that its outcome is unknown', async () => {
+    const { door, wire } = await openOverWire()
+    const table = await createTable(door, 'n int')
+    const unsure = door.transaction(async (tx) => {
+      await run(tx, `insert into ${table} values (1)`)
+      // The answer to the commit will be cut within its first message.
+      wire.cutWithin(2)
+    })
+    await expect(unsure).rejects.toMatchObject({ ...unreachable, details: { outcome: 'unknown' } })
+  })
+
+  test('reconnecting backs off, one attempt at a time, and ends when the server is back', async () => {
+    const { door, wire } = await openOverWire()
+    const retries: number[] = []
+    const stop = observe((event) => {
+      if (event.type === 'connection.retry') retries.push(event.delayMs)
+    })
+    onTestFinished(stop)
+    await wire.cut()
+    await vi.waitFor(() => expect(retries.length).toBeGreaterThanOrEqual(4), forever)
+    await expect(valueOf(door, 'select 1')).rejects.toMatchObject(unreachable)
+    expect(retries[3]).toBeGreaterThan(retries[0]!)
+    await wire.join()
+    await vi.waitFor(async () => expect(await valueOf(door, 'select 1')).toBe('1'), forever)
+  })
+
+  test('a connection that has gone dead without closing is found by the time-out, cut, and replaced', async () => {
+    const { door, wire } = await openOverWire({ sharedConnections: 1, statementTimeout: '200ms', connectTimeout: '1s' })
+    expect(await valueOf(door, 'select 1')).toBe('1')
+    wire.goDead()
+    const outcomes = await Promise.allSettled([valueOf(door, 'select 2'), valueOf(door, 'select 3')])
+    for (const outcome of outcomes) expect(outcome.status).toBe('rejected')
+    for (const outcome of outcomes as PromiseRejectedResult[]) expect(isPlimsollError(outcome.reason)).toBe(true)
+    wire.comeBack()
+    await vi.waitFor(async () => expect(await valueOf(door, 'select 1')).toBe('1'), forever)
+  })
+
+  test('a frozen session holds up its own statement alone, until its time-out', async () => {
+    const door = await open({ sharedConnections: 2, statementTimeout: '300ms' })
+    const pids = new Set<string>()
+    await vi.waitFor(async () => {
+      const seen = await Promise.all([1, 2, 3, 4].map(() => valueOf(door, 'select pg_backend_pid()')))
+      for (const pid of seen) pids.add(pid!)
+      expect(pids.size).toBe(2)
+    }, forever)
+    const [frozen] = pids
+    execFileSync('kill', ['-STOP', frozen!])
+    try {
+      const reads = Array.from({ length: 10 }, () => valueOf(door, 'select 1'))
+      const outcomes = await Promise.allSettled(reads)
+      expect(outcomes.filter((outcome) => outcome.status === 'rejected').length).toBeLessThanOrEqual(1)
+      for (const outcome of outcomes) {
+        if (outcome.status === 'rejected') expect(outcome.reason).toMatchObject({ code: 'PLIMSOLL_STATEMENT_TIMEOUT' })
+      }
+      expect(await Promise.all(Array.from({ length: 20 }, () => valueOf(door, 'select 1')))).toHaveLength(20)
+    } finally {
+      execFileSync('kill', ['-CONT', frozen!])
+    }
+  })
+
+  test('a storm of cancellations settles every statement, and hits none that was not meant', async () => {
+    const door = await open()
+    const outcomes = await Promise.all(
+      Array.from({ length: 300 }, async (_, n) => {
+        const stop = new AbortController()
+        const meant = n % 3 === 0
+        const text = meant ? 'select $1::int from pg_sleep(0.05)' : 'select $1::int'
+        const value = valueOf(door, text, [n], { signal: stop.signal }).catch((error: unknown) => error)
+        if (meant) setTimeout(() => stop.abort(), (n * 7) % 60)
+        return { n, meant, value: await value }
+      }),
+    )
+    for (const { n, meant, value } of outcomes) {
+      if (isPlimsollError(value, 'PLIMSOLL_STATEMENT_CANCELLED')) expect(meant, `statement ${n}`).toBe(true)
+      else expect(value).toBe(String(n))
+    }
+    expect(outcomes.filter(({ value }) => value instanceof Error).length).toBeGreaterThan(20)
+    expect(await Promise.all(Array.from({ length: 50 }, () => valueOf(door, 'select 1')))).toHaveLength(50)
+  })
+
+  test('a subscriber hears again after its session was killed', async () => {
+    const door = await open({ applicationName: 'listener' })
+    const heard: string[] = []
+    await door.listen('news', (payload) => heard.push(payload))
+    const kill = `select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = 'listener' and query like 'listen%'`
+    expect(await valueOf(door, kill)).toBe('1')
+    // A NOTIFY that nobody listens to is gone, so it is sent until it is heard.
+    await vi.waitFor(async () => {
+      await door.notify('news', 'back')
+      expect(heard).toContain('back')
+    }, forever)
+  })
+
+  test('a door that is closed while its server is away ends, and takes nobody with it', async () => {
+    const { door, wire } = await openOverWire()
+    await wire.cut()
+    const waiting = valueOf(door, 'select 1')
+    const closed = door.close()
+    await expect(waiting).rejects.toMatchObject(unreachable)
+    await closed
+  })
+
+  test('many rounds of failures and cancellations leave no memory and no connection behind', async () => {
+    const door = await open({ applicationName: 'leaky', preparedStatements: 50 })
+    const round = async (): Promise<void> => {
+      await Promise.allSettled(
+        Array.from({ length: 400 }, (_, n) => {
+          if (n % 4 === 0) return valueOf(door, 'select 1 / 0')
+          if (n % 4 === 1) return valueOf(door, `select ${Math.floor(Math.random() * 1e9)}`)
+          if (n % 4 === 2) return valueOf(door, 'select 1', [], { signal: AbortSignal.abort() })
+          return door.transaction(async () => {
+            throw new Error('no')
+          })
+        }),
+      )
+    }
+    for (let i = 0; i < 10; i++) await round()
+    const before = heapUsed()
+    for (let i = 0; i < 30; i++) await round()
+    // 12,000 statements: kept by each other they would be many megabytes.
+    expect(heapUsed() - before).toBeLessThan(4 * 1024 * 1024)
+    const sessions = `select count(*) from pg_stat_activity where application_name = 'leaky'`
+    expect(Number(await valueOf(door, sessions))).toBeLessThanOrEqual(3 + 10)
+  })
+})
+
+describe.runIf(inject('postgresUrl'))('the door when its server restarts', () => {
+  let server: PostgresServer
+  beforeAll(async () => {
+    server = (await startPostgres())!
+  })
+  afterAll(() => server.stop())
+
+  test('fails what was under way, waits, and goes on by itself', async () => {
+    await using door = await openPostgres({ url: server.url, connectTimeout: '2s' })
+    const table = await createTable(door, 'n int')
+    for (let round = 1; round <= 2; round++) {
+      const transaction = door.transaction(async (tx) => {
+        await run(tx, `insert into ${table} values (1)`)
+        await valueOf(tx, 'select pg_sleep(20)')
+      })
+      const failed = transaction.catch((error: unknown) => error)
+      await vi.waitFor(async () => {
+        expect(await valueOf(door, `select count(*) from pg_stat_activity where wait_event = 'PgSleep'`)).toBe('1')
+      }, forever)
+      await server.crash()
+      expect(await failed).toMatchObject(unreachable)
+      await expect(valueOf(door, 'select 1')).rejects.toMatchObject(unreachable)
+      await server.restart()
+      await vi.waitFor(async () => expect(await valueOf(door, `select count(*) from ${table}`)).toBe('0'), forever)
+    }
+  })
+})
+
+describe.runIf(inject('postgresUrl') && hasPgBouncer())('the door when its pooler restarts', () => {
+  test('goes on with another pooler at the same place', async () => {
+    const database = await createDatabase()
+    onTestFinished(database.drop)
+    const first = await startPgBouncer(database.url)
+    const wire = new Wire(first.url)
+    await wire.join()
+    onTestFinished(() => wire.cut())
+    const door = await openPostgres({ url: wire.url })
+    onTestFinished(() => door.close())
+    expect(await valueOf(door, 'select $1::int', [1])).toBe('1')
+    await first.stop()
+    await expect(valueOf(door, 'select 1')).rejects.toMatchObject(unreachable)
+    const second = await startPgBouncer(database.url)
+    onTestFinished(second.stop)
+    wire.retarget(second.url)
+    await vi.waitFor(async () => expect(await valueOf(door, 'select $1::int', [2])).toBe('2'), forever)
+  })
+})
+
+function heapUsed(): number {
+  gc()
+  return process.memoryUsage().heapUsed
+}
+
+declare const gc: () => void
