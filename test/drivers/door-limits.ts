@@ -1,4 +1,5 @@
 import { expect, vi } from 'vitest'
+import { createStatement } from '../../src/postgres/index.ts'
 import { createTable, openDoor, rowsOf, run, valueOf, type DoorCase } from './door.ts'
 
 const slow = 'select pg_sleep(30)'
@@ -15,7 +16,8 @@ export const limitCases: readonly DoorCase[] = [
       const work = [1, 2, 3].map(() => {
         const fast = Array.from({ length: 40 }, (_, n) => valueOf(door, 'select $1::int', [n]))
         const sleep = valueOf(door, slow, [], { signal: stop.signal })
-        const behind = Array.from({ length: 40 }, (_, n) => valueOf(door, 'select $1::int', [n]))
+        const { signal } = new AbortController()
+        const behind = Array.from({ length: 40 }, (_, n) => valueOf(door, 'select $1::int', [n], { signal }))
         return { sleep, fast: [...fast, ...behind] }
       })
       let slept = 0
@@ -26,6 +28,75 @@ export const limitCases: readonly DoorCase[] = [
       expect(slept, 'all fast statements were answered before any slow one').toBe(0)
       stop.abort()
       for (const sleep of sleeps) expect(await sleep).toMatchObject({ code: 'PLIMSOLL_STATEMENT_CANCELLED' })
+    },
+  },
+  {
+    name: 'a statement that may write is never run twice to get it past a slow one',
+    needs: ['many sessions', 'cancellation'],
+    async run(engine) {
+      await using door = await openDoor(engine, { sharedConnections: 1 })
+      const table = await createTable(door, 'n int')
+      await run(
+        door,
+        `create function ${table}_add() returns int language sql as 'insert into ${table} values (1) returning n'`,
+      )
+      const slept = door.execute(createStatement('select pg_sleep(0.4)'), [])
+      const added = Array.from({ length: 5 }, () => door.execute(createStatement(`select ${table}_add()`), []))
+      const reads = Array.from({ length: 5 }, () => valueOf(door, 'select 1'))
+      await Promise.all([slept, ...added, ...reads])
+      expect(await valueOf(door, `select count(*) from ${table}`)).toBe('5')
+    },
+  },
+  {
+    name: 'cancellations on several connections at once leave all of them in use',
+    needs: ['many sessions', 'cancellation', 'own sessions'],
+    async run(engine) {
+      await using door = await openDoor(engine)
+      const pids = async (): Promise<number> =>
+        new Set(await Promise.all(Array.from({ length: 60 }, () => valueOf(door, 'select pg_backend_pid()')))).size
+      await vi.waitFor(async () => expect(await pids()).toBe(3), { timeout: 10_000 })
+      const reads = Array.from({ length: 60 }, (_, n) => valueOf(door, 'select $1::int', [n]))
+      const stop = new AbortController()
+      const slow = Array.from({ length: 6 }, () =>
+        valueOf(door, 'select pg_sleep(30)', [], { signal: stop.signal }).catch((error: unknown) => error),
+      )
+      stop.abort()
+      for (const outcome of await Promise.all(slow))
+        expect(outcome).toMatchObject({ code: 'PLIMSOLL_STATEMENT_CANCELLED' })
+      expect(await Promise.all(reads)).toEqual(Array.from({ length: 60 }, (_, n) => String(n)))
+      await vi.waitFor(async () => expect(await pids()).toBe(3), { timeout: 10_000 })
+    },
+  },
+  {
+    name: 'a batch whose turn has not come can be cancelled, and settles',
+    needs: ['many sessions', 'cancellation'],
+    async run(engine) {
+      await using door = await openDoor(engine, { sharedConnections: 1, maxSharedConnections: 1, maxPipelineDepth: 1 })
+      const stop = new AbortController()
+      const holding = valueOf(door, slow, [], { signal: stop.signal }).catch((error: unknown) => error)
+      const other = new AbortController()
+      const items = [1, 2].map((n) => ({ statement: createStatement(`select ${n}`), values: [] }))
+      const batch = door.batch(items, { signal: other.signal })
+      other.abort()
+      await expect(batch).rejects.toMatchObject({ code: 'PLIMSOLL_STATEMENT_CANCELLED' })
+      stop.abort()
+      await holding
+    },
+  },
+  {
+    name: 'transactions one after another leave room for reads between them',
+    async run(engine) {
+      await using door = await openDoor(engine, { maxTransactions: 1 })
+      const order: string[] = []
+      const transactions = Array.from({ length: 20 }, (_, n) =>
+        door.transaction(async (tx) => {
+          await valueOf(tx, 'select 1')
+          order.push(`transaction ${n}`)
+        }),
+      )
+      const read = valueOf(door, 'select 1').then(() => order.push('read'))
+      await Promise.all([read, ...transactions])
+      expect(order.indexOf('read')).toBeLessThan(3)
     },
   },
   {
@@ -104,6 +175,14 @@ export const limitCases: readonly DoorCase[] = [
         )
         expect(await valueOf(tx, 'select pg_sleep(0.6)', [], { timeoutMs: 0 })).toBe('')
       })
+      const cursor = async (timeoutMs?: number): Promise<number> => {
+        const options = { chunkSize: 1, timeoutMs }
+        let chunks = 0
+        for await (const _ of door.cursor(createStatement('select pg_sleep(0.6)'), [], () => {}, options)) chunks++
+        return chunks
+      }
+      await expect(cursor()).rejects.toMatchObject(timeout)
+      expect(await cursor(20_000)).toBe(1)
       expect(await valueOf(door, 'select 1')).toBe('1')
     },
   },
@@ -133,6 +212,20 @@ export const limitCases: readonly DoorCase[] = [
       await door.notify(channel, 'b')
       await door.notify('other')
       await vi.waitFor(() => expect(heard).toEqual(['first a', 'second a', 'second b', 'other ']))
+    },
+  },
+  {
+    name: 'subscriptions that come and go at the same time end as the last one asked',
+    needs: ['listen'],
+    async run(engine) {
+      await using door = await openDoor(engine)
+      const heard: string[] = []
+      const first = await door.listen('c', (payload) => heard.push(`first ${payload}`))
+      const second = door.listen('c', (payload) => heard.push(`second ${payload}`))
+      const closed = first.close()
+      await Promise.all([second, closed])
+      await door.notify('c', 'x')
+      await vi.waitFor(() => expect(heard).toEqual(['second x']))
     },
   },
   {

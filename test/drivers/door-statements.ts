@@ -192,6 +192,38 @@ export const statementCases: readonly DoorCase[] = [
     },
   },
   {
+    name: 'statements that fail side by side, and values that cannot be sent, leave prepared statements on',
+    needs: ['own sessions'],
+    async run(engine) {
+      await using door = await openDoor(engine, { sharedConnections: 1, preparedStatements: 2 })
+      const missing = () => rowsOf(door, 'select * from there_is_no_such_table')
+      await Promise.allSettled([missing(), missing(), missing(), missing()])
+      await valueOf(door, 'select $1::int', [1])
+      await valueOf(door, 'select $1::int + 1', [1])
+      // Would push out the older of the two, but never leaves.
+      await expect(valueOf(door, 'select $1::int + 2', [undefined as never])).rejects.toThrow('undefined')
+      expect(await valueOf(door, 'select $1::int', [7])).toBe('7')
+      const named = await valueOf(door, `select count(*) from pg_prepared_statements where name like 'plimsoll%'`)
+      expect(named).toBe('2')
+    },
+  },
+  {
+    name: 'what PostgreSQL would misread is refused: numbers beyond its columns, and NUL in a text of SQL',
+    async run(engine) {
+      await using door = await openDoor(engine, { sharedConnections: 1 })
+      const outcomes = await Promise.allSettled([
+        valueOf(door, 'select $1::numeric', [10n ** 400n]),
+        valueOf(door, `select 1 -- \0`),
+        run(door, `select 2 -- \0`),
+        valueOf(door, 'select $1::text', ['a\0b']),
+        valueOf(door, 'select 3'),
+      ])
+      expect(outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : outcome.reason.code))).toEqual(
+        [String(10n ** 400n), 'PLIMSOLL_QUERY_INVALID', 'PLIMSOLL_QUERY_INVALID', 'PLIMSOLL_VALUE_INVALID', '3'],
+      )
+    },
+  },
+  {
     name: 'a batch reads one snapshot in one go, and fails with the error of the statement that failed',
     async run(engine) {
       await using door = await openDoor(engine, { sharedConnections: 1 })

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { drizzle } from 'drizzle-orm/node-postgres'
 import { sql } from 'drizzle-orm'
 import { expect, vi } from 'vitest'
@@ -87,6 +88,108 @@ export const transactionCases: readonly DoorCase[] = [
         expect(outcomes.map((outcome) => outcome.status === 'fulfilled')).toEqual(outcomes.map((_, n) => n % 2 === 0))
       })
       expect(await numbersIn(door, table)).toEqual([0, 2, 4, 6, 8])
+    },
+  },
+  {
+    name: 'a statement of the outer transaction sent while a savepoint is open is not undone with it',
+    async run(engine) {
+      await using door = await openDoor(engine)
+      const table = await createTable(door, 'n int')
+      await door.transaction(async (tx) => {
+        const savepoint = tx.transaction(async (inner) => {
+          await run(inner, `insert into ${table} values (1)`)
+          await valueOf(inner, 'select 1')
+          throw new Error('no')
+        })
+        const [failed, kept] = await Promise.allSettled([savepoint, run(tx, `insert into ${table} values (2)`)])
+        expect([failed.status, kept.status]).toEqual(['rejected', 'fulfilled'])
+      })
+      expect(await numbersIn(door, table)).toEqual([2])
+    },
+  },
+  {
+    name: 'a savepoint asked of the outer transaction from within another is nested in that',
+    async run(engine) {
+      await using door = await openDoor(engine)
+      const table = await createTable(door, 'n int')
+      await door.transaction(async (tx) => {
+        await tx.transaction(async () => {
+          await run(tx, `insert into ${table} values (1)`)
+          await tx.transaction((inner) => run(inner, `insert into ${table} values (2)`))
+        })
+      })
+      expect(await numbersIn(door, table)).toEqual([1, 2])
+    },
+  },
+  {
+    name: 'a savepoint that nobody waited for can do nothing once its transaction has ended',
+    async run(engine) {
+      await using door = await openDoor(engine)
+      const table = await createTable(door, 'n int')
+      const ended = Promise.withResolvers<void>()
+      let late: Promise<unknown> | undefined
+      const opened = Promise.withResolvers<void>()
+      await door.transaction(async (tx) => {
+        late = tx.transaction(async (inner) => {
+          await valueOf(inner, 'select 1')
+          opened.resolve()
+          await ended.promise
+          await run(inner, `insert into ${table} values (1)`)
+        })
+        late.catch(() => {})
+        await opened.promise
+      })
+      await door.transaction(async (tx) => {
+        ended.resolve()
+        await expect(late).rejects.toMatchObject({ code: 'PLIMSOLL_TRANSACTION_CLOSED' })
+        expect(await valueOf(tx, 'select 1')).toBe('1')
+      })
+      expect(await numbersIn(door, table)).toEqual([])
+    },
+  },
+  {
+    name: 'a savepoint is given no isolation level or mode of its own, by us or by Drizzle',
+    async run(engine) {
+      await using door = await openDoor(engine)
+      await door.transaction(async () => {
+        const invalid = { code: 'PLIMSOLL_QUERY_INVALID' }
+        await expect(door.transaction(async () => {}, { isolation: 'serializable' })).rejects.toMatchObject(invalid)
+        await expect(door.transaction(async () => {}, { readOnly: true })).rejects.toMatchObject(invalid)
+        expect(await door.transaction((inner) => valueOf(inner, 'select 1'), { retries: 3 })).toBe('1')
+        const own = drizzle({ client: door.client }).transaction(async () => {}, { isolationLevel: 'serializable' })
+        await expect(own).rejects.toMatchObject({ cause: { message: expect.stringContaining('savepoint') } })
+      })
+    },
+  },
+  {
+    name: 'a transaction that its client leaves open is gone before anybody else comes',
+    async run(engine) {
+      await using door = await openDoor(engine, { maxTransactions: 1 })
+      const table = await createTable(door, 'n int')
+      const pool = door.client as unknown as {
+        connect(): Promise<{ query(text: string): Promise<unknown>; release(error?: Error): void }>
+      }
+      for (const error of [undefined, new Error('broken')]) {
+        const client = await pool.connect()
+        await client.query('begin')
+        await client.query(`insert into ${table} values (1)`)
+        client.release(error)
+        await door.transaction((tx) => run(tx, `insert into ${table} values (2)`))
+        await run(door, `insert into ${table} values (3)`)
+      }
+      expect(await numbersIn(door, table)).toEqual([2, 2, 3, 3])
+    },
+  },
+  {
+    name: 'a transaction that met an altered table fails once, and works when it is run again',
+    async run(engine) {
+      await using door = await openDoor(engine, { maxTransactions: 1 })
+      const table = await createTable(door, 'a int')
+      const read = () => door.transaction((tx) => rowsOf(tx, `select * from ${table}`))
+      await read()
+      await run(door, `alter table ${table} add column b int`)
+      await read().catch((error: unknown) => expect(error).toMatchObject({ details: { sqlState: '0A000' } }))
+      expect(await read()).toEqual([])
     },
   },
   {
@@ -228,6 +331,43 @@ export const transactionCases: readonly DoorCase[] = [
     },
   },
   {
+    name: 'is run again also when something else in it had failed and was handled before',
+    needs: ['many sessions'],
+    async run(engine) {
+      await using door = await openDoor(engine)
+      const table = await createTable(door, 'n int')
+      await run(door, `insert into ${table} values (0)`)
+      let attempts = 0
+      await door.transaction(
+        async (tx) => {
+          attempts++
+          await tx.transaction((a) => a.transaction((b) => valueOf(b, 'select 1 / 0'))).catch(() => {})
+          await valueOf(tx, 'select $1::int', [undefined as never]).catch(() => {})
+          const n = Number(await valueOf(tx, `select n from ${table}`))
+          // Somebody else comes in between, the first time.
+          if (attempts === 1) await outside(() => run(door, `update ${table} set n = 10`))
+          await run(tx, `update ${table} set n = ${n + 1}`)
+        },
+        { isolation: 'repeatable read', retries: 3 },
+      )
+      expect(attempts).toBe(2)
+      expect(await numbersIn(door, table)).toEqual([11])
+    },
+  },
+  {
+    name: 'a lock that is not waited for has an error of its own',
+    needs: ['many sessions'],
+    async run(engine) {
+      await using door = await openDoor(engine)
+      const table = await createTable(door, 'n int')
+      await door.transaction(async (tx) => {
+        await run(tx, `lock table ${table}`)
+        const insideAnother = outside(() => door.transaction((other) => run(other, `lock table ${table} nowait`)))
+        await expect(insideAnother).rejects.toMatchObject({ code: 'PLIMSOLL_LOCK_UNAVAILABLE' })
+      })
+    },
+  },
+  {
     name: 'no more transactions are open than allowed, and who waits too long is told',
     needs: ['many sessions'],
     async run(engine) {
@@ -321,6 +461,9 @@ export const transactionCases: readonly DoorCase[] = [
     },
   },
 ]
+
+/** Runs `work` outside of the transaction that the caller is in. */
+const outside = AsyncResource.bind((work: () => Promise<unknown>): Promise<unknown> => work())
 
 /** A point that nobody passes before `count` have arrived. */
 function meeting(count: number): { arrive(): Promise<void> } {

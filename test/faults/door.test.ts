@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import { isPlimsollError } from '../../src/core/errors.ts'
 import { observe } from '../../src/core/events.ts'
@@ -215,6 +215,66 @@ describe.runIf(inject('postgresUrl'))('the door when its connections break', () 
     expect(await Promise.all(Array.from({ length: 50 }, () => valueOf(door, 'select 1')))).toHaveLength(50)
   })
 
+  test('a statement of a frozen session that is cancelled settles, after a bounded number of requests', async () => {
+    const door = await open({ sharedConnections: 1, maxSharedConnections: 1, statementTimeout: 0 })
+    const pid = (await valueOf(door, 'select pg_backend_pid()'))!
+    execFileSync('kill', ['-STOP', pid])
+    try {
+      const stop = new AbortController()
+      const cancelled = valueOf(door, 'select 1', [], { signal: stop.signal })
+      stop.abort()
+      await expect(cancelled).rejects.toMatchObject({ code: 'PLIMSOLL_STATEMENT_CANCELLED' })
+      await vi.waitFor(async () => expect(await valueOf(door, 'select 1')).toBe('1'), forever)
+    } finally {
+      execFileSync('kill', ['-CONT', pid])
+    }
+  })
+
+  test('who waits for a connection and gives up leaves none of them lost', async () => {
+    const door = await open({ maxTransactions: 1, transactionWait: '5s', applicationName: 'waiter' })
+    const kill = createStatement(
+      `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'waiter' and query = 'begin'`,
+    )
+    for (let round = 0; round < 10; round++) {
+      const stop = new AbortController()
+      const held = door.transaction(async () => {
+        // Its connection goes away while somebody waits, who gives up while another is being opened.
+        await door.notify('nobody').catch(() => {})
+        setTimeout(() => stop.abort(), round)
+        const client = await openPostgres({ url: database.url })
+        await client.execute(kill, [])
+        await client.close()
+      })
+      const gaveUp = door.transaction(async () => {}, { signal: stop.signal })
+      await Promise.allSettled([held, gaveUp])
+      expect(await door.transaction((tx) => valueOf(tx, 'select 1'))).toBe('1')
+    }
+  })
+
+  test('batches that cannot be sent fail instead of waiting for ever', async () => {
+    const { door, wire } = await openOverWire({ connectTimeout: '1s' })
+    await wire.cut()
+    const items = [1, 2].map((n) => ({ statement: createStatement(`select ${n}`, { readOnly: true }), values: [] }))
+    for (let i = 0; i < 5; i++) await expect(door.batch(items)).rejects.toMatchObject(unreachable)
+  })
+
+  test('closing ends also under a load that never stops', async () => {
+    const door = await open()
+    let asking = true
+    const load = Array.from({ length: 50 }, async () => {
+      // oxlint-disable-next-line no-unmodified-loop-condition -- the first refusal ends it
+      while (asking) {
+        await valueOf(door, 'select 1').catch((error: unknown) => {
+          expect(error).toMatchObject({ ...unreachable, details: { reason: 'closed' } })
+          asking = false
+        })
+      }
+    })
+    await valueOf(door, 'select 1')
+    await door.close()
+    await Promise.all(load)
+  })
+
   test('a subscriber hears again after its session was killed', async () => {
     const door = await open({ applicationName: 'listener' })
     const heard: string[] = []
@@ -261,6 +321,36 @@ describe.runIf(inject('postgresUrl'))('the door when its connections break', () 
   })
 })
 
+describe.runIf(inject('postgresUrl'))('a process with an open door', () => {
+  const script = (body: string): string => `
+    import { openPostgres, createStatement } from ${JSON.stringify(new URL('../../src/postgres/index.ts', import.meta.url).href)}
+    const door = await openPostgres({ url: process.argv[1] })
+    await door.execute(createStatement('select 1'), [])
+    ${body}
+    console.log('idle')`
+  const start = (url: string, body: string): ChildProcess =>
+    spawn(process.execPath, ['--input-type=module-typescript', '-e', script(body), url], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+
+  test.each(['PGlite', 'PostgreSQL'])('ends by itself when there is nothing left to do, on %s', async (engine) => {
+    const child = start(engine === 'PGlite' ? 'pglite:memory' : inject('postgresUrl'), '')
+    expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(0)
+  })
+
+  test('stays while it listens', async () => {
+    const child = start(
+      inject('postgresUrl'),
+      `await door.listen('stay', (text) => { if (text === 'go') process.exit(7) })`,
+    )
+    const exit = new Promise((resolve) => child.once('exit', resolve))
+    await new Promise((resolve) => child.stdout!.once('data', resolve))
+    await using door = await openPostgres({ url: inject('postgresUrl') })
+    await door.notify('stay', 'go')
+    expect(await exit).toBe(7)
+  })
+})
+
 describe.runIf(inject('postgresUrl'))('the door when its server restarts', () => {
   let server: PostgresServer
   beforeAll(async () => {
@@ -290,6 +380,25 @@ describe.runIf(inject('postgresUrl'))('the door when its server restarts', () =>
 })
 
 describe.runIf(inject('postgresUrl') && hasPgBouncer())('the door when its pooler restarts', () => {
+  test('finds a pooler that hides what it does not pass on', async () => {
+    const database = await createDatabase()
+    onTestFinished(database.drop)
+    const hidden = await startPgBouncer(database.url, {
+      ignoring: ['statement_timeout', 'IntervalStyle', 'extra_float_digits'],
+    })
+    onTestFinished(hidden.stop)
+    await using door = await openPostgres({ url: hidden.url })
+    const answers = await Promise.all(
+      Array.from({ length: 100 }, (_, n) =>
+        n % 2 === 0
+          ? door.transaction((tx) => valueOf(tx, 'select $1::int', [n]))
+          : valueOf(door, 'select $1::int', [n]),
+      ),
+    )
+    expect(answers).toEqual(Array.from({ length: 100 }, (_, n) => String(n)))
+    await expect(door.listen('c', () => {})).rejects.toMatchObject({ code: 'PLIMSOLL_FEATURE_UNSUPPORTED' })
+  })
+
   test('goes on with another pooler at the same place', async () => {
     const database = await createDatabase()
     onTestFinished(database.drop)

@@ -29,9 +29,13 @@ export function hasPgBouncer(): boolean {
 
 /**
  * Starts PgBouncer before the database at `url`, in transaction mode: a session has another server connection for each
- * transaction, of which there are `serverConnections` (default 4).
+ * transaction, of which there are `serverConnections` (default 4). `ignoring` are the start-up parameters that it lets
+ * clients send without passing them on.
  */
-export async function startPgBouncer(url: string, { serverConnections = 4 } = {}): Promise<Pooler> {
+export async function startPgBouncer(
+  url: string,
+  { serverConnections = 4, ignoring = [] as readonly string[] } = {},
+): Promise<Pooler> {
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-pgbouncer-'))
   const owner = ownerOf(folder)
   const server = new URL(url)
@@ -48,6 +52,7 @@ auth_type = any
 pool_mode = transaction
 default_pool_size = ${serverConnections}
 max_client_conn = 500
+ignore_startup_parameters = ${ignoring.join(',')}
 `,
   )
   const pooler = spawn(program, [join(folder, 'pgbouncer.ini')], { ...owner, cwd: folder, stdio: 'ignore' })
