@@ -10,6 +10,8 @@ import { ownerOf, type Owner } from './owner.ts'
 /** A PostgreSQL server of the tests' own. */
 export interface PostgresServer {
   readonly url: string
+  /** The same over a socket that only this machine's users reach, which is never asked for a password. */
+  readonly socketUrl: string
   /** Ends every session at once and throws unwritten state away, as a power cut would. */
   crash(): Promise<void>
   /** Starts again after a crash, on the same port with the same data. */
@@ -63,6 +65,7 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
   }
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    socketUrl,
     crash: () => end('SIGQUIT'),
     restart: async () => {
       server = await run()
