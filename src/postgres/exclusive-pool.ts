@@ -1,8 +1,8 @@
 import type { ExclusiveSessions } from './exclusive-sessions.ts'
-import { cancelledError, type Session } from './session.ts'
+import type { Session } from './session.ts'
+import { cancelledError, closedError } from './statement-errors.ts'
 import type { SessionOpener } from './session-opener.ts'
 import { SessionWaiters } from './session-waiters.ts'
-import { closedError } from './shared-sessions.ts'
 
 /** A pool of sessions of their own, up to `maxTransactions`; opened when needed, kept when idle. */
 export class ExclusivePool implements ExclusiveSessions {

@@ -1,8 +1,9 @@
 import type { ExclusiveSessions } from './exclusive-sessions.ts'
 import { runText } from './execute.ts'
-import { cancelledError, type Session } from './session.ts'
+import type { Session } from './session.ts'
+import { cancelledError, closedError } from './statement-errors.ts'
 import { SessionWaiters } from './session-waiters.ts'
-import { closedError, type SharedSessions } from './shared-sessions.ts'
+import type { SharedSessions } from './shared-sessions.ts'
 
 /** For engines with one session (PGlite): a transaction takes the shared session, and everything else waits. */
 export class ExclusiveTurns implements ExclusiveSessions {

@@ -1,7 +1,7 @@
 import { PlimsollError } from '../core/errors.ts'
 import type { WireValue } from '../core/wire.ts'
 import type { BatchItem, CommandResult, ExecuteOptions, RowSink, Statement } from './contract.ts'
-import { cancelledError } from './session.ts'
+import { cancelledError } from './statement-errors.ts'
 import { StatementRun } from './statement-run.ts'
 
 /** Where runs go: the shared sessions, or the one session of a transaction. */

@@ -4,7 +4,7 @@ import type { Subscription } from './contract.ts'
 import { runText, type RunTarget } from './execute.ts'
 import type { Session } from './session.ts'
 import type { SessionOpener } from './session-opener.ts'
-import { closedError } from './shared-sessions.ts'
+import { closedError } from './statement-errors.ts'
 
 type Handler = (payload: string) => void
 const retry = { firstMs: 100, mostMs: 5000 }

@@ -1,5 +1,6 @@
 import { PlimsollError } from '../core/errors.ts'
-import { cancelledError, type Session } from './session.ts'
+import type { Session } from './session.ts'
+import { cancelledError } from './statement-errors.ts'
 
 /** Somebody who waits for a session. */
 export interface Waiter {

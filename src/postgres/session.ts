@@ -1,11 +1,12 @@
 // One file, because it is the life of one connection: what is sent, held back, answered and lost belongs together.
 import { PlimsollError } from '../core/errors.ts'
 import { events } from '../core/events.ts'
-import { backoffMs } from './backoff.ts'
+import { Cancellation } from './cancellation.ts'
 import { readCommandTag } from './command-tag.ts'
 import { PreparedStatements } from './prepared-statements.ts'
 import { refusedStatement } from './refused-statement.ts'
-import { toStatementError, type ServerError } from './sql-state.ts'
+import { isServerError, toStatementError, type ServerError } from './sql-state.ts'
+import { cancelledError, lostError, silentError } from './statement-errors.ts'
 import { RunQueue, StatementRun, type CancelReason, type RunCarrier } from './statement-run.ts'
 import { parseMessage } from './wire/parse-message.ts'
 import { FrontendWriter } from './wire/frontend-writer.ts'
@@ -26,11 +27,8 @@ const parameterStatus = 0x53
 const copyInResponse = 0x47
 const idle = 0x49
 
-// How long a cancelled statement may go on before the connection is taken for dead.
+// How long past its limit a statement may go unanswered before the connection is taken for dead.
 const deadAfterMs = 5000
-// How long after a CancelRequest its error may still arrive, at whatever statement then runs.
-const strayCancelMs = 1000
-const cancelAgain = { firstMs: 100, mostMs: 2000 }
 
 /** What a session is used for. */
 export type SessionPurpose = 'shared' | 'transaction' | 'listen'
@@ -89,12 +87,7 @@ export class Session implements RunCarrier {
   readonly #prepared: PreparedStatements
   readonly #flush: () => void
   #flushing = false
-  #fenced = false
-  #cancelOnItsWay = false
-  #cancelTries = 0
-  #cancelWantedAt = 0
-  #cancelNextAt = 0
-  #cancelledAt = Number.NEGATIVE_INFINITY
+  readonly #cancellation: Cancellation
   #ending = false
   #status = idle
   #farewell: ServerError | undefined
@@ -111,6 +104,15 @@ export class Session implements RunCarrier {
       this.#flushing = false
       if (!this.#writer.empty) this.client.connection.stream.write(this.#writer.take())
     }
+    const { cancel } = options.settings
+    const request = (): Promise<void> => {
+      this.#flush()
+      return cancel!(client)
+    }
+    this.#cancellation = new Cancellation(this.#sent, cancel && request, () => {
+      this.#sendHeld()
+      this.owner.answered?.(this)
+    })
     client.connection.onMessage = (type, chunk, start, end) => this.#receive(type, chunk, start, end)
     client.on('error', (error: Error) => this.#lost(error))
     client.on('end', () => this.#lost(new Error('The connection was closed')))
@@ -123,7 +125,7 @@ export class Session implements RunCarrier {
 
   /** True when a new statement may be sent at once. */
   get open(): boolean {
-    return !this.closed && !this.#fenced
+    return !this.closed && !this.#cancellation.fenced
   }
 
   /** Sends a run (and its followers), or holds it back while a cancellation is on its way. */
@@ -138,10 +140,7 @@ export class Session implements RunCarrier {
   cancel(run: StatementRun, reason: CancelReason): void {
     if (run.settled || run.cancelReason !== undefined) return
     run.cancelReason = reason
-    if (!run.sent || this.closed || this.#settings.cancel === undefined) return
-    // From here on nothing is sent behind it, so that the CancelRequest cannot meet a newcomer.
-    this.#fenced = true
-    this.#pursueCancel()
+    if (run.sent && !this.closed) this.#cancellation.begin()
   }
 
   /** Called by the clock: finds statements that take long, and connections that no longer answer. */
@@ -164,10 +163,7 @@ export class Session implements RunCarrier {
     const ran = now - this.#headSince
     if (limit > 0 && ran > limit + deadAfterMs) return this.destroy(new Error('The server has stopped answering'))
     if (limit > 0 && ran > limit) this.cancel(head, 'timeout')
-    if (head.cancelReason === undefined || this.#cancelWantedAt === 0) return
-    if (now - this.#cancelWantedAt > deadAfterMs) return this.destroy(new Error('The server has stopped answering'))
-    // A CancelRequest that arrives before its statement does nothing: ask again.
-    if (now >= this.#cancelNextAt) this.#pursueCancel()
+    if (!this.#cancellation.tick(head, now)) this.destroy(new Error('The server has stopped answering'))
   }
 
   /** Closes the connection after what is in flight has been answered. */
@@ -201,7 +197,7 @@ export class Session implements RunCarrier {
   }
 
   #mustHold(): boolean {
-    return this.#fenced || (this.reserved && this.cancellable > 0) || this.#held.size > 0
+    return this.#cancellation.fenced || (this.reserved && this.cancellable > 0) || this.#held.size > 0
   }
 
   #write(run: StatementRun): void {
@@ -339,9 +335,6 @@ export class Session implements RunCarrier {
     this.inFlight--
     this.answered++
     this.stalled = false
-    this.#cancelTries = 0
-    this.#cancelWantedAt = 0
-    this.#cancelNextAt = 0
     if (run.cancellable) this.cancellable--
     if (run.startedAt > 0) publish(run)
     const failure = run.failure
@@ -350,7 +343,7 @@ export class Session implements RunCarrier {
     else run.succeed()
     if (this.#status !== idle && this.purpose === 'shared' && !run.grouped && !this.reserved)
       this.#endStrayTransaction(run)
-    if (this.#fenced) this.#lowerFence()
+    this.#cancellation.answered()
     if (this.#held.size > 0) this.#sendHeld()
     this.owner.answered?.(this)
   }
@@ -383,11 +376,7 @@ export class Session implements RunCarrier {
     switch (sqlState) {
       case '57014':
         // A CancelRequest of ours that was meant for the statement before it.
-        return (
-          run.cancelReason === undefined &&
-          performance.now() - this.#cancelledAt < strayCancelMs &&
-          !/^\s*(?:call|do)\b/i.test(run.text)
-        )
+        return this.#cancellation.mayHaveStrayed(run) && !/^\s*(?:call|do)\b/i.test(run.text)
       case '26000':
         // Confirmed once and now unknown: this is another server session than then. Merely asked for: the run that was to
         // prepare it has failed.
@@ -419,7 +408,7 @@ export class Session implements RunCarrier {
   }
 
   #sendHeld(): void {
-    while (this.#held.size > 0 && !this.#fenced && !(this.reserved && this.cancellable > 0)) {
+    while (this.#held.size > 0 && !this.#cancellation.fenced && !(this.reserved && this.cancellable > 0)) {
       const run = this.#held.shift()!
       if (run.settled) continue
       if (run.cancelReason === 'signal') {
@@ -429,36 +418,6 @@ export class Session implements RunCarrier {
       this.#write(run)
       if (run.followers !== undefined) for (const follower of run.followers) this.#write(follower)
     }
-  }
-
-  #pursueCancel(): void {
-    const { cancel } = this.#settings
-    if (cancel === undefined || this.#sent.head?.cancelReason === undefined || this.#cancelOnItsWay) return
-    const now = performance.now()
-    if (this.#cancelWantedAt === 0) this.#cancelWantedAt = now
-    this.#cancelNextAt = now + backoffMs(++this.#cancelTries, cancelAgain)
-    this.#cancelOnItsWay = true
-    this.#flush()
-    const done = (): void => {
-      this.#cancelOnItsWay = false
-      this.#cancelledAt = performance.now()
-      this.#lowerFence()
-      this.#sendHeld()
-      this.owner.answered?.(this)
-    }
-    cancel(this.client).then(done, done)
-  }
-
-  /** Lets statements through again once no cancellation is wanted and none is on its way. */
-  #lowerFence(): void {
-    if (this.#cancelOnItsWay || this.closed) return
-    for (let run = this.#sent.head; run !== undefined; run = run.next) {
-      if (run.cancelReason === undefined) continue
-      // The one at the head is asked again by the clock, the others when they come to the head.
-      if (this.#cancelTries === 0) this.#pursueCancel()
-      return
-    }
-    this.#fenced = false
   }
 
   // Begun inside a text of several statements, or behind a comment. Others were answered in it since: it is kept.
@@ -503,34 +462,6 @@ export class Session implements RunCarrier {
       this.purpose === 'shared' && !this.reserved && !run.grouped && run.attempts < 4 && run.rows === 0 && run.readOnly
     )
   }
-}
-
-/** The error of a statement that was stopped before, or while, it ran. */
-export function cancelledError(): PlimsollError {
-  return new PlimsollError('PLIMSOLL_STATEMENT_CANCELLED', 'The statement was cancelled by its AbortSignal.')
-}
-
-function silentError(run: StatementRun): PlimsollError {
-  return new PlimsollError(
-    'PLIMSOLL_STATEMENT_TIMEOUT',
-    'The statement was not answered within its time-out, nor was the request to cancel it; the connection was cut.',
-    { details: { statement: run.text, outcome: run.readOnly ? 'none' : 'unknown' } },
-  )
-}
-
-function lostError(cause: Error | undefined, run: StatementRun, sent: boolean): PlimsollError {
-  const unknown = sent && !run.readOnly
-  return new PlimsollError(
-    'PLIMSOLL_DATABASE_UNREACHABLE',
-    `The connection to PostgreSQL was lost${cause ? ` (${cause.message})` : ''}${
-      unknown ? ' after the statement was sent: whether it took effect is unknown' : ''
-    }.`,
-    { cause, details: { statement: run.text, outcome: unknown ? 'unknown' : 'none' } },
-  )
-}
-
-function isServerError(error: Error): error is ServerError {
-  return typeof (error as ServerError).severity === 'string' && typeof (error as ServerError).code === 'string'
 }
 
 function publish(run: StatementRun): void {

@@ -1,7 +1,8 @@
 import { PlimsollError } from '../core/errors.ts'
 import { events } from '../core/events.ts'
 import { backoffMs } from './backoff.ts'
-import { cancelledError, type Session } from './session.ts'
+import type { Session } from './session.ts'
+import { cancelledError, closedError } from './statement-errors.ts'
 import type { SessionOpener } from './session-opener.ts'
 import { RunQueue, type StatementRun } from './statement-run.ts'
 
@@ -240,11 +241,4 @@ export class SharedSessions {
   #idle(): boolean {
     return this.#waiting.size === 0 && this.#sessions.every((session) => session.inFlight === 0)
   }
-}
-
-/** The error of a call to a door that has been closed. */
-export function closedError(): PlimsollError {
-  return new PlimsollError('PLIMSOLL_DATABASE_UNREACHABLE', 'This connection pool has been closed.', {
-    details: { reason: 'closed' },
-  })
 }

@@ -11,6 +11,11 @@ export interface ServerError extends Error {
   readonly constraint?: string | undefined
 }
 
+/** True for an error that the server sent. */
+export function isServerError(error: Error): error is ServerError {
+  return typeof (error as ServerError).severity === 'string' && typeof (error as ServerError).code === 'string'
+}
+
 const constraintKinds: Readonly<Record<string, string>> = {
   '23502': 'not null',
   '23503': 'foreign key',

@@ -1,0 +1,35 @@
+import { PlimsollError } from '../core/errors.ts'
+import type { StatementRun } from './statement-run.ts'
+
+/** The error of a statement that was stopped before, or while, it ran. */
+export function cancelledError(): PlimsollError {
+  return new PlimsollError('PLIMSOLL_STATEMENT_CANCELLED', 'The statement was cancelled by its AbortSignal.')
+}
+
+/** The error of a statement whose server has gone silent. */
+export function silentError(run: StatementRun): PlimsollError {
+  return new PlimsollError(
+    'PLIMSOLL_STATEMENT_TIMEOUT',
+    'The statement was not answered within its time-out, nor was the request to cancel it; the connection was cut.',
+    { details: { statement: run.text, outcome: run.readOnly ? 'none' : 'unknown' } },
+  )
+}
+
+/** The error of a statement whose connection was lost; `sent` tells whether it may have taken effect. */
+export function lostError(cause: Error | undefined, run: StatementRun, sent: boolean): PlimsollError {
+  const unknown = sent && !run.readOnly
+  return new PlimsollError(
+    'PLIMSOLL_DATABASE_UNREACHABLE',
+    `The connection to PostgreSQL was lost${cause ? ` (${cause.message})` : ''}${
+      unknown ? ' after the statement was sent: whether it took effect is unknown' : ''
+    }.`,
+    { cause, details: { statement: run.text, outcome: unknown ? 'unknown' : 'none' } },
+  )
+}
+
+/** The error of a call to a door that has been closed. */
+export function closedError(): PlimsollError {
+  return new PlimsollError('PLIMSOLL_DATABASE_UNREACHABLE', 'This connection pool has been closed.', {
+    details: { reason: 'closed' },
+  })
+}
