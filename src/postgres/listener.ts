@@ -1,10 +1,10 @@
 import { PlimsollError } from '../core/errors.ts'
-import { backoffMs } from './backoff.ts'
+import { backoffMs } from '../core/backoff.ts'
 import type { Subscription } from './contract.ts'
-import { runText, type RunTarget } from './execute.ts'
-import type { Session } from './session.ts'
-import type { SessionOpener } from './session-opener.ts'
-import { closedError } from './statement-errors.ts'
+import { runText, type RunTarget } from './session/execute.ts'
+import type { Session } from './session/session.ts'
+import type { SessionOpener } from './session/session-opener.ts'
+import { closedError } from './session/statement-errors.ts'
 
 type Handler = (payload: string) => void
 const retry = { firstMs: 100, mostMs: 5000 }

@@ -1,16 +1,16 @@
 import { PlimsollError, showValue } from '../core/errors.ts'
 import { redactUrl } from '../core/redact.ts'
-import { backoffMs } from './backoff.ts'
-import { Clock } from './clock.ts'
+import { backoffMs } from '../core/backoff.ts'
+import { Clock } from './pool/clock.ts'
 import type { Postgres } from './contract.ts'
 import { PostgresDoor } from './postgres-door.ts'
-import { ExclusivePool } from './exclusive-pool.ts'
-import { ExclusiveTurns } from './exclusive-turns.ts'
+import { ExclusivePool } from './pool/exclusive-pool.ts'
+import { ExclusiveTurns } from './pool/exclusive-turns.ts'
 import { Listener, ownSession, sharedSession } from './listener.ts'
 import { parsePostgresOptions, type PostgresOptions, type PostgresSettings } from './options.ts'
 import { openPglite } from './pglite/open-pglite.ts'
-import { SessionOpener } from './session-opener.ts'
-import { SharedSessions } from './shared-sessions.ts'
+import { SessionOpener } from './session/session-opener.ts'
+import { SharedSessions } from './pool/shared-sessions.ts'
 
 const retry = { firstMs: 100, mostMs: 2000 }
 

@@ -1,7 +1,7 @@
 import type { NodePgClient } from 'drizzle-orm/node-postgres'
 import { PlimsollError } from '../core/errors.ts'
 import type { WireValue } from '../core/wire.ts'
-import type { Clock } from './clock.ts'
+import type { Clock } from './pool/clock.ts'
 import type {
   BatchItem,
   CommandResult,
@@ -13,16 +13,16 @@ import type {
   Transaction,
   TransactionOptions,
 } from './contract.ts'
-import { fetchAll } from './cursor.ts'
-import { DrizzlePool } from './drizzle-pool.ts'
-import type { ExclusiveSessions } from './exclusive-sessions.ts'
-import { batchOn, executeOn, runText } from './execute.ts'
+import { fetchAll } from './session/cursor.ts'
+import { DrizzlePool } from './drizzle/drizzle-pool.ts'
+import type { ExclusiveSessions } from './pool/exclusive-sessions.ts'
+import { batchOn, executeOn, runText } from './session/execute.ts'
 import type { Listener } from './listener.ts'
-import { runTransaction } from './run-transaction.ts'
-import type { SessionOpener } from './session-opener.ts'
-import type { SharedSessions } from './shared-sessions.ts'
+import { runTransaction } from './transaction/run-transaction.ts'
+import type { SessionOpener } from './session/session-opener.ts'
+import type { SharedSessions } from './pool/shared-sessions.ts'
 import { createStatement } from './statement.ts'
-import { TransactionScope } from './transaction-scope.ts'
+import { TransactionScope } from './transaction/transaction-scope.ts'
 
 const notifyStatement = createStatement('select pg_notify($1, $2)')
 

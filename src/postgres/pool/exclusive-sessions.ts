@@ -1,4 +1,4 @@
-import type { Session } from './session.ts'
+import type { Session } from '../session/session.ts'
 
 /** Hands out sessions that belong to one transaction (or cursor) at a time. */
 export interface ExclusiveSessions {

@@ -1,10 +1,10 @@
-import { PlimsollError } from '../core/errors.ts'
-import { events } from '../core/events.ts'
-import { backoffMs } from './backoff.ts'
-import type { Session } from './session.ts'
-import { cancelledError, closedError } from './statement-errors.ts'
-import type { SessionOpener } from './session-opener.ts'
-import { RunQueue, type StatementRun } from './statement-run.ts'
+import { PlimsollError } from '../../core/errors.ts'
+import { events } from '../../core/events.ts'
+import { backoffMs } from '../../core/backoff.ts'
+import type { Session } from '../session/session.ts'
+import { cancelledError, closedError } from '../session/statement-errors.ts'
+import type { SessionOpener } from '../session/session-opener.ts'
+import { RunQueue, type StatementRun } from '../session/statement-run.ts'
 
 const retry = { firstMs: 100, mostMs: 5000 }
 

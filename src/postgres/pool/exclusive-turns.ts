@@ -1,7 +1,7 @@
 import type { ExclusiveSessions } from './exclusive-sessions.ts'
-import { runText } from './execute.ts'
-import type { Session } from './session.ts'
-import { cancelledError, closedError } from './statement-errors.ts'
+import { runText } from '../session/execute.ts'
+import type { Session } from '../session/session.ts'
+import { cancelledError, closedError } from '../session/statement-errors.ts'
 import { SessionWaiters } from './session-waiters.ts'
 import type { SharedSessions } from './shared-sessions.ts'
 

@@ -1,4 +1,4 @@
-import { PlimsollError } from '../core/errors.ts'
+import { PlimsollError } from '../../core/errors.ts'
 import type { StatementRun } from './statement-run.ts'
 
 /** The error of a statement that was stopped before, or while, it ran. */

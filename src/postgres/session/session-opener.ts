@@ -1,13 +1,13 @@
 import type { Duplex } from 'node:stream'
-import { PlimsollError } from '../core/errors.ts'
-import { events } from '../core/events.ts'
+import { PlimsollError } from '../../core/errors.ts'
+import { events } from '../../core/events.ts'
 import { sendCancelRequest } from './cancel-request.ts'
-import type { PostgresSettings } from './options.ts'
+import type { PostgresSettings } from '../options.ts'
 import { Session, type SessionOwner, type SessionPurpose, type SessionSettings } from './session.ts'
 import { executeOn } from './execute.ts'
 import type { ServerError } from './sql-state.ts'
-import { createStatement } from './statement.ts'
-import { RawClient } from './wire/raw-client.ts'
+import { createStatement } from '../statement.ts'
+import { RawClient } from '../wire/raw-client.ts'
 
 const guardGraceMs = 1000
 

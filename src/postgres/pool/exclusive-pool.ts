@@ -1,7 +1,7 @@
 import type { ExclusiveSessions } from './exclusive-sessions.ts'
-import type { Session } from './session.ts'
-import { cancelledError, closedError } from './statement-errors.ts'
-import type { SessionOpener } from './session-opener.ts'
+import type { Session } from '../session/session.ts'
+import { cancelledError, closedError } from '../session/statement-errors.ts'
+import type { SessionOpener } from '../session/session-opener.ts'
 import { SessionWaiters } from './session-waiters.ts'
 
 /** A pool of sessions of their own, up to `maxTransactions`; opened when needed, kept when idle. */

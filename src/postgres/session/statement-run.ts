@@ -1,8 +1,8 @@
-import type { PlimsollError } from '../core/errors.ts'
-import type { WireValue } from '../core/wire.ts'
-import type { CommandResult, RowSink } from './contract.ts'
+import type { PlimsollError } from '../../core/errors.ts'
+import type { WireValue } from '../../core/wire.ts'
+import type { CommandResult, RowSink } from '../contract.ts'
 import type { ServerError } from './sql-state.ts'
-import type { WireQuery } from './wire/pg-internals.ts'
+import type { WireQuery } from '../wire/pg-internals.ts'
 
 /** Why a running statement is being cancelled on the server. */
 export type CancelReason = 'signal' | 'timeout'

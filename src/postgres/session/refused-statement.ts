@@ -1,4 +1,4 @@
-import { PlimsollError } from '../core/errors.ts'
+import { PlimsollError } from '../../core/errors.ts'
 
 const copyWithClient = /^\s*copy\b[^;]*\b(?:from\s+stdin|to\s+stdout)\b/i
 const transactionStart = /^\s*(?:begin|start\s+transaction)\b/i

@@ -1,6 +1,6 @@
-import { PlimsollError } from '../core/errors.ts'
-import type { Session } from './session.ts'
-import { cancelledError } from './statement-errors.ts'
+import { PlimsollError } from '../../core/errors.ts'
+import type { Session } from '../session/session.ts'
+import { cancelledError } from '../session/statement-errors.ts'
 
 /** Somebody who waits for a session. */
 export interface Waiter {

@@ -1,6 +1,6 @@
 // One file, because it is the life of one connection: what is sent, held back, answered and lost belongs together.
-import { PlimsollError } from '../core/errors.ts'
-import { events } from '../core/events.ts'
+import { PlimsollError } from '../../core/errors.ts'
+import { events } from '../../core/events.ts'
 import { Cancellation } from './cancellation.ts'
 import { readCommandTag } from './command-tag.ts'
 import { PreparedStatements } from './prepared-statements.ts'
@@ -8,9 +8,9 @@ import { refusedStatement } from './refused-statement.ts'
 import { isServerError, toStatementError, type ServerError } from './sql-state.ts'
 import { cancelledError, lostError, silentError } from './statement-errors.ts'
 import { RunQueue, StatementRun, type CancelReason, type RunCarrier } from './statement-run.ts'
-import { parseMessage } from './wire/parse-message.ts'
-import { FrontendWriter } from './wire/frontend-writer.ts'
-import type { RawClient } from './wire/raw-client.ts'
+import { parseMessage } from '../wire/parse-message.ts'
+import { FrontendWriter } from '../wire/frontend-writer.ts'
+import type { RawClient } from '../wire/raw-client.ts'
 
 // Message types of the protocol, by their letters.
 const dataRow = 0x44

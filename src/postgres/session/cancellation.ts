@@ -1,4 +1,4 @@
-import { backoffMs } from './backoff.ts'
+import { backoffMs } from '../../core/backoff.ts'
 import type { RunQueue, StatementRun } from './statement-run.ts'
 
 // How long a cancelled statement may go on before the connection is taken for dead.

@@ -1,9 +1,9 @@
 import { EventEmitter } from 'node:events'
 import pg from 'pg'
-import type { CommandResult } from './contract.ts'
-import { StatementRun } from './statement-run.ts'
-import type { OpenTransaction } from './transaction.ts'
-import type { WireQuery } from './wire/pg-internals.ts'
+import type { CommandResult } from '../contract.ts'
+import { StatementRun } from '../session/statement-run.ts'
+import type { OpenTransaction } from '../transaction/transaction.ts'
+import type { WireQuery } from '../wire/pg-internals.ts'
 
 type Callback = (error: Error | undefined, result?: unknown) => void
 

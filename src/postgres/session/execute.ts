@@ -1,6 +1,6 @@
-import { PlimsollError } from '../core/errors.ts'
-import type { WireValue } from '../core/wire.ts'
-import type { BatchItem, CommandResult, ExecuteOptions, RowSink, Statement } from './contract.ts'
+import { PlimsollError } from '../../core/errors.ts'
+import type { WireValue } from '../../core/wire.ts'
+import type { BatchItem, CommandResult, ExecuteOptions, RowSink, Statement } from '../contract.ts'
 import { cancelledError } from './statement-errors.ts'
 import { StatementRun } from './statement-run.ts'
 

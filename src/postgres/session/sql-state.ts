@@ -1,5 +1,5 @@
-import { PlimsollError } from '../core/errors.ts'
-import type { ErrorCode } from '../core/error-codes.ts'
+import { PlimsollError } from '../../core/errors.ts'
+import type { ErrorCode } from '../../core/error-codes.ts'
 
 /** The fields of an ErrorResponse, as `pg-protocol` parses them, or of a socket's error. */
 export interface ServerError extends Error {

@@ -1,6 +1,6 @@
-import type { WireValue } from '../core/wire.ts'
-import { PlimsollError } from '../core/errors.ts'
-import type { RowSink, Statement } from './contract.ts'
+import type { WireValue } from '../../core/wire.ts'
+import { PlimsollError } from '../../core/errors.ts'
+import type { RowSink, Statement } from '../contract.ts'
 import { checkTimeout, executeOn, runText, type RunTarget } from './execute.ts'
 
 let cursors = 0

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import type { ConnectionConfig, WireClient, WireConnection } from './wire/pg-internals.ts'
+import type { ConnectionConfig, WireClient, WireConnection } from '../wire/pg-internals.ts'
 
 const WireConnectionClass = pg.Connection as unknown as new (config: ConnectionConfig) => WireConnection
 

@@ -1,9 +1,9 @@
-import type { CommandResult } from './contract.ts'
+import type { CommandResult } from '../contract.ts'
 import { QueryingClient, TransactionClient, runPgQuery } from './drizzle-client.ts'
-import type { ExclusiveSessions } from './exclusive-sessions.ts'
-import { settle, type RunTarget } from './execute.ts'
-import type { Session } from './session.ts'
-import type { TransactionScope } from './transaction-scope.ts'
+import type { ExclusiveSessions } from '../pool/exclusive-sessions.ts'
+import { settle, type RunTarget } from '../session/execute.ts'
+import type { Session } from '../session/session.ts'
+import type { TransactionScope } from '../transaction/transaction-scope.ts'
 
 /**
  * What Drizzle gets as its pool. Queries join the running transaction, or go to the shared sessions. (Drizzle knows a
