@@ -6,11 +6,17 @@ import { openPostgres } from '../../src/postgres/index.ts'
 import { createDatabase, type Database } from '../servers/database.ts'
 import { hasPgBouncer, startPgBouncer, type Pooler } from '../servers/pgbouncer.ts'
 import { statementCases } from './door-statements.ts'
+import { savepointCases } from './door-savepoints.ts'
 import { transactionCases } from './door-transactions.ts'
 import { limitCases } from './door-limits.ts'
 import { openDoor, valueOf, type DoorCase, type DoorEngine } from './door.ts'
 
-const cases = { statements: statementCases, transactions: transactionCases, limits: limitCases }
+const cases = {
+  statements: statementCases,
+  transactions: transactionCases,
+  savepoints: savepointCases,
+  limits: limitCases,
+}
 
 /** Declares every case on one engine; what an engine lacks is skipped with its reason in the name. */
 function conform(engine: () => DoorEngine, lacks: DoorEngine['lacks']): void {

@@ -88,6 +88,11 @@ export async function createTable(executor: Executor, columns: string): Promise<
   return name
 }
 
+/** The column `n` of a table, in order. */
+export async function numbersIn(executor: Executor, table: string): Promise<number[]> {
+  return (await rowsOf(executor, `select n from ${table} order by n`)).map(([n]) => Number(n))
+}
+
 /** Runs `work`, and resolves with the texts of the statements that were answered meanwhile. */
 export async function statementsOf(work: () => Promise<unknown>): Promise<string[]> {
   const texts: string[] = []
