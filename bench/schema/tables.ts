@@ -24,7 +24,7 @@ export const posts = pgTable(
       .references(() => categories.id),
     title: text().notNull(),
     body: text().notNull(),
-    status: text().notNull(),
+    status: text({ enum: ['draft', 'published'] }).notNull(),
     views: integer().notNull(),
     publishedAt: timestamp('published_at', { withTimezone: true }).notNull(),
   },
