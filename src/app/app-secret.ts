@@ -5,23 +5,41 @@ import { PlimsollError } from '../core/errors.ts'
 import { optionOrEnvironment } from './environment.ts'
 
 const file = '.plimsoll/secret'
+/** Shorter ones can be found by trying. */
+const minLength = 16
+const recipe = 'a long random text, such as the output of `openssl rand -base64 32`'
 
 /**
  * The secret that signs cursors: the option, else PLIMSOLL_SECRET, else a random one that is kept in `.plimsoll/secret`. All
- * processes of one service need the same.
+ * processes of one service need the same; `shared` says that there may be several, which is worth a warning without one.
  *
- * @throws PLIMSOLL_OPTION_INVALID when there is none and the file cannot be written.
+ * @throws PLIMSOLL_OPTION_INVALID for one of less than 16 characters, and when there is none and the file cannot be written.
  */
-export async function appSecret(secret: string | undefined): Promise<string> {
+export async function appSecret(secret: string | undefined, { shared }: { shared: boolean }): Promise<string> {
   const given = optionOrEnvironment(secret, 'PLIMSOLL_SECRET')
-  if (given !== undefined && given !== '') return given
+  if (given !== undefined) {
+    if (given.length >= minLength) return given
+    throw new PlimsollError(
+      'PLIMSOLL_OPTION_INVALID',
+      `${secret === undefined ? 'PLIMSOLL_SECRET' : "The option 'secret'"} has ${given.length} characters, and whoever guesses it can ` +
+        `make cursors; give it at least ${minLength}: ${recipe}.`,
+      { details: { option: 'secret', minimum: minLength } },
+    )
+  }
   try {
-    return await keptSecret()
+    const kept = await keptSecret()
+    if (shared) {
+      console.error(
+        `PLIMSOLL_SECRET is not set: this process signs cursors with a secret of its own, in ${file}, and processes elsewhere ` +
+          `will refuse them. Set it to ${recipe}, the same for all of them.`,
+      )
+    }
+    return kept
   } catch (cause) {
     throw new PlimsollError(
       'PLIMSOLL_OPTION_INVALID',
       `PLIMSOLL_SECRET is not set, and a random one cannot be kept in ${file}: ${(cause as Error).message}. ` +
-        `Set PLIMSOLL_SECRET to a long random text, the same for every process.`,
+        `Set PLIMSOLL_SECRET to ${recipe}, the same for every process.`,
       { cause, details: { option: 'secret' } },
     )
   }

@@ -1,14 +1,19 @@
-import Fastify, { type FastifyInstance, type FastifyRequest, type FastifyServerOptions } from 'fastify'
+import type { FastifyInstance, FastifyRequest, FastifyServerOptions } from 'fastify'
+import { parseDuration, type Duration } from '../core/duration.ts'
+import { PlimsollError } from '../core/errors.ts'
 import { createDb } from '../db/create-db.ts'
 import type { Models } from '../db/types/model.ts'
 import type { Db } from '../db/types.ts'
-import { notFoundHandler, plimsoll, problemHandler, sendProblem, toProblem } from '../http/index.ts'
+import { plimsoll } from '../http/index.ts'
 import type { AddResource, PlimsollOptions } from '../http/index.ts'
 import { openPostgres, type Postgres, type PostgresOptions } from '../postgres/index.ts'
 import { buildModelGraph } from '../schema/index.ts'
 import { appSecret } from './app-secret.ts'
+import { closeGracefully } from './close-gracefully.ts'
+import { closeOnSignals } from './close-on-signals.ts'
 import { embeddedDatabase, optionOrEnvironment, readPort } from './environment.ts'
 import { migrateDatabase } from './migrate.ts'
+import { answerWithProblems, openFastify } from './open-fastify.ts'
 
 /** The options of {@link createApp}. */
 export interface AppOptions<S extends Models> extends Pick<PlimsollOptions, 'info' | 'openapi' | 'docs' | 'onError'> {
@@ -16,7 +21,7 @@ export interface AppOptions<S extends Models> extends Pick<PlimsollOptions, 'inf
   readonly relations: S
   /** `postgres://…`, `pglite:PATH` or `pglite:memory`. Default: DATABASE_URL, or PGlite in `.plimsoll/db`. */
   readonly databaseUrl?: string | undefined
-  /** Signs cursors. Default: PLIMSOLL_SECRET, or a random one kept in `.plimsoll/secret`. */
+  /** Signs cursors; at least 16 characters. Default: PLIMSOLL_SECRET, or a random one kept in `.plimsoll/secret`. */
   readonly secret?: string | undefined
   /** Fastify's own option. Default false: nothing is logged, but errors that nobody foresaw go to stderr. */
   readonly logger?: FastifyServerOptions['logger'] | undefined
@@ -26,6 +31,8 @@ export interface AppOptions<S extends Models> extends Pick<PlimsollOptions, 'inf
   readonly postgres?: Omit<PostgresOptions, 'url'> | undefined
   /** A folder of drizzle-kit's migrations, run before the app is handed out. Default: none. */
   readonly migrate?: { readonly folder: string } | undefined
+  /** How long `close` lets requests that are under way go on before it cuts their connections. Default `'10s'`. */
+  readonly closeTimeout?: Duration | undefined
 }
 
 /** Where to listen. */
@@ -46,16 +53,19 @@ export interface App<S extends Models = Models> extends AsyncDisposable {
   migrate(folder: string): Promise<void>
   /** Begins to take requests; resolves to the URL, such as `http://localhost:3000`. */
   listen(options?: ListenOptions): Promise<string>
-  /** Answers the requests that are there, then closes the server and the database. */
+  /**
+   * Answers the requests that are under way, each with `Connection: close`, and those that still come with 503; then closes the
+   * server and the database. Connections that are not done after `closeTimeout` are cut.
+   */
   close(): Promise<void>
-  /** Closes on SIGTERM and SIGINT; a second signal ends the process at once. */
+  /** Closes on SIGTERM and SIGINT; a second signal, of either kind, ends the process at once, and so does a close that fails. */
   closeOnSignals(): void
 }
 
 /**
  * Opens a service: the database, querysets for its models, and Fastify with resources and their description.
  *
- * @throws PLIMSOLL_SCHEMA_INVALID, PLIMSOLL_OPTION_INVALID, PLIMSOLL_PEER_MISSING, and PLIMSOLL_DATABASE_UNREACHABLE when
+ * @throws PLIMSOLL_SCHEMA_INVALID, PLIMSOLL_OPTION_INVALID (also for a PORT that is none), PLIMSOLL_PEER_MISSING, and PLIMSOLL_DATABASE_UNREACHABLE when
  *   the database did not answer within `postgres.startupTimeout` (30 s).
  * @example
  * const app = await createApp({ relations })
@@ -63,41 +73,41 @@ export interface App<S extends Models = Models> extends AsyncDisposable {
  * console.log(await app.listen())
  */
 export async function createApp<S extends Models>(options: AppOptions<S>): Promise<App<S>> {
-  // Before anything is opened: a wrong schema should not have to wait for a database.
+  // Before anything is opened: what is wrong should not have to wait for a database, nor change one.
   const graph = buildModelGraph(options.relations)
-  const secret = await appSecret(options.secret)
+  const closeTimeoutMs = parseDuration(options.closeTimeout ?? '10s', 'closeTimeout')
+  if (!isInstance(options.fastify)) readPort(undefined)
   const url = optionOrEnvironment(options.databaseUrl, 'DATABASE_URL') ?? embeddedDatabase
+  const secret = await appSecret(options.secret, { shared: /^postgres(?:ql)?:/i.test(url) })
   const postgres = await openPostgres({ onWaiting: (line) => console.error(line), ...options.postgres, url })
   try {
     const db = createDb<S>({ relations: options.relations, graph, postgres, secret })
     if (options.migrate) await migrateDatabase(db, options.migrate.folder)
-    const fastify = await openFastify(db, options)
-    return assemble(fastify, { db, postgres })
+    const fastify = await openServer(db, options)
+    return assemble(fastify, { db, postgres, options, closeTimeoutMs })
   } catch (error) {
     await postgres.close()
     throw error
   }
 }
 
-async function openFastify<S extends Models>(db: Db<S>, options: AppOptions<S>): Promise<FastifyInstance> {
-  const given = options.fastify
-  const theirs = given !== undefined && 'register' in given
-  const logger = options.logger ?? (theirs ? undefined : given?.logger) ?? false
-  const fastify = theirs ? given : createFastify({ ...given, logger })
-  const silent = !theirs && logger === false && !given?.loggerInstance
-  const onError = options.onError ?? (silent ? printError : undefined)
-  const { info, openapi, docs } = options
-  await fastify.register(plimsoll, { db, info, openapi, docs, onError })
-  if (!theirs) {
-    fastify.setErrorHandler(problemHandler(onError))
-    fastify.setNotFoundHandler(notFoundHandler(fastify))
-  }
-  return fastify
+function isInstance(fastify: AppOptions<Models>['fastify']): fastify is FastifyInstance {
+  return fastify !== undefined && 'register' in fastify
 }
 
-/** A Fastify that answers with problem documents also where its router gives up: malformed URLs, parameters that are too long. */
-function createFastify(options: FastifyServerOptions): FastifyInstance {
-  return Fastify({ frameworkErrors: (error, _, reply) => void sendProblem(reply, toProblem(error)), ...options })
+async function openServer<S extends Models>(db: Db<S>, options: AppOptions<S>): Promise<FastifyInstance> {
+  const { fastify: given, info, openapi, docs } = options
+  if (isInstance(given)) {
+    await given.register(plimsoll, { db, info, openapi, docs, onError: options.onError })
+    return given
+  }
+  const logger = options.logger ?? given?.logger ?? false
+  const fastify = openFastify({ ...given, logger })
+  const silent = logger === false && !given?.loggerInstance
+  const onError = options.onError ?? (silent ? printError : undefined)
+  await fastify.register(plimsoll, { db, info, openapi, docs, onError })
+  answerWithProblems(fastify, onError)
+  return fastify
 }
 
 /** Without a logger, an error that nobody foresaw would leave no trace. What is foreseen, such as a database that is away, does. */
@@ -108,10 +118,24 @@ function printError(error: unknown, request: FastifyRequest): void {
 
 function assemble<S extends Models>(
   fastify: FastifyInstance,
-  { db, postgres }: { db: Db<S>; postgres: Postgres },
+  {
+    db,
+    postgres,
+    options,
+    closeTimeoutMs,
+  }: { db: Db<S>; postgres: Postgres; options: AppOptions<S>; closeTimeoutMs: number },
 ): App<S> {
-  // However the server is closed, the database follows; not before, since requests that it still answers need it.
-  fastify.addHook('onClose', () => postgres.close())
+  let forgetSignals = (): void => {}
+  // However the server is closed, the database follows; not before, since requests that it still answers need it: hooks of
+  // this kind run from the last one to the first.
+  fastify.addHook('onClose', async () => {
+    await postgres.close()
+    forgetSignals()
+  })
+  closeGracefully(fastify, {
+    timeoutMs: closeTimeoutMs,
+    refuse: !isInstance(options.fastify) && options.fastify?.return503OnClosing === undefined,
+  })
   const close = async (): Promise<void> => fastify.close()
   const resource = ((...given: Parameters<AddResource>) => fastify.resource(...given)) as AddResource
   return Object.freeze<App<S>>({
@@ -119,17 +143,18 @@ function assemble<S extends Models>(
     fastify,
     resource,
     migrate: (folder) => migrateDatabase(db, folder),
-    listen: async (options = {}) => {
-      const port = readPort(options.port)
-      const host = options.host ?? optionOrEnvironment(undefined, 'HOST') ?? 'localhost'
-      await fastify.listen({ port, host })
+    listen: async (where = {}) => {
+      const port = readPort(where.port)
+      const host = where.host ?? optionOrEnvironment(undefined, 'HOST') ?? 'localhost'
+      await fastify.listen({ port, host }).catch((error: unknown) => Promise.reject(hostError(error, host)))
       // The socket alone knows which port 0 became.
       const bound = fastify.server.address()
       return urlOf(host, typeof bound === 'object' && bound ? bound.port : port)
     },
     close,
     closeOnSignals: () => {
-      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void close())
+      forgetSignals()
+      forgetSignals = closeOnSignals(close)
     },
     [Symbol.asyncDispose]: close,
   })
@@ -139,4 +164,15 @@ function assemble<S extends Models>(
 function urlOf(host: string, port: number): string {
   const name = host === '0.0.0.0' || host === '::' ? 'localhost' : host
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
+}
+
+/** What went wrong with listening, in words where the host is to blame. */
+function hostError(error: unknown, host: string): unknown {
+  const { code } = error as NodeJS.ErrnoException
+  if (!['ENOTFOUND', 'EAI_AGAIN', 'EADDRNOTAVAIL', 'EAFNOSUPPORT'].includes(code ?? '')) return error
+  return new PlimsollError(
+    'PLIMSOLL_OPTION_INVALID',
+    `HOST is '${host}', which is no address of this machine (${code}); give one, such as 127.0.0.1, or 0.0.0.0 for all.`,
+    { cause: error, details: { option: 'host' } },
+  )
 }

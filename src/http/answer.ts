@@ -15,7 +15,8 @@ export function answerJson(
   { body, link, scoped }: AnswerOptions & { body: Buffer },
 ): FastifyReply {
   const etag = etagOf(body)
-  reply.header('etag', etag)
+  // Rows hold texts of strangers: no browser may take an answer for a page.
+  reply.header('etag', etag).header('x-content-type-options', 'nosniff')
   // Caches may keep it and ask each time; whoever knows better sets the header in a hook.
   if (!reply.hasHeader('cache-control')) reply.header('cache-control', scoped ? 'private, no-cache' : 'no-cache')
   if (link !== undefined) reply.header('link', link)

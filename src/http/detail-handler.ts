@@ -24,20 +24,24 @@ export function detailPath({ path, pathParameters, detail }: ResourceSpec): Deta
   const taken = new Set(pathParameters.map((parameter) => parameter.name))
   const key = detail.map((column): PathParameter => {
     const word = column.key.replaceAll(/\W/g, '_')
-    return { name: taken.has(word) ? `${word}_` : word, field: column.key, names: [column.key], column }
+    return { name: taken.has(word) ? `${word}_` : word, path: column.key, names: [column.key], relations: [], column }
   })
   return { path: [path.replace(/\/$/, ''), ...key.map(({ name }) => `:${name}`)].join('/'), key }
 }
 
 /** The handler of one row. */
-export function detailHandler(spec: ResourceSpec, { key }: DetailPath, scope: Scope<AnyQuerySet> | undefined): Handler {
+export function detailHandler(
+  spec: ResourceSpec,
+  { path, key }: DetailPath,
+  scope: Scope<AnyQuerySet> | undefined,
+): Handler {
   const selections = new LRUCache<string, AnyQuerySet>({ max: maxSelections })
   const parameters = [...spec.pathParameters, ...key]
   const all = selectFields(spec.queryset.orderBy(), spec.fields)
 
   function selectionOf(query: string): AnyQuerySet {
     if (query === '') return all
-    const fields = parseDetailFields(parseQueryString(query), spec)
+    const fields = parseDetailFields(parseQueryString(query), spec, path)
     const name = fields.join(',')
     let selected = selections.get(name)
     if (!selected) {
@@ -53,7 +57,7 @@ export function detailHandler(spec: ResourceSpec, { key }: DetailPath, scope: Sc
     const rows = scope ? applyScope(scope, request, found) : found
     const body = await rows.first().json()
     if (!body) {
-      const wanted = key.map(({ name, field }) => `${field} '${cut(values[name] ?? '')}'`).join(' and ')
+      const wanted = key.map(({ name, path: field }) => `${field} '${cut(values[name] ?? '')}'`).join(' and ')
       throw new PlimsollError('PLIMSOLL_NOT_FOUND', `${spec.name} has nothing with ${wanted}.`)
     }
     return answerJson(request, reply, { body, scoped: scope !== undefined })

@@ -1,4 +1,7 @@
+import { familyOf } from '../db/filter/column-operators.ts'
 import type { Column } from '../schema/model.ts'
+
+export { isOrderable } from '../db/filter/column-operators.ts'
 
 const equality = ['eq', 'ne', 'in', 'notIn'] as const
 const comparison = ['gt', 'gte', 'lt', 'lte'] as const
@@ -11,22 +14,14 @@ export type FilterOperator =
   | (typeof pattern)[number]
   | 'isNull'
 
-/** Types without an `=`, or whose values no URL should spell. */
-const opaque =
-  /^(?:jsonb?|xml|bytea|point|line|lseg|box|path|polygon|circle|geometry|geography|(?:half|sparse)?vec(?:tor)?|tsvector|tsquery)\b|\[\]$/
-const textual = /^(?:text|varchar|character varying|char|character|bpchar|citext|name)\b/
+/** Types that PostgreSQL compares, but whose values no URL should spell. */
+const notForUrls = /^(?:bytea|(?:half|sparse)?vec(?:tor)?|tsvector|tsquery)$/
 
-/** The operators that PostgreSQL has for the type of a column, and that make sense in a URL; `eq` is the default one. */
+/** The operators of a column that make sense in a URL, of those that its filters can have; `eq` is the default one. */
 export function operatorsOf(column: Column): readonly FilterOperator[] {
-  const type = column.codec.sqlType
-  if (opaque.test(type)) return ['isNull']
-  if (type === 'boolean') return [...equality, 'isNull']
-  return textual.test(type)
-    ? [...equality, ...comparison, ...pattern, 'isNull']
-    : [...equality, ...comparison, 'isNull']
-}
-
-/** True when PostgreSQL can sort the type of a column. */
-export function isOrderable(column: Column): boolean {
-  return !opaque.test(column.codec.sqlType) || /^(?:jsonb|bytea)$/.test(column.codec.sqlType)
+  const family = familyOf(column)
+  const { sqlType } = column.codec
+  if (family === 'text') return [...equality, ...comparison, ...pattern, 'isNull']
+  if ((family !== 'scalar' && family !== 'unknown') || notForUrls.test(sqlType)) return ['isNull']
+  return sqlType === 'boolean' ? [...equality, 'isNull'] : [...equality, ...comparison, 'isNull']
 }

@@ -4,4 +4,4 @@ export type { AddResource, PageSize, ResourceChoices, ResourceOptions, Scope } f
 export { problemHandler, problemOf, sendProblem, toProblem, type Problem } from './problem.ts'
 export { notFoundHandler } from './not-found.ts'
 export { etagOf, matchesEtag } from './etag.ts'
-export { openApiDocument, type ApiInfo, type OpenApiDocument } from './openapi/openapi-document.ts'
+export { openApiDocument, type ApiInfo, type ApiPlace, type OpenApiDocument } from './openapi/openapi-document.ts'

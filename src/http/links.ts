@@ -4,6 +4,9 @@ import type { QueryParameter } from './query-string.ts'
 
 const moving: ReadonlySet<string> = new Set(['after', 'before', 'page'])
 
+/** Proxies stop at 4 or 8 KB for all headers of an answer together; what is left out here is in the body. */
+const maxLength = 4096
+
 /** The parameters that every page of a list shares, encoded; with a `&` at its end unless it is empty. */
 export function sharedQuery(parameters: readonly QueryParameter[]): string {
   return parameters
@@ -14,8 +17,6 @@ export function sharedQuery(parameters: readonly QueryParameter[]): string {
 
 /** Where a page lies among the pages of its list. */
 export interface PagePlace {
-  /** The path of the request. */
-  readonly path: string
   readonly shared: string
   readonly request: PageRequest
   /** False when the request has a cursor or a page number beyond the first. */
@@ -25,26 +26,33 @@ export interface PagePlace {
 
 /**
  * The Link header (RFC 8288) of a page: `next`, `prev`, `first` unless this is it, and `last` for numbered pages with a
- * total. Undefined when there is none. URLs are relative to the host.
+ * total. Beyond 4 KB `first`, `last` and `prev` are left out, in this order, and then all. Undefined when there is none.
+ *
+ * Each is a query alone, `<?after=…>`, relative to the URI of the request (RFC 3986, section 5.2): the service need not know
+ * what a proxy in front of it calls the path.
  */
-export function linkHeader({ path, shared, request, atStart, page }: PagePlace): string | undefined {
-  const target = `<${cleanPath(path)}?${shared}`
+export function linkHeader({ shared, request, atStart, page }: PagePlace): string | undefined {
   const numbered = request.mode === 'page'
-  const links: string[] = []
-  if (page.next !== null) links.push(`${target}${numbered ? 'page' : 'after'}=${page.next}>; rel="next"`)
-  if (page.previous !== null) links.push(`${target}${numbered ? 'page' : 'before'}=${page.previous}>; rel="prev"`)
-  if (!atStart) links.push(numbered ? `${target}page=1>; rel="first"` : `${target.replace(/[?&]$/, '')}>; rel="first"`)
+  const links: [relation: string, query: string][] = []
+  if (page.next !== null) links.push(['next', `${shared}${numbered ? 'page' : 'after'}=${page.next}`])
+  if (page.previous !== null) links.push(['prev', `${shared}${numbered ? 'page' : 'before'}=${page.previous}`])
+  if (!atStart) links.push(['first', numbered ? `${shared}page=1` : shared.slice(0, -1)])
   if (numbered && page.total !== undefined) {
-    links.push(`${target}page=${Math.max(1, Math.ceil(page.total / request.size))}>; rel="last"`)
+    links.push(['last', `${shared}page=${Math.max(1, Math.ceil(page.total / request.size))}`])
   }
-  return links.length > 0 ? links.join(', ') : undefined
+  for (const expendable of ['', 'first', 'last', 'prev']) {
+    const at = links.findIndex(([relation]) => relation === expendable)
+    if (at >= 0) links.splice(at, 1)
+    const header = links.map(([relation, query]) => `<?${query}>; rel="${relation}"`).join(', ')
+    if (header.length <= maxLength) return header === '' ? undefined : header
+  }
+  return undefined
 }
 
-/** Two slashes at the front would name a host, and `<`, `>` or `"` end the reference or the header's value. */
-function cleanPath(path: string): string {
-  return path.replace(/^\/{2,}/, '/').replace(/[^\w\-.~%!$&'()*+,;=:@/]/g, encode)
-}
-
+/**
+ * Percent-encodes what RFC 3986, section 3.4, does not let stand in a query, and `&`, `=`, `+`, which mean something in one.
+ * Commas, colons, slashes and the like stay readable; brackets may not.
+ */
 function encode(text: string): string {
-  return encodeURIComponent(text.toWellFormed())
+  return encodeURIComponent(text.toWellFormed()).replaceAll(/%(?:24|2C|2F|3A|3B|3F|40)/g, decodeURIComponent)
 }

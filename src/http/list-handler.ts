@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { isPlimsollError, PlimsollError } from '../core/errors.ts'
 import { selectFields, type AnyQuerySet } from '../db/dynamic.ts'
 import type { JsonPage } from '../db/types/result.ts'
 import { answerJson } from './answer.ts'
@@ -39,7 +40,7 @@ export function listHandler(spec: ResourceSpec, scope: Scope<AnyQuerySet> | unde
   }
 
   return async (request, reply) => {
-    const { path, query } = splitUrl(request.url)
+    const { query } = splitUrl(request.url)
     const parameters = parseQueryString(query)
     let key = ''
     let cursor: QueryParameter | undefined
@@ -54,7 +55,7 @@ export function listHandler(spec: ResourceSpec, scope: Scope<AnyQuerySet> | unde
     const page = await loadPage(rows, plan.request, cursor)
     const asked = plan.request.page
     const atStart = asked.mode === 'page' ? asked.page === 1 : cursor === undefined
-    const link = linkHeader({ path, shared: plan.shared, request: asked, atStart, page })
+    const link = linkHeader({ shared: plan.shared, request: asked, atStart, page })
     return answerJson(request, reply, { body: page.body, link, scoped: scope !== undefined })
   }
 }
@@ -72,5 +73,12 @@ async function loadPage(
 ): Promise<JsonPage> {
   const { size, total } = page
   if (page.mode === 'page') return rows.pageNumber({ page: page.page, size, total }).json()
-  return rows.page(cursor ? { size, total, [cursor.name]: cursor.value } : { size, total }).json()
+  if (!cursor) return rows.page({ size, total }).json()
+  try {
+    return await rows.page({ size, total, [cursor.name]: cursor.value }).json()
+  } catch (error) {
+    if (!isPlimsollError(error, 'PLIMSOLL_CURSOR_INVALID')) throw error
+    // Only here it is known which parameter it came by.
+    throw new PlimsollError(error.code, error.message, { cause: error, details: { parameter: cursor.name } })
+  }
 }

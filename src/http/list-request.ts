@@ -28,7 +28,10 @@ export function parseListRequest(parameters: readonly QueryParameter[], spec: Re
   for (const parameter of parameters) {
     if (isFilterParameter(parameter.name)) filters.push(parameter)
     else if (spec.parameters.includes(parameter.name)) plain.set(parameter.name, parameter.value)
-    else throw unknownParameter(parameter.name, [...spec.parameters, 'filter[path]', 'filter[path][operator]'], spec)
+    else {
+      const allowed = [...spec.parameters, ...(spec.filters.size > 0 ? ['filter[path]', 'filter[path][operator]'] : [])]
+      throw unknownParameter(parameter.name, allowed, spec.path)
+    }
   }
   const cursor = plain.has('after') || plain.has('before')
   if (plain.has('after') && plain.has('before')) {
@@ -44,9 +47,17 @@ export function parseListRequest(parameters: readonly QueryParameter[], spec: Re
   }
 }
 
-/** @throws PLIMSOLL_PARAMETER_UNKNOWN for anything but `fields`. */
-export function parseDetailFields(parameters: readonly QueryParameter[], spec: ResourceSpec): readonly string[] {
-  for (const { name } of parameters) if (name !== 'fields') throw unknownParameter(name, ['fields'], spec)
+/**
+ * The fields that the parameters of one row, at `path`, ask for.
+ *
+ * @throws PLIMSOLL_PARAMETER_UNKNOWN for anything but `fields`, PLIMSOLL_FIELD_UNKNOWN
+ */
+export function parseDetailFields(
+  parameters: readonly QueryParameter[],
+  spec: ResourceSpec,
+  path: string,
+): readonly string[] {
+  for (const { name } of parameters) if (name !== 'fields') throw unknownParameter(name, ['fields'], path)
   return parseFields(parameters[0]?.value, spec)
 }
 
@@ -96,10 +107,14 @@ function splitNames(text: string, parameter: string, most: number): string[] {
   })
 }
 
-function unknownParameter(name: string, allowed: readonly string[], spec: ResourceSpec): PlimsollError {
+function unknownParameter(name: string, allowed: readonly string[], path: string): PlimsollError {
   return new PlimsollError(
     'PLIMSOLL_PARAMETER_UNKNOWN',
-    `'${cut(name)}' is not a parameter of ${spec.path}; the parameters are ${listNames(allowed)}.`,
+    `'${cut(name)}' is not a parameter of ${path}; ${listed(allowed)}.`,
     { details: { parameter: cut(name), allowed } },
   )
+}
+
+function listed(allowed: readonly string[]): string {
+  return allowed.length === 1 ? `the only one is '${allowed[0]!}'` : `the parameters are ${listNames(allowed)}`
 }

@@ -5,16 +5,15 @@ import { cut, splitUrl } from './query-string.ts'
 const methods: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
 /**
- * A handler for what no route takes: 405 with the header Allow when the path of a resource was asked with another method, else 404.
+ * A handler for what no route takes: 405 with the header Allow when the path of a resource, or of the description, was asked
+ * with another method, else 404.
  */
 export function notFoundHandler(
   fastify: FastifyInstance,
 ): (request: FastifyRequest, reply: FastifyReply) => FastifyReply {
   return (request, reply) => {
     const { path } = splitUrl(request.url)
-    const pattern = fastify.plimsollResources
-      .flatMap((resource) => (resource.detail ? [resource.path, resource.detail.path] : [resource.path]))
-      .find((candidate) => matches(candidate, path))
+    const pattern = fastify.plimsollPaths.find((candidate) => matches(candidate, path))
     const allowed = pattern === undefined ? [] : methods.filter((method) => fastify.hasRoute({ method, url: pattern }))
     if (allowed.length === 0) return sendProblem(reply, problemOf(404, `There is nothing at ${cut(path)}.`))
     reply.header('allow', allowed.join(', '))

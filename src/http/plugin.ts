@@ -13,7 +13,10 @@ export interface PlimsollOptions {
   readonly info?: ApiInfo | undefined
   /** Where the API description lies, or false for none. Default `'/openapi.json'`. */
   readonly openapi?: string | false | undefined
-  /** Where the page of the API description lies, or false for none. Default `'/docs'`; it needs `openapi`. */
+  /**
+   * Where the page of the API description lies, or false for none. Default `'/docs'`; it needs `openapi`. With a slash at its
+   * end or without one: the other address leads to it.
+   */
   readonly docs?: string | false | undefined
   /** Told of errors in resources that are the service's own; they are logged by Fastify too. */
   readonly onError?: ((error: unknown, request: FastifyRequest) => void) | undefined
@@ -27,6 +30,8 @@ declare module 'fastify' {
     db: object | undefined
     /** The resources that were added so far. */
     readonly plimsollResources: readonly MountedResource[]
+    /** The paths of all routes that the plugin added, with the prefixes around them, as Fastify has them. */
+    readonly plimsollPaths: readonly string[]
   }
 }
 
@@ -43,12 +48,16 @@ export const plimsoll = fastifyPlugin(addPlimsoll, { fastify: '5.x', name: 'plim
 // Async, because Fastify takes a plugin that is not for one with a callback.
 async function addPlimsoll(fastify: FastifyInstance, options: PlimsollOptions): Promise<void> {
   const resources: MountedResource[] = []
+  const paths: string[] = []
   // Somebody's application may have a `db` of its own already.
   if (!fastify.hasDecorator('db')) fastify.decorate('db', options.db)
   fastify.decorate('plimsollResources', resources)
+  fastify.decorate('plimsollPaths', paths)
   fastify.decorate('resource', function resource(this: FastifyInstance, path, queryset, choices) {
-    resources.push(mountResource(this, path, { queryset, options: choices, onError: options.onError }))
+    const mounted = mountResource(this, path, { queryset, options: choices, onError: options.onError })
+    resources.push(mounted)
+    paths.push(mounted.path, ...(mounted.detail ? [mounted.detail.path] : []))
   } satisfies AddResource)
   const { openapi = '/openapi.json', docs = '/docs', info = {} } = options
-  if (openapi !== false) serveDescription(fastify, { openapi, docs, info, resources })
+  if (openapi !== false) paths.push(...serveDescription(fastify, { openapi, docs, info, resources }))
 }

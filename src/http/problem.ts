@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { ErrorCode } from '../core/error-codes.ts'
 import { isPlimsollError, type PlimsollError } from '../core/errors.ts'
 
 /** A problem document (RFC 9457). */
@@ -35,8 +36,14 @@ const publicDetails = [
 /** What to say of errors that are the service's own: nothing about how it is made. */
 const ownDetails: Readonly<Record<number, string>> = {
   500: 'Something went wrong in the service. It has been noted; trying again may not help.',
-  503: 'The service cannot reach its database at the moment. Try again later.',
+  503: 'The service cannot answer at the moment. Try again later.',
   504: 'The answer took too long to find. Ask for less, or try again later.',
+}
+
+/** What to say instead of what the status of a code says. */
+const codeDetails: Readonly<Partial<Record<ErrorCode, string>>> = {
+  PLIMSOLL_DATABASE_UNREACHABLE: 'The service cannot reach its database at the moment. Try again later.',
+  PLIMSOLL_DATABASE_BUSY: 'The service has too much to do at the moment. Try again later.',
 }
 
 const retryAfterSeconds = 5
@@ -55,13 +62,21 @@ export function problemOf(status: number, detail: string | undefined = ownDetail
   return { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, ...(detail ? { detail } : {}) }
 }
 
-/** Sends a problem document; 503 with the header Retry-After. */
+/** The headers of a problem document, beside those of its length; 503 with Retry-After. */
+export function problemHeaders({ status }: Problem): Readonly<Record<string, string>> {
+  return {
+    'content-type': 'application/problem+json; charset=utf-8',
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...(status === 503 ? { 'retry-after': String(retryAfterSeconds) } : {}),
+  }
+}
+
+/** Sends a problem document with its status and headers. */
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
-  if (problem.status === 503) reply.header('retry-after', String(retryAfterSeconds))
   return reply
     .code(problem.status)
-    .header('cache-control', 'no-store')
-    .header('content-type', 'application/problem+json; charset=utf-8')
+    .headers(problemHeaders(problem))
     .send(Buffer.from(JSON.stringify(problem)))
 }
 
@@ -87,7 +102,7 @@ function fromPlimsoll(error: PlimsollError): Problem {
     type: `urn:plimsoll:problem:${code.slice('PLIMSOLL_'.length).toLowerCase().replaceAll('_', '-')}`,
     title,
     status,
-    detail: ours ? ownDetails[status] : error.message,
+    detail: ours ? (codeDetails[code] ?? ownDetails[status]) : error.message,
     code,
   }
   if (!ours) for (const name of publicDetails) if (details[name] !== undefined) problem[name] = details[name]

@@ -26,8 +26,9 @@ export function parseQueryString(query: string): readonly QueryParameter[] {
     if (parameters.length === maxParameters)
       throw invalid(`The query string has more than ${maxParameters} parameters.`)
     const equals = raw.indexOf('=')
-    const name = decode(equals < 0 ? raw : raw.slice(0, equals))
-    const value = equals < 0 ? '' : decode(raw.slice(equals + 1))
+    const rawName = equals < 0 ? raw : raw.slice(0, equals)
+    const name = decode(rawName, rawName)
+    const value = equals < 0 ? '' : decode(raw.slice(equals + 1), name)
     if (parameters.some((parameter) => parameter.name === name)) {
       throw invalid(`The parameter '${cut(name)}' is given more than once; lists are written with commas.`, name)
     }
@@ -49,17 +50,18 @@ export function cut(text: string): string {
   return text.length > 80 ? `${text.slice(0, 79)}…` : text
 }
 
-function decode(text: string): string {
+/** `parameter` is what the parameter is called, or what is known of its name. */
+function decode(text: string, parameter: string): string {
   // Most names and values need no decoding at all.
   if (!/[%+\0]/.test(text)) return text
   let decoded: string
   try {
     decoded = decodeURIComponent(text.replaceAll('+', ' '))
   } catch {
-    throw invalid(`'${cut(text)}' in the query string is not percent-encoded UTF-8.`)
+    throw invalid(`'${cut(text)}' in the query string is not percent-encoded UTF-8.`, parameter)
   }
   // PostgreSQL's text holds every character but this one.
-  if (decoded.includes('\0')) throw invalid('The query string contains a NUL character.')
+  if (decoded.includes('\0')) throw invalid(`'${cut(parameter)}' contains a NUL character.`, parameter)
   return decoded
 }
 

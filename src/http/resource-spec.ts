@@ -15,7 +15,7 @@ export interface FilterField extends FieldAt {
 
 /** The options of a resource, checked against its model and with their defaults. Frozen. */
 export interface ResourceSpec {
-  /** As Fastify has it, without the prefix of a plugin: `/videos/:videoId/comments`. */
+  /** As Fastify has it, with the prefixes of plugins around it: `/videos/:videoId/comments`. */
   readonly path: string
   readonly name: string
   readonly description: string | undefined
@@ -40,7 +40,7 @@ export interface ResourceSpec {
 }
 
 /**
- * Checks the options of a resource and works out its defaults.
+ * Checks the options of a resource and works out its defaults. `path` is the whole path of the list, prefixes included.
  *
  * @throws PLIMSOLL_FIELD_UNKNOWN, PLIMSOLL_RELATION_UNKNOWN, PLIMSOLL_OPTION_INVALID
  */

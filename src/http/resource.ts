@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { dynamic, type AnyQuerySet } from '../db/dynamic.ts'
 import { detailHandler, detailPath, type DetailPath } from './detail-handler.ts'
 import { listHandler } from './list-handler.ts'
+import { checkPath } from './path-parameters.ts'
 import { problemHandler } from './problem.ts'
 import type { ResourceChoices, Scope } from './resource-options.ts'
 import { defineResource, type ResourceSpec } from './resource-spec.ts'
@@ -30,11 +31,21 @@ export interface MountOptions {
  */
 export function mountResource(fastify: FastifyInstance, path: string, mount: MountOptions): MountedResource {
   const choices = mount.options as ResourceChoices & { readonly scope?: Scope<AnyQuerySet> }
-  const spec = defineResource(path, dynamic(mount.queryset), choices)
+  checkPath(path)
+  // The parameters in the prefix of a plugin select rows like those in the path itself.
+  const spec = defineResource(withPrefix(fastify.prefix, path), dynamic(mount.queryset), choices)
   const errorHandler = problemHandler(mount.onError)
   fastify.get(path, { errorHandler }, listHandler(spec, choices.scope))
   const detail = detailPath(spec)
-  if (detail) fastify.get(detail.path, { errorHandler }, detailHandler(spec, detail, choices.scope))
-  const { prefix } = fastify
-  return { spec, path: prefix + path, detail: detail && { ...detail, path: prefix + detail.path } }
+  if (detail) {
+    const own = detail.path.slice(fastify.prefix.replace(/\/$/, '').length)
+    fastify.get(own, { errorHandler }, detailHandler(spec, detail, choices.scope))
+  }
+  return { spec, path: spec.path, detail }
+}
+
+/** A path as Fastify serves it under the prefix of a plugin, where `/` is the prefix itself. */
+export function withPrefix(prefix: string, path: string): string {
+  const outer = prefix.replace(/\/$/, '')
+  return path === '/' && outer !== '' ? outer : outer + path
 }

@@ -1,10 +1,12 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifyServerOptions } from 'fastify'
 import { docsHtml } from './docs/docs-html.ts'
 import { docsScript } from './docs/docs-script.ts'
 import { docsStyle } from './docs/docs-style.ts'
 import { etagOf, matchesEtag } from './etag.ts'
 import { openApiDocument, type ApiInfo } from './openapi/openapi-document.ts'
-import type { MountedResource } from './resource.ts'
+import { splitUrl } from './query-string.ts'
+import { relativeReference } from './relative-reference.ts'
+import { withPrefix, type MountedResource } from './resource.ts'
 
 /** Where to serve the description of which resources. */
 export interface DescriptionOptions {
@@ -26,35 +28,68 @@ const pagePolicy = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** Serves the description of an API, and the page that shows it. */
+/**
+ * Serves the description of an API, and the page that shows it; returns their paths. They refer to each other and to the
+ * resources relatively, so that they work behind a proxy that takes a prefix off the path.
+ */
 export function serveDescription(
   fastify: FastifyInstance,
   { openapi, docs, info, resources }: DescriptionOptions,
-): void {
-  let described = -1
+): readonly string[] {
+  const described = withPrefix(fastify.prefix, openapi)
+  const server = relativeReference(described, '/')
+  let count = -1
   let description = Buffer.alloc(0)
   fastify.get(openapi, (request, reply) => {
     // Resources are added until the server is ready, so it is written again only when there are more.
-    if (described !== resources.length) {
-      description = Buffer.from(JSON.stringify(openApiDocument(resources, info)))
-      described = resources.length
+    if (count !== resources.length) {
+      description = Buffer.from(JSON.stringify(openApiDocument(resources, info, { server })))
+      count = resources.length
     }
     return answerFile(request, reply, { body: description, type: 'application/json; charset=utf-8' })
   })
-  if (docs === false) return
-  const base = `${fastify.prefix}${docs.replace(/\/$/, '')}`
+  return docs === false ? [described] : [described, ...servePage(fastify, { docs, openapi: described })]
+}
+
+function servePage(fastify: FastifyInstance, { docs, openapi }: { docs: string; openapi: string }): readonly string[] {
+  const slash = docs.endsWith('/')
+  const bare = docs.replace(/\/$/, '')
+  const folder = fastify.prefix.replace(/\/$/, '') + bare
+  // Its files are found from the page's own address, so it has only one; the other one, if any, leads there.
+  const [page, other] = slash ? [`${folder}/`, folder] : [folder, `${folder}/`]
+  const [style, script] = [`${folder}/page.css`, `${folder}/page.js`]
+  const near = (path: string): string => relativeReference(page, path)
+  const html = docsHtml({ style: near(style), script: near(script), openapi: near(openapi) })
   const files = [
-    { path: docs, type: 'text/html; charset=utf-8', text: docsHtml({ base, openapi: fastify.prefix + openapi }) },
-    { path: `${docs}/page.css`, type: 'text/css; charset=utf-8', text: docsStyle },
-    { path: `${docs}/page.js`, type: 'text/javascript; charset=utf-8', text: docsScript },
+    { url: docs, type: 'text/html; charset=utf-8', text: html },
+    { url: `${bare}/page.css`, type: 'text/css; charset=utf-8', text: docsStyle },
+    { url: `${bare}/page.js`, type: 'text/javascript; charset=utf-8', text: docsScript },
   ]
-  for (const { path, type, text } of files) {
+  for (const { url, type, text } of files) {
     const body = Buffer.from(text)
-    fastify.get(path, (request, reply) => {
+    const handler = (request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+      // An application may take both addresses for one.
+      if (url === docs && splitUrl(request.url).path.endsWith('/') !== slash) return leadToOther(request, reply)
       reply.header('content-security-policy', pagePolicy).header('referrer-policy', 'no-referrer')
       return answerFile(request, reply, { body, type })
-    })
+    }
+    fastify.route({ method: 'GET', url, prefixTrailingSlash: 'slash', handler })
   }
+  if (other === '' || takesBoth(fastify) || fastify.hasRoute({ method: 'GET', url: other }))
+    return [page, style, script]
+  fastify.route({ method: 'GET', url: slash ? bare : `${docs}/`, handler: leadToOther })
+  return [page, other, style, script]
+}
+
+function takesBoth({ initialConfig }: FastifyInstance): boolean {
+  const { ignoreTrailingSlash, routerOptions } = initialConfig as FastifyServerOptions
+  return ignoreTrailingSlash === true || routerOptions?.ignoreTrailingSlash === true
+}
+
+/** Leads to the address with a slash less or more at its end. Not for ever: browsers would remember it when the option has changed. */
+function leadToOther(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { path } = splitUrl(request.url)
+  return reply.redirect(relativeReference(path, path.endsWith('/') ? path.slice(0, -1) : `${path}/`), 307)
 }
 
 function answerFile(

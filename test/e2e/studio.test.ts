@@ -210,6 +210,37 @@ describe.each(['pglite', 'postgres'])('the studio on %s', (engine) => {
       await page.locator('.essay').first().waitFor()
     })
 
+    test('a reload keeps the list and the place in it, though nothing was left or gone back to', async () => {
+      const page = await openPage()
+      await page.locator('.film').first().waitFor()
+      await scrollUntil(page, '.film', 96)
+      await page.locator('#items[aria-busy=false]').waitFor()
+      await page.evaluate('scrollBy(0, -300)')
+      const [ids, place] = [await idsOf(page), await scrollY(page)]
+      expect(place).toBeGreaterThan(1000)
+      await expect.poll(() => page.evaluate('history.state?.scroll')).toBe(place)
+      // Twice, since the first one could leave the place in a state that the second one loses.
+      for (const _ of [1, 2]) {
+        await page.reload()
+        await expect.poll(async () => (await idsOf(page)).slice(0, ids.length)).toEqual(ids)
+        await expect.poll(() => scrollY(page)).toBe(place)
+      }
+    })
+
+    test.each([
+      ['/?video=abc', 'There is nothing at this address.'],
+      ['/?video=999999999', 'There is nothing at this address.'],
+      ['/?article=1.5', 'There is nothing at this address.'],
+      ['/?order=depth', 'There is no such list.'],
+    ])('%s says that there is nothing, and offers no second try', async (address, text) => {
+      // The browser itself complains of the answer in its console.
+      const page = await browser.newPage()
+      onTestFinished(() => page.close())
+      await page.goto(new URL(address, studio.url).href)
+      await page.getByRole('alert').getByText(text).waitFor()
+      expect(await page.getByRole('button', { name: 'Try again' }).count()).toBe(0)
+    })
+
     test.each(['/', '/?view=articles', '/?view=channels', `/?video=${newestFilm}`])(
       '%s fits a window of 320 pixels',
       async (address) => {
@@ -234,7 +265,8 @@ describe.each(['pglite', 'postgres'])('the studio on %s', (engine) => {
   }
 })
 
-describe('starting', () => {
+// Filling the tables of an embedded database takes a while on a busy machine.
+describe('starting', { timeout: 120_000 }, () => {
   test('a second start keeps the data, and SIGTERM ends a studio in peace', async () => {
     const cwd = await temporaryFolder()
     const first = await startStudio({ cwd })
@@ -276,15 +308,29 @@ describe('starting', () => {
     )
   })
 
-  test('a port in use ends the start with the way out', async () => {
+  test('a port that is none ends the start before it touches the database', async () => {
+    const studio = launchStudio({ cwd: await temporaryFolder(), env: { PORT: 'abc' } })
+    expect(await studio.exit).toBe(1)
+    expect(studio.output()).toContain("PORT is 'abc'; give a number from 0 to 65535.")
+    expect(studio.output()).not.toContain('First start')
+  })
+
+  test('a port in use, or a host that is none, ends the start with the way out', async () => {
+    const database = await createDatabase()
+    onTestFinished(database.drop)
+    const env = { DATABASE_URL: database.url }
     const cwd = await temporaryFolder()
-    const first = await startStudio({ cwd })
+    const first = await startStudio({ cwd, env })
     onTestFinished(() => first.stop().then(() => {}))
     const { port } = new URL(first.url)
-    const second = launchStudio({ cwd: await temporaryFolder(), env: { PORT: port } })
+    const second = launchStudio({ cwd, env: { ...env, PORT: port } })
     expect(await second.exit).toBe(1)
     expect(second.output()).toContain(`Port ${port} is in use`)
     expect(second.output()).toContain(`PORT=${Number(port) + 1} npm start`)
+    const third = launchStudio({ cwd, env: { ...env, HOST: '256.1.1.1' } })
+    expect(await third.exit).toBe(1)
+    expect(third.output()).toContain("HOST is '256.1.1.1', which is no address of this machine")
+    expect(third.output()).not.toMatch(/^ +at /m)
   })
 
   test('a database that nobody serves is waited for, with a line that says so, and not for ever', async () => {

@@ -6,6 +6,11 @@ export class ApiError extends Error {
     super(message)
     this.status = status
   }
+
+  /** True when the address itself is wrong: asking again would be answered the same. */
+  get refused() {
+    return this.status === 400 || this.status === 404
+  }
 }
 
 /**

@@ -9,14 +9,16 @@ const ahead = '900px'
  *
  * - `load(after, signal)` answers `{ data, page }`; `render(row)` makes the `<li>`.
  * - `announce(text)` is called with what a screen reader should say.
+ * - `empty` is said when there are no rows, `lost` when the service refuses the list itself, so that trying again is no use.
  * - `scroller` is the scrolling element; default the window.
  */
-export function createFeed({ items, tail, load, render, announce, unit, empty, placeholders = 0, scroller }) {
+export function createFeed({ items, tail, load, render, announce, unit, empty, lost, placeholders = 0, scroller }) {
   let rows = []
   let next
   let total
   let running
   let closed = false
+  let failed = false
   const observer = new IntersectionObserver(([entry]) => void (entry.isIntersecting && more()), {
     root: scroller,
     rootMargin: ahead,
@@ -25,6 +27,7 @@ export function createFeed({ items, tail, load, render, announce, unit, empty, p
   async function more() {
     if (running || closed || next === null) return
     running = new AbortController()
+    failed = false
     const { signal } = running
     const wasFocused = tail.contains(document.activeElement)
     observer.unobserve(tail)
@@ -66,7 +69,13 @@ export function createFeed({ items, tail, load, render, announce, unit, empty, p
 
   function fail(error, focus) {
     settle()
+    failed = true
     items.querySelectorAll('.placeholder').forEach((node) => node.remove())
+    if (error.refused) {
+      const text = rows.length === 0 ? lost : 'The rest cannot be loaded any more. Reload the page to begin again.'
+      tail.replaceChildren(element('div', { class: 'notice', role: 'alert' }, element('p', {}, text)))
+      return
+    }
     const button = element('button', { type: 'button', class: 'retry', onclick: more }, 'Try again')
     const kept = rows.length === 0 ? '' : ' What is above stays where it is.'
     tail.replaceChildren(
@@ -87,7 +96,7 @@ export function createFeed({ items, tail, load, render, announce, unit, empty, p
   return {
     /** Loads pages until there are at least `count` rows, which is one page unless a position is restored. */
     async open(count = 1) {
-      const wantsMore = () => rows.length < count && next && !closed && !tail.querySelector('.retry')
+      const wantsMore = () => rows.length < count && next && !closed && !failed
       do await more()
       while (wantsMore())
     },

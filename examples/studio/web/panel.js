@@ -41,14 +41,13 @@ export function createPanel(dialog, { leave, announce }) {
     } catch (error) {
       if (signal.aborted) return
       const button = element('button', { type: 'button', class: 'retry', onclick: () => show(kind, id) }, 'Try again')
-      const message = error.status === 404 ? 'There is nothing at this address.' : error.message
       fill(
-        element('h2', { id: 'panel-title' }, 'This did not load'),
+        element('h2', { id: 'panel-title' }, error.refused ? 'Nothing here' : 'This did not load'),
         element(
           'div',
           { class: 'notice', role: 'alert' },
-          element('p', {}, message),
-          error.status === 404 ? null : button,
+          element('p', {}, error.refused ? 'There is nothing at this address.' : error.message),
+          error.refused ? null : button,
         ),
       )
     }
@@ -85,6 +84,7 @@ export function createPanel(dialog, { leave, announce }) {
       announce,
       unit: (count) => (count === 1 ? 'comment' : 'comments'),
       empty: 'Nobody has said anything yet.',
+      lost: 'There are no comments at this address.',
       render: commentItem,
       load: (after, signal) =>
         get(`/api/videos/${film.id}/comments`, {

@@ -7,6 +7,8 @@ import { channelItem, counted, essayItem, filmItem, number } from './render.js'
 
 const pageSize = 24
 const typingPauseMs = 250
+/** Browsers take a hundred changes of the history in half a minute, and no more. */
+const keepEveryMs = 400
 const inTime = [
   ['', 'Newest first'],
   ['publishedAt', 'Oldest first'],
@@ -61,6 +63,8 @@ let state = withoutPanel(readAddress(location.href))
 let feed
 let shownList
 let shownPanel
+/** The list that is being brought back to where it was: until it is, its place is the one that the history has. */
+let restoring
 /** Lists that were left, by address, so that going back shows them as they were. */
 const left = new Map()
 
@@ -96,6 +100,7 @@ function showList(address, { from, scroll }) {
     placeholders: 8,
     unit: (count) => (count === 1 ? view.one : `${view.one}s`),
     empty: `No ${view.one} matches. Clear a filter to see more.`,
+    lost: `There is no such list. Choose another order, or clear the filters, to see ${view.title.toLowerCase()}.`,
     render: view.render,
     load: async (after, signal) => {
       // The total is counted once: with the first page.
@@ -113,7 +118,12 @@ function showList(address, { from, scroll }) {
     scrollTo(0, kept.scroll)
   } else {
     if (scroll) scrollTo(0, Math.min(scrollY, page.filters.offsetTop))
-    void list.open(from?.count).then(() => list === feed && from?.scroll && scrollTo(0, from.scroll))
+    restoring = from?.scroll ? list : undefined
+    void list.open(from?.count).then(() => {
+      if (restoring !== list) return
+      restoring = undefined
+      scrollTo(0, from.scroll)
+    })
   }
 }
 
@@ -194,7 +204,8 @@ function go(address, { replace = false, opened = false } = {}) {
 
 /** Notes in the history how far the list had come, for a reload and for coming back from elsewhere. */
 function keepPosition() {
-  if (feed) history.replaceState({ ...history.state, count: feed.snapshot().rows.length, scroll: scrollY }, '')
+  if (feed && restoring !== feed)
+    history.replaceState({ ...history.state, count: feed.snapshot().rows.length, scroll: scrollY }, '')
 }
 
 function leavePanel() {
@@ -244,8 +255,24 @@ page.filters.addEventListener('reset', (event) => {
 })
 
 addEventListener('popstate', (event) => showAddress({ from: event.state ?? {} }))
+// On the way to a reload it is too late for the history: what it has by then counts.
+let keeping
+function keepPositionSoon() {
+  keeping ??= setTimeout(() => {
+    keeping = undefined
+    keepPosition()
+  }, keepEveryMs)
+}
+
 addEventListener('pagehide', keepPosition)
-addEventListener('scroll', () => requestAnimationFrame(showDepth), { passive: true })
+addEventListener(
+  'scroll',
+  () => {
+    requestAnimationFrame(showDepth)
+    keepPositionSoon()
+  },
+  { passive: true },
+)
 history.scrollRestoration = 'manual'
 
 showAddress({ from: history.state ?? undefined })

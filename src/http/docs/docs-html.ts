@@ -1,5 +1,5 @@
-/** The page that shows an API: `base` is where its style and script lie, `openapi` the description it reads. */
-export function docsHtml({ base, openapi }: { base: string; openapi: string }): string {
+/** The page that shows an API, with the addresses of its style, its script and the description it reads. */
+export function docsHtml({ style, script, openapi }: { style: string; script: string; openapi: string }): string {
   return `<!doctype html>
 <html lang="en" data-openapi="${escapeHtml(openapi)}">
 <head>
@@ -8,8 +8,8 @@ export function docsHtml({ base, openapi }: { base: string; openapi: string }): 
 <meta name="color-scheme" content="light dark">
 <title>API</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="${escapeHtml(base)}/page.css">
-<script src="${escapeHtml(base)}/page.js" defer></script>
+<link rel="stylesheet" href="${escapeHtml(style)}">
+<script src="${escapeHtml(script)}" defer></script>
 </head>
 <body>
 <a class="skip" href="#main">Skip to the resources</a>
@@ -20,7 +20,7 @@ export function docsHtml({ base, openapi }: { base: string; openapi: string }): 
 </header>
 <nav id="contents" aria-label="Resources"></nav>
 <main id="main" tabindex="-1" aria-busy="true"><p id="state" role="status">Loading the description…</p></main>
-<noscript><p>This page needs JavaScript; the description itself does not: <a href="${escapeHtml(openapi)}">${escapeHtml(openapi)}</a>.</p></noscript>
+<noscript><p>This page needs JavaScript, and what it shows does not: <a href="${escapeHtml(openapi)}">the description</a>.</p></noscript>
 </body>
 </html>
 `

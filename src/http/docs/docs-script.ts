@@ -16,6 +16,16 @@ function element(tag, attributes, ...children) {
   return made
 }
 
+/** A text in which backticks stand around code. */
+function prose(text) {
+  return text.split('\`').map((part, at) => (at % 2 === 0 ? part : element('code', {}, part)))
+}
+
+/** A path that breaks, where it has to, at its slashes. */
+function pathOf(path) {
+  return path.split('/').flatMap((word, at) => (at === 0 ? [word] : ['/', element('wbr'), word]))
+}
+
 start().catch((error) => {
   main.removeAttribute('aria-busy')
   main.replaceChildren(element('p', { class: 'failed', role: 'alert' }, 'The description cannot be shown: ' + error.message))
@@ -27,7 +37,7 @@ async function start() {
   const api = await response.json()
   document.title = api.info.title
   document.getElementById('title').textContent = api.info.title + ' ' + api.info.version
-  document.getElementById('about').textContent = api.info.description ?? ''
+  document.getElementById('about').append(...prose(api.info.description ?? ''))
   const groups = new Map()
   for (const [path, item] of Object.entries(api.paths)) {
     for (const [method, operation] of Object.entries(item)) {
@@ -41,6 +51,14 @@ async function start() {
   if (groups.size === 0) main.append(element('p', {}, 'There are no resources yet.'))
   const links = [...groups.keys()].map((tag) => element('li', {}, element('a', { href: '#' + anchor(tag) }, tag)))
   document.getElementById('contents').replaceChildren(element('ul', {}, ...links))
+  // The browser looked for it before it was there.
+  document.getElementById(location.hash.slice(1))?.scrollIntoView({ behavior: 'instant' })
+}
+
+/** Where the paths of the description begin; the description may lie behind a prefix that it does not know. */
+function rootOf(api) {
+  const server = new URL(api.servers?.[0]?.url ?? '/', new URL(root.dataset.openapi, location.href))
+  return server.pathname.replace(/[/]$/, '')
 }
 
 function anchor(tag) {
@@ -53,7 +71,7 @@ function section(api, tag, operations) {
     'section',
     { 'aria-labelledby': anchor(tag) },
     element('h2', { id: anchor(tag) }, tag),
-    described ? element('p', {}, described) : undefined,
+    described ? element('p', {}, ...prose(described)) : undefined,
     ...operations.map((entry) => operationPanel(api, entry)),
   )
 }
@@ -66,7 +84,7 @@ function operationPanel(api, { path, method, operation }) {
       'summary',
       {},
       element('span', { class: 'method' }, method.toUpperCase()),
-      element('code', {}, path),
+      element('code', {}, ...pathOf(path)),
       element('span', { class: 'what' }, operation.summary ?? ''),
     ),
   )
@@ -81,7 +99,7 @@ function resolve(api, value) {
 }
 
 function tryForm(api, { path, method, operation }) {
-  const result = element('div', { class: 'result', 'aria-live': 'polite' })
+  const result = element('div', { class: 'result', tabindex: '-1', role: 'group', 'aria-label': 'Answer' })
   const inputs = []
   const filters = new Map()
   const form = element('form', {})
@@ -105,7 +123,7 @@ function tryForm(api, { path, method, operation }) {
   form.append(send, clear)
   form.addEventListener('submit', (event) => {
     event.preventDefault()
-    void request(result, method, address(path, inputs))
+    void request(result, method, { url: rootOf(api) + address(path, inputs) })
   })
   form.addEventListener('reset', () => result.replaceChildren())
   return [form, result]
@@ -130,7 +148,7 @@ function parameterField(operation, parameter) {
     { class: 'parameter' },
     element('label', { for: id }, parameter.name),
     input,
-    note ? element('small', { id: id + '-note' }, note) : undefined,
+    note ? element('small', { id: id + '-note' }, ...prose(note)) : undefined,
   )
   return { row, input }
 }
@@ -153,37 +171,49 @@ function address(path, inputs) {
   return filled + (query.length > 0 ? '?' + query.join('&') : '')
 }
 
-async function request(result, method, url) {
-  result.replaceChildren(element('p', { role: 'status' }, 'Asking…'))
+/** Sends a request and shows its answer. 'pressed' names the button of an earlier answer that asked for it. */
+async function request(result, method, { url, pressed }) {
+  const state = element('p', { role: 'status' }, 'Asking…')
+  // The button goes, and its focus would go to the top of the page; without the height the page would jump.
+  if (pressed) result.focus({ preventScroll: true })
+  result.style.minHeight = result.offsetHeight + 'px'
+  result.replaceChildren(state)
   const started = performance.now()
   try {
     const response = await fetch(url, { method: method.toUpperCase(), headers: { accept: 'application/json' } })
     const text = await response.text()
     const took = Math.round(performance.now() - started)
-    const state = response.status + ' ' + response.statusText + ' in ' + took + ' ms, ' + text.length + ' characters'
-    result.replaceChildren(
+    state.textContent = response.status + ' ' + response.statusText + ' in ' + took + ' ms, ' + text.length + ' characters'
+    if (!response.ok) state.classList.add('failed')
+    const buttons = pageButtons(result, method, { url, text })
+    result.append(
       element('p', {}, element('a', { href: url }, url)),
-      element('p', response.ok ? {} : { class: 'failed' }, state),
       element('pre', { tabindex: '0', 'aria-label': 'Headers' }, [...response.headers].map((pair) => pair.join(': ')).join('\n')),
       element('pre', { tabindex: '0', 'aria-label': 'Body' }, pretty(text)),
+      ...buttons,
     )
-    addPages(result, method, text)
+    // The last page has no next one: then the way back. Who has gone elsewhere in the meantime stays there.
+    const successor = buttons.find((button) => button.textContent === pressed) ?? buttons[0]
+    if (pressed && document.activeElement === result) successor?.focus()
   } catch (error) {
-    result.replaceChildren(element('p', { class: 'failed', role: 'alert' }, 'No answer: ' + error.message))
+    state.replaceWith(element('p', { class: 'failed', role: 'alert' }, 'No answer: ' + error.message))
   }
-  function addPages(at, how, text) {
-    const page = parsed(text)?.page
-    for (const [label, mark] of [['Previous page', page?.previous], ['Next page', page?.next]]) {
-      if (mark === null || mark === undefined) continue
-      const name = typeof mark === 'number' ? 'page' : label.startsWith('Next') ? 'after' : 'before'
+  result.style.minHeight = ''
+}
+
+/** The buttons that lead to the neighbours of a page. */
+function pageButtons(result, method, { url, text }) {
+  const page = parsed(text)?.page
+  return [['Previous page', 'before', page?.previous], ['Next page', 'after', page?.next]]
+    .filter(([, , mark]) => mark !== null && mark !== undefined)
+    .map(([label, name, mark]) => {
       const target = new URL(url, location.href)
       for (const moved of ['after', 'before', 'page']) target.searchParams.delete(moved)
-      target.searchParams.set(name, String(mark))
+      target.searchParams.set(typeof mark === 'number' ? 'page' : name, String(mark))
       const button = element('button', { type: 'button' }, label)
-      button.addEventListener('click', () => void request(at, how, target.pathname + target.search))
-      at.append(button)
-    }
-  }
+      button.addEventListener('click', () => void request(result, method, { url: target.pathname + target.search, pressed: label }))
+      return button
+    })
 }
 
 function parsed(text) {

@@ -30,7 +30,7 @@ nav a:hover { background: var(--panel); }
 section { margin-bottom: 1.5rem; }
 section h2 { margin: 0 0 .5rem; font-size: 1.25rem; scroll-margin-top: 1rem; }
 details.operation { border: 1px solid var(--line); border-radius: .5rem; margin-bottom: .75rem; }
-details.operation > summary { padding: .6rem .8rem; cursor: pointer; overflow-wrap: anywhere; }
+details.operation > summary { padding: .6rem .8rem; cursor: pointer; overflow-wrap: break-word; }
 details.operation > summary code { font-weight: 600; }
 .method { color: var(--accent); font-weight: 700; margin-right: .5rem; }
 .what { color: var(--soft); margin-left: .5rem; }
@@ -41,6 +41,7 @@ form, .result { padding: 0 .8rem .8rem; }
 }
 .parameter label { font-family: ui-monospace, monospace; font-size: .9rem; overflow-wrap: anywhere; }
 .parameter small { grid-column: 1 / -1; color: var(--soft); overflow-wrap: anywhere; }
+small code, #about code, section > p code { background: var(--panel); border-radius: .2rem; padding: 0 .2rem; }
 .group > summary { cursor: pointer; padding: .4rem 0; border-top: 1px solid var(--line); }
 input, select, button {
   font: inherit; color: inherit; background: var(--paper); border: 1px solid var(--line);
@@ -58,6 +59,7 @@ pre {
   nav { position: static; max-height: none; }
   nav ul { display: flex; flex-wrap: wrap; }
   .parameter { grid-template-columns: minmax(0, 1fr); }
+  .what { display: block; margin: 0; }
 }
 @media (prefers-reduced-motion: no-preference) { html { scroll-behavior: smooth; } }
 `

@@ -1,6 +1,13 @@
 import type { MountedResource } from '../resource.ts'
 import { rowSchema, type JsonSchema } from './field-schema.ts'
-import { fieldsParameter, listParameters, pathParameters, sharedParameters, type Parameter } from './parameters.ts'
+import {
+  fieldsParameter,
+  keyParameters,
+  listParameters,
+  parentParameters,
+  sharedParameters,
+  type Parameter,
+} from './parameters.ts'
 import { pageSchema, problemSchema, responses, sharedHeaders } from './responses.ts'
 
 /** What an API says of itself. */
@@ -16,13 +23,24 @@ export interface ApiInfo {
 export interface OpenApiDocument {
   readonly openapi: '3.1.1'
   readonly info: { readonly title: string; readonly version: string; readonly description?: string }
+  readonly servers: readonly { readonly url: string }[]
   readonly tags: readonly { readonly name: string; readonly description?: string }[]
   readonly paths: Readonly<Record<string, unknown>>
   readonly components: Readonly<Record<string, Readonly<Record<string, unknown>>>>
 }
 
+/** Where an API is. */
+export interface ApiPlace {
+  /** The URL that the paths begin at; one that is relative is so to the document. Default `'/'`. */
+  readonly server?: string | undefined
+}
+
 /** Describes resources in OpenAPI 3.1. */
-export function openApiDocument(resources: readonly MountedResource[], info: ApiInfo = {}): OpenApiDocument {
+export function openApiDocument(
+  resources: readonly MountedResource[],
+  info: ApiInfo = {},
+  { server = '/' }: ApiPlace = {},
+): OpenApiDocument {
   const names = uniqueNames(resources)
   const schemas: Record<string, JsonSchema> = { Problem: problemSchema, Page: pageSchema }
   const paths: Record<string, unknown> = {}
@@ -33,7 +51,7 @@ export function openApiDocument(resources: readonly MountedResource[], info: Api
     paths[template(path)] = operation(resource, {
       operationId: `list_${name}`,
       summary: `List ${spec.name}`,
-      parameters: [...pathParameters(spec.pathParameters), ...listParameters(spec)],
+      parameters: [...parentParameters(spec.pathParameters), ...listParameters(spec)],
       schema: {
         type: 'object',
         required: ['data', 'page'],
@@ -47,7 +65,7 @@ export function openApiDocument(resources: readonly MountedResource[], info: Api
     paths[template(detail.path)] = operation(resource, {
       operationId: `get_${name}`,
       summary: `One of ${spec.name}`,
-      parameters: [...pathParameters([...spec.pathParameters, ...detail.key]), fieldsParameter(spec)],
+      parameters: [...parentParameters(spec.pathParameters), ...keyParameters(detail.key), fieldsParameter(spec)],
       schema: { $ref: `#/components/schemas/${name}` },
       missing: true,
     })
@@ -56,6 +74,7 @@ export function openApiDocument(resources: readonly MountedResource[], info: Api
   return {
     openapi: '3.1.1',
     info: { title, version, ...(description === undefined ? {} : { description }) },
+    servers: [{ url: server }],
     tags: [...new Set(resources.map(({ spec }) => spec.name))].map((name) => {
       const described = resources.find(({ spec }) => spec.name === name && spec.description !== undefined)?.spec
         .description
@@ -94,7 +113,10 @@ function operation({ spec }: MountedResource, { schema, missing = false, ...desc
         304: { $ref: '#/components/responses/NotModified' },
         400: { $ref: '#/components/responses/BadRequest' },
         ...(missing ? { 404: { $ref: '#/components/responses/NotFound' } } : {}),
+        405: { $ref: '#/components/responses/MethodNotAllowed' },
+        500: { $ref: '#/components/responses/Failed' },
         503: { $ref: '#/components/responses/Unavailable' },
+        504: { $ref: '#/components/responses/TimedOut' },
       },
     },
   }

@@ -1,4 +1,5 @@
 import type { Column } from '../../schema/model.ts'
+import type { FieldAt } from '../field-path.ts'
 import type { FilterOperator } from '../filter-operators.ts'
 import type { PathParameter } from '../path-parameters.ts'
 import type { FilterField, ResourceSpec } from '../resource-spec.ts'
@@ -54,15 +55,25 @@ export function fieldsParameter(spec: ResourceSpec): Parameter {
   }
 }
 
-/** The parameters of a path. */
-export function pathParameters(parameters: readonly PathParameter[]): Parameter[] {
-  return parameters.map(({ name, column }) => ({
+/** The parameters of a path that select the rows of a list. */
+export function parentParameters(parameters: readonly PathParameter[]): Parameter[] {
+  return parameters.map((parameter) => pathParameter(parameter, `${rowsWith(parameter)} equal to it.`))
+}
+
+/** The parameters of a path that say which row it is. */
+export function keyParameters(parameters: readonly PathParameter[]): Parameter[] {
+  return parameters.map((parameter) => pathParameter(parameter, `The \`${parameter.path}\` of the row.`))
+}
+
+function pathParameter({ name, column }: PathParameter, description: string): Parameter {
+  return {
     name,
     in: 'path',
+    description,
     required: true,
     schema: valueSchema(column),
     example: exampleOf(column),
-  }))
+  }
 }
 
 function ownParameter(name: string, spec: ResourceSpec): Parameter {
@@ -98,25 +109,43 @@ function ownParameter(name: string, spec: ResourceSpec): Parameter {
 }
 
 const meanings: Readonly<Record<FilterOperator, string>> = {
-  eq: 'equal to',
-  ne: 'not equal to',
-  in: 'one of (with commas between them; `\\,` is a comma)',
-  notIn: 'none of (with commas between them; `\\,` is a comma)',
-  gt: 'greater than',
-  gte: 'greater than or equal to',
-  lt: 'less than',
-  lte: 'less than or equal to',
-  like: 'matching a pattern, where `%` stands for any text and `_` for one character',
-  ilike: 'matching a pattern whatever its case, where `%` stands for any text and `_` for one character',
-  isNull: 'missing (true) or present (false)',
+  eq: 'equal to the value',
+  ne: 'other than the value',
+  in: 'among the values (with commas between them; `\\,` is a comma)',
+  notIn: 'not among the values (with commas between them; `\\,` is a comma)',
+  gt: 'greater than the value',
+  gte: 'greater than the value or equal to it',
+  lt: 'less than the value',
+  lte: 'less than the value or equal to it',
+  like: 'like the pattern, where `%` stands for any text and `_` for one character',
+  ilike: 'like the pattern whatever its case, where `%` stands for any text and `_` for one character',
+  isNull: 'missing (`true`) or present (`false`)',
 }
 
-function filterParameter({ path, column }: FilterField, operator: FilterOperator): Parameter {
+/** The beginning of a sentence about rows by a field. Of a to-many relation one related row is enough. */
+function rowsWith({ path, relations }: FieldAt): string {
+  return relations.some(({ kind }) => kind === 'many')
+    ? `Only rows that have some \`${path}\``
+    : `Only rows whose \`${path}\` is`
+}
+
+/** What people get wrong: rows that the operators of absence leave out, or do not leave out. */
+function caveat({ relations, column }: FieldAt, operator: FilterOperator): string {
+  const negative = operator === 'ne' || operator === 'notIn'
+  if (relations.some(({ kind }) => kind === 'many'))
+    return negative ? '; they may have the unwanted beside it, and rows that have none are left out' : ''
+  const optional = relations.find(({ certain }) => !certain)
+  if ((negative || operator === 'isNull') && optional) return `; rows without \`${optional.name}\` are left out`
+  return negative && !column.notNull ? '; rows where it is missing are left out' : ''
+}
+
+function filterParameter(field: FilterField, operator: FilterOperator): Parameter {
+  const { path, column } = field
   const example = exampleOf(column)
   const base = {
     name: operator === 'eq' ? `filter[${path}]` : `filter[${path}][${operator}]`,
     in: 'query',
-    description: `Rows whose \`${path}\` is ${meanings[operator]}.`,
+    description: `${rowsWith(field)} ${meanings[operator]}${caveat(field, operator)}.`,
   }
   if (operator === 'isNull') return { ...base, schema: { type: 'boolean' }, example: true }
   if (operator === 'like' || operator === 'ilike')

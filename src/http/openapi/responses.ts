@@ -32,7 +32,8 @@ export const problemSchema: JsonSchema = {
 export const sharedHeaders: Readonly<Record<string, unknown>> = {
   ETag: { description: 'Send it back as If-None-Match: 304 says that nothing changed.', schema: { type: 'string' } },
   Link: {
-    description: 'RFC 8288: `next`, `prev`, `first`, and `last` for numbered pages with a total.',
+    description:
+      'RFC 8288: `next`, `prev`, `first`, and `last` for numbered pages with a total, relative to the URL of the request. Left out where they would be too long; the cursors are in the body too.',
     schema: { type: 'string' },
   },
 }
@@ -45,10 +46,16 @@ export const responses: Readonly<Record<string, unknown>> = {
   },
   BadRequest: problem('A parameter is wrong; the problem says which one, and what it could be.'),
   NotFound: problem('There is no such row.'),
+  MethodNotAllowed: {
+    ...problem('The path was asked with another method than there are.'),
+    headers: { Allow: { description: 'The methods that there are.', schema: { type: 'string' } } },
+  },
+  Failed: problem('Something went wrong in the service.'),
   Unavailable: {
-    ...problem('The service cannot reach its database at the moment.'),
+    ...problem('The service cannot answer at the moment: it is busy, is closing, or does not reach its database.'),
     headers: { 'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' } } },
   },
+  TimedOut: problem('The answer took too long to find.'),
 }
 
 function problem(description: string): Readonly<Record<string, unknown>> {

@@ -98,7 +98,7 @@ describe('the documentation', () => {
   test('of getting started serves the API it describes', async () => {
     const cwd = join(folder, 'getting-started')
     const server = readFileSync(join(cwd, 'server.ts'), 'utf8')
-    const paths = [...start.markdown.matchAll(/^\| `(\/[^`]*)` \|/gm)].map((match) => match[1]!)
+    const paths = [...start.markdown.matchAll(/^\| `(\/[^`]*)` +\|/gm)].map((match) => match[1]!)
     const asked = `\nfor (const path of ${JSON.stringify(paths)}) console.log(path, (await app.fastify.inject(path)).statusCode)\nawait app.close()\n`
     writeFileSync(join(cwd, 'asked.ts'), server + asked)
     expect(await node(cwd, 'asked.ts')).toEqual(paths.map((path) => `${path} 200`))

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm, stat, writeFile, mkdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Fastify from 'fastify'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createApp, type App } from '../../../src/app/index.ts'
 import { createDb } from '../../../src/db/index.ts'
 import { plimsoll, registerResource } from '../../../src/http/index.ts'
@@ -60,11 +60,62 @@ describe('createApp', () => {
       return (await app.fastify.inject('/makers?size=1')).json().page.next
     }
     expect(await cursorOf()).toBe(await cursorOf())
-    vi.stubEnv('PLIMSOLL_SECRET', 'another secret')
+    vi.stubEnv('PLIMSOLL_SECRET', 'another secret for tests')
     const app = await open({ migrate: { folder: 'migrations' } })
     app.resource('/makers', app.db.makers, { fields: ['id'] })
     vi.stubEnv('PLIMSOLL_SECRET', 'a secret for tests')
     expect((await app.fastify.inject(`/makers?after=${await cursorOf()}`)).statusCode).toBe(400)
+  })
+
+  test.each([[''], ['short'], ['x'.repeat(15)]])('refuses the secret %j, which could be guessed', async (secret) => {
+    await expect(open({ secret })).rejects.toMatchObject({
+      code: 'PLIMSOLL_OPTION_INVALID',
+      message: expect.stringMatching(new RegExp(`'secret' has ${secret.length} characters.*at least 16`)),
+    })
+    if (secret === '') return
+    vi.stubEnv('PLIMSOLL_SECRET', secret)
+    const refused = await open().catch((error: Error) => error.message)
+    expect(refused).toMatch(/^PLIMSOLL_SECRET has .*openssl rand/)
+    expect(refused).not.toContain(secret)
+  })
+
+  test.runIf(engines.includes('PostgreSQL'))(
+    'says once that other processes will refuse its cursors, where a database can have several and no secret is set',
+    async () => {
+      const database = await createDatabase()
+      onTestFinished(database.drop)
+      const printed = vi.spyOn(console, 'error').mockImplementation(() => {})
+      onTestFinished(() => printed.mockRestore())
+      const warnings = (): unknown[] => printed.mock.calls.flat().filter((line) => /PLIMSOLL_SECRET/.test(String(line)))
+      await open({ secret: 'a secret for tests', databaseUrl: database.url })
+      await open()
+      expect(warnings()).toEqual([])
+      await open({ databaseUrl: database.url })
+      expect(warnings()).toEqual([expect.stringMatching(/refuse.*openssl rand.*the same for all/)])
+      for (const app of opened) await app.close()
+    },
+  )
+
+  test('refuses a port that is none before it touches the database', async () => {
+    vi.stubEnv('PORT', 'abc')
+    const url = 'postgres://nobody@127.0.0.1:1/none'
+    await expect(open({ databaseUrl: url, migrate: { folder: 'migrations' } })).rejects.toMatchObject({
+      code: 'PLIMSOLL_OPTION_INVALID',
+      message: expect.stringContaining("'abc'"),
+    })
+    await expect(open({ databaseUrl: url, closeTimeout: 'soon' as never })).rejects.toThrow(/^closeTimeout/)
+    // Where to listen is somebody else's affair then.
+    await open({ fastify: Fastify() })
+  })
+
+  test('says which host it cannot listen on', async () => {
+    const app = await open()
+    for (const host of ['256.1.1.1', '192.0.2.1']) {
+      await expect(app.listen({ port: 0, host })).rejects.toMatchObject({
+        code: 'PLIMSOLL_OPTION_INVALID',
+        message: expect.stringMatching(new RegExp(`^HOST is '${host}'.*127\\.0\\.0\\.1`)),
+      })
+    }
   })
 
   test('refuses a file that holds no secret', async () => {
@@ -102,10 +153,37 @@ describe('createApp', () => {
       expect(response.statusCode, url).toBe(status)
       expect(response.headers['content-type'], url).toBe('application/problem+json; charset=utf-8')
       expect(response.json()).toMatchObject({ status, title: expect.any(String) })
+      expect(response.headers['x-content-type-options'], url).toBe('nosniff')
       expect(response.body).not.toContain('cellar')
     }
     expect(printed).toHaveBeenCalledOnce()
     printed.mockRestore()
+  })
+
+  test('says that there is no such method, or no such path, whatever the body is', async () => {
+    const app = await open()
+    app.resource('/makers', app.db.makers, { fields: ['id'] })
+    app.fastify.post('/own', () => 'taken')
+    const post = async (url: string, type: string, body: string): Promise<number> => {
+      const response = await app.fastify.inject({
+        method: 'POST',
+        url,
+        payload: body,
+        headers: { 'content-type': type },
+      })
+      return response.statusCode
+    }
+    for (const [type, body] of [
+      ['application/json', '{"a":'],
+      ['application/json', ''],
+      ['text/html', '<p>'],
+      ['what', 'x'],
+    ] as const) {
+      expect(await post('/makers', type, body)).toBe(405)
+      expect(await post('/docs', type, body)).toBe(405)
+      expect(await post('/nothing', type, body)).toBe(404)
+      expect(await post('/own', type, body)).toBeGreaterThanOrEqual(400)
+    }
   })
 
   test('joins a Fastify that is there already, and leaves its handlers alone', async () => {
@@ -123,8 +201,9 @@ describe('createApp', () => {
 describe.each(engines)('migrations on %s', (engine) => {
   test('run once, also when two processes begin at the same time', async () => {
     const database = engine === 'PGlite' ? undefined : await createDatabase()
-    const first = await open({ databaseUrl: database?.url ?? 'pglite:memory' })
-    const second = database ? await open({ databaseUrl: database.url }) : first
+    const options = { databaseUrl: database?.url, secret: 'a secret for tests' }
+    const first = await open(database ? options : {})
+    const second = database ? await open(options) : first
     await Promise.all([first.migrate('migrations'), second.migrate('migrations')])
     await second.migrate('migrations')
     expect(await first.db.makers.count()).toBe(2)

@@ -84,7 +84,7 @@ describe.each(engines)('resources on %s', (engine) => {
       pages.push(url)
       const answer = await list(url)
       forwards.push(...answer.data.map((row) => JSON.stringify(row)))
-      const next = linked(answer.link, 'next')
+      const next = linked(answer.link, 'next', url)
       expect(next === undefined).toBe(answer.page.next === null)
       url = next
     }
@@ -94,21 +94,23 @@ describe.each(engines)('resources on %s', (engine) => {
 
     const backwards: unknown[] = []
     url = pages.at(-1)
-    while (url) {
+    while (url !== undefined) {
       const answer = await list(url)
       backwards.unshift(...answer.data.map((row) => JSON.stringify(row)))
-      url = linked(answer.link, 'prev')
+      url = linked(answer.link, 'prev', url)
     }
     expect(backwards).toEqual(forwards)
   })
 
   test('links lead to the first page, and to the last one of numbered pages', async () => {
-    const { link, page } = await list('/items?size=10&page=2&total=exact&order=name')
+    const at = '/items?size=10&page=2&total=exact&order=name'
+    const { link, page } = await list(at)
     expect(page).toEqual({ size: 10, next: 3, previous: 1, total: listed })
-    expect((await list(linked(link, 'last')!)).page).toMatchObject({ next: null })
-    expect((await list(linked(link, 'first')!)).page).toMatchObject({ previous: null })
-    const second = await list(linked((await list('/items?size=10')).link, 'next')!)
-    expect((await list(linked(second.link, 'first')!)).page.previous).toBeNull()
+    expect((await list(linked(link, 'last', at)!)).page).toMatchObject({ next: null })
+    expect((await list(linked(link, 'first', at)!)).page).toMatchObject({ previous: null })
+    const next = linked((await list('/items?size=10')).link, 'next', '/items?size=10')!
+    const second = await list(next)
+    expect((await list(linked(second.link, 'first', next)!)).page.previous).toBeNull()
   })
 
   test('totals are counted in one more statement, or estimated', async () => {
@@ -187,6 +189,52 @@ describe.each(engines)('resources on %s', (engine) => {
     expect((await app.fastify.inject('/items/x/reviews')).statusCode).toBe(400)
   })
 
+  test('a parameter in the prefix of a plugin selects like one in the path, for list and row', async () => {
+    const { data, page } = await list('/from/2/items?size=100&total=exact')
+    expect(page.total).toBe(16)
+    expect(new Set(data.map((row) => (row['maker'] as { name: string }).name))).toEqual(new Set(['Maker 2']))
+    const [{ id }] = data as [{ id: number }]
+    expect((await app.fastify.inject(`/from/2/items/${id}`)).json()).toMatchObject({ id })
+    expect((await app.fastify.inject(`/from/3/items/${id}`)).statusCode).toBe(404)
+    expect((await app.fastify.inject('/from/x/items')).json()).toMatchObject({ status: 400, parameter: 'makerId' })
+    const reviews = await list('/from/2/reviews?size=100&total=exact')
+    expect(reviews.page.total).toBe((await app.db.reviews.filter({ item: { makerId: 2 } })).length)
+  })
+
+  test.each(['/items/', '/items//reviews', '/items/7/reviews/', '/from//items'])(
+    '%s, which leaves a parameter empty, is nothing that is there',
+    async (url) => {
+      const { result, statements } = await counted(() => app.fastify.inject(url))
+      expect(result.json()).toMatchObject({ status: 404 })
+      expect(statements).toEqual([])
+    },
+  )
+
+  test('a key of text is found as long as a filter may be, and no longer', async () => {
+    expect((await app.fastify.inject(`/makers/${'x'.repeat(2000)}`)).statusCode).toBe(404)
+    const refused = await app.fastify.inject(`/makers/${'x'.repeat(2001)}`)
+    expect(refused.json()).toMatchObject({ status: 414, title: 'URI Too Long' })
+    expect(refused.body.length).toBeLessThan(300)
+  })
+
+  test('a refused cursor names its parameter', async () => {
+    for (const parameter of ['after', 'before']) {
+      expect((await app.fastify.inject(`/items?${parameter}=x`)).json()).toMatchObject({
+        code: 'PLIMSOLL_CURSOR_INVALID',
+        parameter,
+      })
+    }
+  })
+
+  test('a link header stays short, whatever is asked', async () => {
+    const long = `/items?size=1&filter[name][ne]=${'x'.repeat(1900)}&filter[kind][ne]=${'y'.repeat(1900)}&order=name`
+    const first = await list(long)
+    expect(first.page.next).not.toBeNull()
+    expect(first.link?.length).toBeLessThan(4097)
+    const second = await list(linked(first.link, 'next', long)!)
+    expect(second.link).not.toContain('rel="prev"')
+  })
+
   test('numbered pages end at the depth that is allowed', async () => {
     expect((await list('/makers?size=2&page=2')).data.map((row) => row['id'])).toEqual([3, 4])
     expect((await app.fastify.inject('/makers?size=10&page=11')).json()).toMatchObject({ status: 400, maximum: 10 })
@@ -202,6 +250,10 @@ describe.each(engines)('resources on %s', (engine) => {
   })
 })
 
-function linked(header: string | undefined, relation: string): string | undefined {
-  return new RegExp(`<([^>]*)>; rel="${relation}"`).exec(header ?? '')?.[1]
+/** Where a link of the answer to `from` leads, resolved as clients do. */
+function linked(header: string | undefined, relation: string, from: string): string | undefined {
+  const reference = new RegExp(`<([^>]*)>; rel="${relation}"`).exec(header ?? '')?.[1]
+  if (reference === undefined) return undefined
+  const { pathname, search } = new URL(reference, `http://shop${from}`)
+  return pathname + search
 }

@@ -65,7 +65,7 @@ export async function openShop(engine: string): Promise<{ app: Shop; close: () =
   const database = engine === 'PGlite' ? embeddedDatabase : await createDatabase()
   const app = await createApp({ relations, databaseUrl: database.url, secret: 'a secret for tests' })
   await fill(app)
-  addResources(app)
+  await addResources(app)
   await app.fastify.ready()
   return {
     app,
@@ -89,7 +89,7 @@ export async function counted<T>(work: () => Promise<T>): Promise<{ result: T; s
   }
 }
 
-function addResources({ db, resource }: Shop): void {
+async function addResources({ db, fastify, resource }: Shop): Promise<void> {
   const items = db.items.filter({ hidden: false })
   resource('/items', items.orderBy('-addedAt'), {
     fields: ['id', 'name', 'kind', 'rating', 'price', 'addedAt', 'meta', 'maker.name', 'reseller.name', 'reviews.body'],
@@ -116,6 +116,13 @@ function addResources({ db, resource }: Shop): void {
     parent: { maker: 'maker.name' },
     detail: false,
   })
+  await fastify.register(
+    async (plugin) => {
+      plugin.resource('/items', items, { fields: ['id', 'maker.name'] })
+      plugin.resource('/reviews', db.reviews, { fields: ['body'], parent: { makerId: 'item.makerId' }, detail: false })
+    },
+    { prefix: '/from/:makerId' },
+  )
   resource('/mine', items, {
     fields: ['id', 'maker.name'],
     scope: (request, rows) => rows.filter({ makerId: Number(request.headers['x-maker']) }),

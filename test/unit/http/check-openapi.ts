@@ -19,7 +19,7 @@ export function checkOpenApi(document: Node): void {
       operationIds.push(operation['operationId'])
       checkParameters(document, path, operation['parameters'] as Node[])
       const responses = operation['responses'] as Record<string, Node>
-      expect(Object.keys(responses)).toEqual(expect.arrayContaining(['200', '304', '400', '503']))
+      expect(Object.keys(responses)).toEqual(expect.arrayContaining(['200', '304', '400', '405', '500', '503', '504']))
       for (const [status, response] of Object.entries(responses)) {
         expect(status).toMatch(/^[1-5]\d\d$/)
         expect(resolve(document, response)['description']).toEqual(expect.any(String))
@@ -45,6 +45,7 @@ function checkParameters(document: Node, path: string, given: readonly Node[]): 
   for (const parameter of parameters) {
     expect(['path', 'query']).toContain(parameter['in'])
     expect(parameter['schema']).toBeTypeOf('object')
+    expect(parameter['description']).toMatch(/\w/)
     if (parameter['in'] === 'path') expect(parameter['required']).toBe(true)
   }
 }

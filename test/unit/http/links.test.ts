@@ -8,42 +8,60 @@ const page = { body: Buffer.alloc(0), next: 'NEXT', previous: 'BACK' }
 describe('the Link header', () => {
   test('keeps the other parameters, encoded, and leaves out the cursor', () => {
     const shared = sharedQuery(parseQueryString('after=abc&filter[title]=Caf%C3%A9+%26%3E&size=2'))
-    expect(linkHeader({ path: '/books', shared, request: cursors, atStart: false, page })).toBe(
+    expect(linkHeader({ shared, request: cursors, atStart: false, page })).toBe(
       [
-        '</books?filter%5Btitle%5D=Caf%C3%A9%20%26%3E&size=2&after=NEXT>; rel="next"',
-        '</books?filter%5Btitle%5D=Caf%C3%A9%20%26%3E&size=2&before=BACK>; rel="prev"',
-        '</books?filter%5Btitle%5D=Caf%C3%A9%20%26%3E&size=2>; rel="first"',
+        '<?filter%5Btitle%5D=Caf%C3%A9%20%26%3E&size=2&after=NEXT>; rel="next"',
+        '<?filter%5Btitle%5D=Caf%C3%A9%20%26%3E&size=2&before=BACK>; rel="prev"',
+        '<?filter%5Btitle%5D=Caf%C3%A9%20%26%3E&size=2>; rel="first"',
       ].join(', '),
     )
   })
 
+  test('leaves readable what a query may hold, and every value as it was', () => {
+    const query =
+      'fields=id,author.name&filter[at][gte]=2026-01-31T12:00:00Z&filter[title]=a%2Fb?%20%26%3D%2B%22%3C%3E[]@;$'
+    const shared = sharedQuery(parseQueryString(query))
+    expect(shared).toContain('fields=id,author.name&')
+    expect(shared).toContain('=2026-01-31T12:00:00Z&')
+    expect(shared).toMatch(/^[\w\-.~%!$&'()*,;=:@/?]*$/)
+    expect(parseQueryString(shared).map(({ name, value }) => [name, value])).toEqual(
+      parseQueryString(query).map(({ name, value }) => [name, value]),
+    )
+  })
+
   test('is left out when there is nowhere to go', () => {
-    const place = {
-      path: '/books',
-      shared: '',
-      request: cursors,
-      atStart: true,
-      page: { ...page, next: null, previous: null },
-    }
+    const place = { shared: '', request: cursors, atStart: true, page: { ...page, next: null, previous: null } }
     expect(linkHeader(place)).toBeUndefined()
   })
 
   test('of numbered pages has numbers, and the last one when there is a total', () => {
     const request = { mode: 'page', size: 10, page: 2, total: 'exact' } as const
     const numbered = { body: page.body, next: 3, previous: 1, total: 41 }
-    expect(linkHeader({ path: '/books', shared: '', request, atStart: false, page: numbered })).toBe(
-      '</books?page=3>; rel="next", </books?page=1>; rel="prev", </books?page=1>; rel="first", </books?page=5>; rel="last"',
+    expect(linkHeader({ shared: '', request, atStart: false, page: numbered })).toBe(
+      '<?page=3>; rel="next", <?page=1>; rel="prev", <?page=1>; rel="first", <?page=5>; rel="last"',
     )
   })
 
-  test('names no other host and stays one header, whatever the path', () => {
-    const place = {
-      path: '//evil.example/>,"\u00e9',
-      shared: '',
-      request: cursors,
-      atStart: true,
-      page: { ...page, previous: null },
-    }
-    expect(linkHeader(place)).toBe('</evil.example/%3E,%22%C3%A9?after=NEXT>; rel="next"')
+  test.each([
+    [500, ['next', 'prev', 'first']],
+    [1600, ['next', 'prev']],
+    [3000, ['next']],
+    [5000, []],
+  ])('with %i characters of other parameters has %j, and never more than 4 KB', (length, relations) => {
+    const shared = `filter=${'x'.repeat(length)}&`
+    const header = linkHeader({ shared, request: cursors, atStart: false, page }) ?? ''
+    expect([...header.matchAll(/rel="(\w+)"/g)].map((match) => match[1])).toEqual(relations)
+    expect(header.length).toBeLessThanOrEqual(4096)
+  })
+
+  test('leads to the same path, whatever a proxy calls it', () => {
+    const [, next] = /^<([^>]*)>/.exec(linkHeader({ shared: '', request: cursors, atStart: true, page })!)!
+    expect(new URL(next!, 'https://api.example/v1/books?after=OLD').href).toBe(
+      'https://api.example/v1/books?after=NEXT',
+    )
+    const [, first] = /<([^>]*)>; rel="first"/.exec(
+      linkHeader({ shared: '', request: cursors, atStart: false, page })!,
+    )!
+    expect(new URL(first!, 'https://api.example/v1/books?after=OLD').searchParams.size).toBe(0)
   })
 })

@@ -55,6 +55,7 @@ describe('a refused request', () => {
     ['/books/1%00', 'PLIMSOLL_VALUE_INVALID', 400],
     ['/books/1?fields=secret', 'PLIMSOLL_FIELD_UNKNOWN', 400],
     ['/books/1?size=3', 'PLIMSOLL_PARAMETER_UNKNOWN', 400],
+    ['/books/', 'PLIMSOLL_NOT_FOUND', 404],
   ])('%s is a problem that names the code, and asks no database', async (url, code, status) => {
     const { fastify, asked } = await setup()
     const response = await fastify.inject(url)
@@ -68,6 +69,33 @@ describe('a refused request', () => {
       code,
     })
     expect(asked()).toBe(0)
+  })
+
+  test.each([
+    ['after=rubbish', 'after'],
+    ['before=', 'before'],
+    ['filter[title]=%00', 'filter[title]'],
+    ['order=%ff', 'order'],
+    ['%ff=1', '%ff'],
+    ['size=1&size=2', 'size'],
+  ])('names the parameter of ?%s', async (query, parameter) => {
+    const { fastify } = await setup()
+    expect((await fastify.inject(`/books?${query}`)).json()).toMatchObject({ status: 400, parameter })
+  })
+
+  test('of one row speaks of that row', async () => {
+    const { fastify } = await setup()
+    expect((await fastify.inject('/books/1?size=3')).json()).toMatchObject({
+      detail: "'size' is not a parameter of /books/:id; the only one is 'fields'.",
+      allowed: ['fields'],
+    })
+  })
+
+  test('and any other answer is not to be taken for a page', async () => {
+    const { fastify } = await setup()
+    for (const url of ['/books?size=x', '/books/x', '/books', '/docs', '/openapi.json']) {
+      expect((await fastify.inject(url)).headers['x-content-type-options'], url).toBe('nosniff')
+    }
   })
 
   test('lists what is allowed and names the parameter', async () => {
@@ -109,6 +137,10 @@ describe('what no route takes', () => {
     expect(refused.statusCode).toBe(405)
     expect(refused.headers['allow']).toBe('GET, HEAD, PUT')
     expect((await fastify.inject({ method: 'POST', url: '/books?x' })).headers['allow']).toBe('GET, HEAD')
+    for (const url of ['/docs', '/docs/', '/docs/page.js', '/openapi.json']) {
+      expect((await fastify.inject({ method: 'POST', url })).statusCode, url).toBe(405)
+    }
+    expect((await fastify.inject({ method: 'POST', url: '/books/' })).statusCode).toBe(404)
     const missing = await fastify.inject('/nothing')
     expect(missing.statusCode).toBe(404)
     expect(missing.headers['content-type']).toContain('application/problem+json')
@@ -128,6 +160,25 @@ describe('a resource in a child plugin', () => {
     expect((await fastify.inject('/admin/authors')).statusCode).toBe(401)
     expect(asked()).toBe(0)
     expect(Object.keys((await fastify.inject('/openapi.json')).json().paths)).toContain('/admin/authors/{id}')
+  })
+
+  test('lies at the prefix itself when its path is /', async () => {
+    const { fastify, db } = await setup()
+    await fastify.register(async (child) => child.resource('/', db.authors, { fields: ['id'] }), { prefix: '/people' })
+    const { paths } = (await fastify.inject('/openapi.json')).json()
+    expect(Object.keys(paths)).toEqual(expect.arrayContaining(['/people', '/people/{id}']))
+    for (const url of ['/people?x=1', '/people/?x=1', '/people/1?x=1']) {
+      expect((await fastify.inject(url)).json().code).toBe('PLIMSOLL_PARAMETER_UNKNOWN')
+    }
+  })
+
+  test('needs a field for every parameter of its prefix', async () => {
+    const { fastify, db } = await setup()
+    const add = (prefix: string, parent?: Record<string, string>): Promise<unknown> =>
+      Promise.resolve(
+        fastify.register(async (child) => child.resource('/covers', db.books, { fields: ['id'], parent }), { prefix }),
+      )
+    await expect(add('/of/:writer')).rejects.toThrow(/'\/of\/:writer\/covers'.*'writer'.*parent: \{ writer:/)
   })
 
   test('of somebody with another parser of query strings is parsed as anywhere', async () => {
