@@ -110,6 +110,11 @@ export const errorCodes = {
     title: 'A value does not fit its column',
     fix: 'Send a value of the type that the message names.',
   },
+  PLIMSOLL_VALUE_UNREADABLE: {
+    status: 500,
+    title: 'A value of the database does not fit what the schema says of its column',
+    fix: 'Declare the column as the message says, or mend the value.',
+  },
   PLIMSOLL_PARAMETER_UNKNOWN: {
     status: 400,
     title: 'Unknown query parameter',

@@ -57,13 +57,22 @@ export function listNames(names: Iterable<string>, most = 20): string {
       : `${shown.join(', ')} and ${all.length - most} more`
 }
 
-/** Quotes a value for a message, cut at 80 characters. */
+/** Quotes a value for a message, cut at 80 characters. Any value will do, those that JSON cannot hold too. */
 export function showValue(value: unknown): string {
-  const text =
-    typeof value === 'string'
-      ? `'${value}'`
-      : typeof value === 'bigint'
-        ? `${value}n`
-        : (JSON.stringify(value) ?? String(value))
+  const text = spell(value)
   return text.length > 80 ? `${text.slice(0, 77)}…` : text
+}
+
+function spell(value: unknown): string {
+  if (typeof value === 'string') return `'${value}'`
+  if (typeof value === 'bigint') return `${value}n`
+  try {
+    return (
+      JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'bigint' ? `${inner}n` : inner)) ??
+      String(value)
+    )
+  } catch {
+    // It holds itself, or has a getter or a toJSON that throws.
+    return Object.prototype.toString.call(value)
+  }
 }

@@ -3,13 +3,13 @@ import type { WireValue } from '../core/wire.ts'
 import type { Column, Model } from '../schema/model.ts'
 import { compileSelect, type CompiledSelect } from './compile/compile-select.ts'
 import type { DbContext } from './context.ts'
-import { parseFilter } from './filter/parse-filter.ts'
-import { orderItemKey, parseOrder, type OrderItem } from './order.ts'
+import { isEmptyCondition, parseFilter } from './filter/parse-filter.ts'
+import { orderKey, readOrder, resolveOrder, type OrderItem } from './order.ts'
 import { loadKeysetPage, type LoadedPage } from './page/keyset-page.ts'
 import { loadNumberPage } from './page/number-page.ts'
 import { pageJson, pageValues } from './page/page-rows.ts'
 import { resolveField, resolveRelations } from './paths.ts'
-import { addPrefetch, prefetchesAfterJoin, type RefinedPrefetch } from './prefetch.ts'
+import { addJoin, addPrefetch, RefinedPrefetch } from './prefetch.ts'
 import { LazyResult } from './result.ts'
 import { countRows, existRows } from './run/count.ts'
 import { explainQuery } from './run/explain.ts'
@@ -17,6 +17,7 @@ import { iterateRows } from './run/iterate.ts'
 import { readJson, readJsonRows, readRows, type ReadInput } from './run/read.ts'
 import type { Shape } from './shape.ts'
 import type { ColumnChoice, QuerySpec } from './spec.ts'
+import { pathsKey } from './step-key.ts'
 import type { JsonPage, Page, PageNumberOptions, PageOptions } from './types/result.ts'
 import { deleteRows } from './write/delete-rows.ts'
 import { updateRows, type ChangesObject } from './write/update-rows.ts'
@@ -55,8 +56,9 @@ export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
   }
 
   orderBy(...items: OrderItem[]): DynamicQuerySet {
-    return this.#step(`order ${items.map(orderItemKey).join(',')}`, (spec) => {
-      return { ...spec, order: items.map((item) => parseOrder(this.context.graph, spec.model, item)) }
+    const order = readOrder(this.model, items)
+    return this.#step(orderKey(order), (spec) => {
+      return { ...spec, order: resolveOrder(this.context.graph, spec.model, order) }
     })
   }
 
@@ -72,16 +74,19 @@ export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
   }
 
   distinct(...paths: string[]): DynamicQuerySet {
-    return this.#step(`distinct ${paths.join(',')}`, (spec) => ({ ...spec, ...distinctOn(this.context, spec, paths) }))
+    return this.#step(pathsKey('distinct', paths), (spec) => {
+      const fields = paths.map((path) => resolveField(this.context.graph, spec.model, path))
+      return { ...spec, distinct: fields.length > 0 ? fields : 'all' }
+    })
   }
 
   // ── What is loaded ──
 
   selectRelated(...paths: string[]): DynamicQuerySet {
-    return this.#step(`join ${paths.join(',')}`, (spec) => {
+    return this.#step(pathsKey('selectRelated', paths), (spec) => {
+      const { graph } = this.context
       return paths.reduce((joined, path) => {
-        const join = resolveRelations(this.context.graph, spec.model, path, { toOne: true })
-        return { ...prefetchesAfterJoin(joined, join), joins: [...joined.joins, join] }
+        return addJoin(graph, joined, resolveRelations(graph, spec.model, path, { toOne: true }))
       }, spec)
     })
   }
@@ -91,19 +96,19 @@ export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
   }
 
   only(...paths: string[]): DynamicQuerySet {
-    return this.#step(`only ${paths.join(',')}`, (spec) => ({ ...spec, columns: this.#chosen(spec, 'only', paths) }))
+    return this.#step(pathsKey('only', paths), (spec) => ({ ...spec, columns: this.#chosen(spec, 'only', paths) }))
   }
 
   /** Loads exactly these columns of the model ('') and of joined relations, by path; a level may have none. */
   onlyColumns(levels: ReadonlyMap<string, ReadonlySet<string>>): DynamicQuerySet {
-    const key = [...levels].map(([level, keys]) => `${level}(${[...keys].join(',')})`).join('')
+    const key = [...levels].map(([level, keys]) => `${level}[${[...keys].join(',')}]`).join('')
     return this.#step(`columns ${key}`, (spec) => {
       return { ...spec, columns: new Map([...levels].map(([level, keys]) => [level, { mode: 'only', keys }])) }
     })
   }
 
   defer(...paths: string[]): DynamicQuerySet {
-    return this.#step(`defer ${paths.join(',')}`, (spec) => ({ ...spec, columns: this.#chosen(spec, 'defer', paths) }))
+    return this.#step(pathsKey('defer', paths), (spec) => ({ ...spec, columns: this.#chosen(spec, 'defer', paths) }))
   }
 
   values(...paths: string[]): DynamicQuerySet {
@@ -129,7 +134,7 @@ export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
   }
 
   first(): LazyResult<AnyRow | null, Buffer | null> {
-    const rows = this.limit(1)
+    const rows = this.#atMost(1)
     return new LazyResult(
       async () => (await rows)[0] ?? null,
       async () => (await rows.#jsonRows())[0] ?? null,
@@ -137,7 +142,7 @@ export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
   }
 
   one(): LazyResult<AnyRow, Buffer> {
-    const rows = this.limit(2)
+    const rows = this.#atMost(2)
     return new LazyResult(
       async () => this.#single(await rows),
       async () => this.#single(await rows.#jsonRows()),
@@ -153,9 +158,26 @@ export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
   }
 
   async inBulk(keys: readonly unknown[]): Promise<Map<unknown, AnyRow>> {
-    const column = this.#singleKey()
-    const rows = await this.filter({ [column.key]: { in: [...new Set(keys)] } })
-    return new Map(rows.map((row) => [row[column.key], row]))
+    const { key } = this.#singleKey()
+    const { columns, output } = this.shape.spec
+    if (!Array.isArray(keys) || output.kind !== 'rows') {
+      const wrong = Array.isArray(keys) ? 'rows of values()' : showValue(keys)
+      throw new PlimsollError(
+        'PLIMSOLL_QUERY_INVALID',
+        `inBulk() takes a list of keys and gives whole rows, not ${wrong}.`,
+      )
+    }
+    const wanted = this.filter({ [key]: { in: [...new Set<unknown>(keys)] } })
+    const choice = columns.get('')
+    if (choice === undefined || choice.keys.has(key) === (choice.mode === 'only')) {
+      return new Map((await wanted).map((row) => [row[key], row]))
+    }
+    // The key has to be loaded to know the rows by, and is taken out again since nobody asked to see it.
+    const rows = await wanted.#step('with key', (spec) => {
+      const keys = choice.mode === 'only' ? [...choice.keys, key] : [...choice.keys].filter((other) => other !== key)
+      return { ...spec, columns: new Map([...spec.columns, ['', { mode: choice.mode, keys: new Set(keys) }]]) }
+    })
+    return new Map(rows.map(({ [key]: value, ...row }) => [value, row]))
   }
 
   async count(): Promise<number> {
@@ -166,11 +188,11 @@ export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
     return existRows(this.context, this.shape, this.#input())
   }
 
-  page(options: PageOptions): LazyResult<Page<unknown, string>, JsonPage<string>> {
+  page(options = {} as PageOptions): LazyResult<Page<unknown, string>, JsonPage<string>> {
     return this.#page(() => loadKeysetPage(this.context, this.shape, { input: this.#input(), options }))
   }
 
-  pageNumber(options: PageNumberOptions): LazyResult<Page<unknown, number>, JsonPage<number>> {
+  pageNumber(options = {} as PageNumberOptions): LazyResult<Page<unknown, number>, JsonPage<number>> {
     return this.#page(() => loadNumberPage(this.context, this.shape, { input: this.#input(), options }))
   }
 
@@ -180,7 +202,7 @@ export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
   }
 
   async explain({ analyze = false }: { analyze?: boolean | undefined } = {}): Promise<string> {
-    return explainQuery(this.#select(), this.#input(), { analyze })
+    return explainQuery(this.context, this.#select(), { input: this.#input(), analyze })
   }
 
   // ── Writing ──
@@ -232,27 +254,30 @@ export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
       filter,
       firstSlot: this.bound.length,
     })
-    const added = kind === 'filter' ? condition : ({ kind: 'notTrue', item: condition } as const)
+    // Excluding by a filter that says nothing excludes nothing.
+    const kept = kind === 'filter' || isEmptyCondition(condition)
+    const added = kept ? condition : ({ kind: 'notTrue', item: condition } as const)
     return this.#step(`${kind} ${key}`, (spec) => ({ ...spec, conditions: [...spec.conditions, added] }), values)
   }
 
   #prefetch(item: string | RefinedPrefetch): DynamicQuerySet {
     const { graph, tree } = this.context
     const firstSlot = this.bound.length
-    if (typeof item === 'string') {
+    if (!(item instanceof RefinedPrefetch)) {
       const leaf = { as: undefined, spec: undefined, firstSlot }
-      return this.#step(`prefetch ${item}`, (spec) => addPrefetch(graph, spec, { path: item, leaf }))
+      return this.#step(pathsKey('prefetchRelated', [item]), (spec) => addPrefetch(graph, spec, { path: item, leaf }))
     }
+    const pathKey = pathsKey('prefetch', [item.path])
     const { relations } = resolveRelations(graph, this.model, item.path)
     const all = new DynamicQuerySet(this.context, tree.rootOf(relations.at(-1)!.target), [])
-    const refined: unknown = item.refine(all as never)
+    const refined: unknown = typeof item.refine === 'function' ? item.refine(all as never) : undefined
     if (!(refined instanceof DynamicQuerySet) || refined.model !== all.model) {
       throw new PlimsollError(
         'PLIMSOLL_QUERY_INVALID',
-        `The callback of prefetch('${item.path}', …) returns the queryset it was given, refined.`,
+        `prefetch('${item.path}', …) takes a function that returns the queryset it is given, refined.`,
       )
     }
-    const key = `prefetch ${item.path} ${item.as ?? ''} ${refined.shape.id}`
+    const key = `${pathKey},${refined.shape.id}${item.as === undefined ? '' : `,${item.as}`}`
     const leaf = { as: item.as, spec: refined.shape.spec, firstSlot }
     return this.#step(key, (spec) => addPrefetch(graph, spec, { path: item.path, leaf }), refined.bound)
   }
@@ -273,6 +298,12 @@ export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
     return chosen
   }
 
+  /** At most so many rows, or fewer where there is a smaller limit already. */
+  #atMost(rows: number): DynamicQuerySet {
+    const { limit } = this.shape.spec
+    return limit !== undefined && limit <= rows ? this : this.limit(rows)
+  }
+
   #select(): CompiledSelect {
     return this.shape.compiled('select', (spec) => compileSelect(spec, { graph: this.context.graph }))
   }
@@ -287,7 +318,7 @@ export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
 
   /** Flat rows of the given paths, or of all columns when there are none. */
   #flat(kind: 'values' | 'list', paths: readonly string[]): DynamicQuerySet {
-    return this.#step(`${kind} ${paths.join(',')}`, (spec) => {
+    return this.#step(pathsKey(kind === 'list' ? 'valuesList' : kind, paths), (spec) => {
       const wanted = paths.length > 0 ? paths : [...spec.model.columns.keys()]
       const fields = wanted.map((path) => resolveField(this.context.graph, spec.model, path))
       return { ...spec, joins: [], prefetches: [], output: { kind, fields } }
@@ -337,14 +368,4 @@ function checkJoined(spec: QuerySpec, level: string, path: string): void {
     'PLIMSOLL_QUERY_INVALID',
     `'${path}' names a column of '${level}', which is not loaded: call selectRelated('${level}') first.`,
   )
-}
-
-/** DISTINCT ON keeps the first row of each group, so its columns lead the order. */
-function distinctOn({ graph }: DbContext, spec: QuerySpec, paths: readonly string[]): Partial<QuerySpec> {
-  if (paths.length === 0) return { distinct: 'all' }
-  const fields = paths.map((path) => resolveField(graph, spec.model, path))
-  const leading = fields.map((field) => {
-    return spec.order.find((key) => key.path === field.path) ?? { ...field, descending: false, nulls: 'last' as const }
-  })
-  return { distinct: fields, order: [...leading, ...spec.order.filter((key) => !paths.includes(key.path))] }
 }

@@ -4,7 +4,18 @@ export { isPlimsollError, PlimsollError } from '../core/errors.ts'
 export { observe, type PlimsollEvent } from '../core/events.ts'
 export { openPostgres, type Postgres, type PostgresOptions } from '../postgres/index.ts'
 export type { Database, Db, ModelSets, OpenTransaction, Tx } from './types.ts'
-export type { ColumnFilter, ColumnOperators, Filter, RawFilter } from './types/filter.ts'
+export type {
+  AnyFilter,
+  AnyOperators,
+  ArrayFilter,
+  ArrayOperators,
+  ColumnFilter,
+  ColumnOperators,
+  Filter,
+  RawFilter,
+  TextFilter,
+  TextOperators,
+} from './types/filter.ts'
 export type { Models } from './types/model.ts'
 export type { OrderKey } from './types/paths.ts'
 export type { PrefetchFunction, PrefetchOptions } from './types/prefetch.ts'

@@ -1,5 +1,6 @@
 import { DynamicQuerySet, type AnyRow } from './dynamic-queryset.ts'
-import { insertRow, insertRows, type OnConflictOption } from './write/insert-rows.ts'
+import { insertRow, insertRows } from './write/insert-rows.ts'
+import type { OnConflictOption } from './write/on-conflict.ts'
 import { updateManyRows } from './write/update-rows.ts'
 
 /** All rows of a model, with the writes that do not start from rows. */

@@ -40,9 +40,18 @@ export interface PrefetchLeaf {
   readonly firstSlot: number
 }
 
+/** A prefetch on its way down the relations of its path. */
+interface Wanted {
+  /** The relations that are left. */
+  readonly names: readonly string[]
+  /** The whole path, for errors. */
+  readonly path: string
+  readonly leaf: PrefetchLeaf
+}
+
 /**
  * Adds the relation at `path` to what a spec loads. Relations before it are those that are joined, then those that are
- * prefetched, added when they are not there yet.
+ * prefetched, added when they are not there yet. What loads a relation whole is one with what refines it.
  *
  * @throws PLIMSOLL_RELATION_UNKNOWN, PLIMSOLL_QUERY_INVALID when the property is taken.
  */
@@ -54,35 +63,75 @@ export function addPrefetch(
   return add(graph, spec, { names: path.split('.'), path, leaf })
 }
 
-function add(
-  graph: ModelGraph,
-  spec: QuerySpec,
-  { names, path, leaf }: { names: readonly string[]; path: string; leaf: PrefetchLeaf },
-): QuerySpec {
-  const { parent, model, rest } = joinedParent(graph, spec, names)
-  const [name, ...deeper] = rest
-  if (name === undefined) return spec
+/**
+ * Joins a to-one relation. What was prefetched of it before moves to the level of the join.
+ *
+ * @throws PLIMSOLL_QUERY_INVALID when a prefetch refines the relation, or has its name.
+ */
+export function addJoin(graph: ModelGraph, spec: QuerySpec, join: RelationPath): QuerySpec {
+  return addAll(
+    graph,
+    { ...spec, joins: [...spec.joins, join], prefetches: [] },
+    { prefetches: spec.prefetches, by: 0 },
+  )
+}
+
+function add(graph: ModelGraph, spec: QuerySpec, { names, path, leaf }: Wanted): QuerySpec {
+  if (spec.output.kind !== 'rows') {
+    throw refused(spec.model, `'${path}' cannot be loaded into rows of values(): prefetch it from whole rows.`)
+  }
+  const renamed = leaf.as !== undefined && leaf.as !== names.at(-1)
+  const { parent, model, rest } = joinedParent(graph, spec, renamed ? names.slice(0, -1) : names)
+  const [name, ...deeper] = [...rest, ...(renamed ? names.slice(-1) : [])]
+  if (name === undefined) return addToJoined(graph, spec, { names, path, leaf })
   const relation = relationOf(model, name, path)
   const property = deeper.length === 0 ? (leaf.as ?? name) : name
   const there = spec.prefetches.find((prefetch) => prefetch.parent.path === parent.path && prefetch.name === property)
+  if (!there || there.relation !== relation) checkProperty(spec, { parent, model, property, there })
+  const all = { parent, relation, name: property, spec: allRows(targetOf(graph, relation)), firstSlot: leaf.firstSlot }
   if (deeper.length === 0) {
-    if (there && leaf.spec === undefined && there.relation === relation) return spec
-    if (there && there.relation === relation && isUnrefined(there.spec)) {
-      const nested = moveSlots(there.spec.prefetches, there.firstSlot - leaf.firstSlot)
-      const refined = leaf.spec!
-      return withPrefetch(
-        spec,
-        { ...there, firstSlot: leaf.firstSlot, spec: { ...refined, prefetches: [...refined.prefetches, ...nested] } },
-        there,
-      )
-    }
-    checkProperty(model, property, there)
-    const rows = leaf.spec ?? allRows(targetOf(graph, relation))
-    return withPrefetch(spec, { parent, relation, name: property, spec: rows, firstSlot: leaf.firstSlot })
+    const added = { ...all, spec: leaf.spec ?? all.spec }
+    return withPrefetch(spec, there ? merged(graph, model, [there, added]) : added, there)
   }
-  const base = there ?? { parent, relation, name, spec: allRows(targetOf(graph, relation)), firstSlot: leaf.firstSlot }
+  const base = there ?? all
   const inner = { ...leaf, firstSlot: leaf.firstSlot - base.firstSlot }
   return withPrefetch(spec, { ...base, spec: add(graph, base.spec, { names: deeper, path, leaf: inner }) }, there)
+}
+
+/** What a prefetch of a relation that is joined adds to the join: the relations that it loads in turn. */
+function addToJoined(graph: ModelGraph, spec: QuerySpec, { names, path, leaf }: Wanted): QuerySpec {
+  if (leaf.spec === undefined) return spec
+  if (isRefined(leaf.spec)) {
+    throw refused(
+      spec.model,
+      `'${path}' of '${spec.model.key}' is joined by selectRelated, and refined by a prefetch: leave it out of selectRelated, or give the prefetch another name with { as }.`,
+    )
+  }
+  return addAll(graph, spec, { prefetches: leaf.spec.prefetches, by: leaf.firstSlot, below: names })
+}
+
+/** Two prefetches of one relation under one name as one. */
+function merged(graph: ModelGraph, model: Model, [there, added]: readonly [PrefetchSpec, PrefetchSpec]): PrefetchSpec {
+  if (isRefined(there.spec) && isRefined(added.spec)) throw taken(model, added.name, 'is prefetched already')
+  const [base, whole] = isRefined(added.spec) ? [added, there] : [there, added]
+  const by = whole.firstSlot - base.firstSlot
+  return { ...base, spec: addAll(graph, base.spec, { prefetches: whole.spec.prefetches, by }) }
+}
+
+/** Adds prefetches of another spec, whose slots begin `by` after those of `spec`, from the level `below`. */
+function addAll(
+  graph: ModelGraph,
+  spec: QuerySpec,
+  { prefetches, by, below = [] }: { prefetches: readonly PrefetchSpec[]; by: number; below?: readonly string[] },
+): QuerySpec {
+  return prefetches.reduce((sofar, { parent, relation, name, spec: rows, firstSlot }) => {
+    const names = [...below, ...parent.relations.map((hop) => hop.name), relation.name]
+    return add(graph, sofar, {
+      names,
+      path: names.join('.'),
+      leaf: { as: name, spec: rows, firstSlot: firstSlot + by },
+    })
+  }, spec)
 }
 
 /** The longest joined start of a path, the model there, and the names after it. */
@@ -91,12 +140,11 @@ function joinedParent(
   spec: QuerySpec,
   names: readonly string[],
 ): { parent: RelationPath; model: Model; rest: readonly string[] } {
-  const paths = new Set(spec.joins.flatMap((join) => prefixes(join.path)))
   const relations: Relation[] = []
   let model = spec.model
   for (const [at, name] of names.entries()) {
     const path = names.slice(0, at + 1).join('.')
-    if (!paths.has(path)) break
+    if (!isJoined(spec, path)) break
     const relation = relationOf(model, name, path)
     relations.push(relation)
     model = targetOf(graph, relation)
@@ -108,31 +156,18 @@ function joinedParent(
   }
 }
 
-function prefixes(path: string): string[] {
-  const names = path.split('.')
-  return names.map((_, i) => names.slice(0, i + 1).join('.'))
+function isJoined(spec: QuerySpec, path: string): boolean {
+  return spec.joins.some((join) => join.path === path || join.path.startsWith(`${path}.`))
 }
 
-/** Moves prefetches of a relation that is joined after all to the level of the join. */
-export function prefetchesAfterJoin(spec: QuerySpec, joined: RelationPath): QuerySpec {
-  const names = new Set(prefixes(joined.path))
-  const moved = spec.prefetches.flatMap((prefetch): PrefetchSpec[] => {
-    const path = prefetch.parent.path === '' ? prefetch.name : `${prefetch.parent.path}.${prefetch.name}`
-    if (!names.has(path) || prefetch.name !== prefetch.relation.name || !isUnrefined(prefetch.spec)) return [prefetch]
-    const relations = [...prefetch.parent.relations, prefetch.relation]
-    const deeper = moveSlots(prefetch.spec.prefetches, prefetch.firstSlot)
-    return deeper.map((inner) => ({ ...inner, parent: { path, relations } }))
-  })
-  return { ...spec, prefetches: moved }
-}
-
-function moveSlots(prefetches: readonly PrefetchSpec[], by: number): PrefetchSpec[] {
-  return prefetches.map((prefetch) => ({ ...prefetch, firstSlot: prefetch.firstSlot + by }))
-}
-
-function isUnrefined(spec: QuerySpec): boolean {
+/** True when a prefetch says more of its rows than what else to load for them. */
+function isRefined(spec: QuerySpec): boolean {
   return (
-    spec.conditions.length + spec.order.length + spec.joins.length + spec.columns.size === 0 && spec.limit === undefined
+    spec.conditions.length + spec.order.length + spec.joins.length + spec.columns.size > 0 ||
+    spec.limit !== undefined ||
+    spec.offset !== undefined ||
+    spec.distinct !== undefined ||
+    spec.output.kind !== 'rows'
   )
 }
 
@@ -143,11 +178,28 @@ function withPrefetch(spec: QuerySpec, prefetch: PrefetchSpec, instead?: Prefetc
   return { ...spec, prefetches }
 }
 
-function checkProperty(model: Model, property: string, there: PrefetchSpec | undefined): void {
-  const taken = there ? 'is prefetched already' : model.columns.has(property) ? 'is a column' : undefined
-  if (taken === undefined) return
-  throw new PlimsollError(
-    'PLIMSOLL_QUERY_INVALID',
-    `'${property}' of '${model.key}' ${taken}; give the prefetch another name with { as }. Columns are ${listNames(model.columns.keys())}.`,
+function checkProperty(
+  spec: QuerySpec,
+  {
+    parent,
+    model,
+    property,
+    there,
+  }: { parent: RelationPath; model: Model; property: string; there: PrefetchSpec | undefined },
+): void {
+  if (there) throw taken(model, property, `is prefetched already, from '${there.relation.name}'`)
+  if (model.columns.has(property)) throw taken(model, property, 'is a column')
+  const path = parent.path === '' ? property : `${parent.path}.${property}`
+  if (isJoined(spec, path)) throw taken(model, property, 'is joined by selectRelated')
+}
+
+function taken(model: Model, property: string, why: string): PlimsollError {
+  return refused(
+    model,
+    `'${property}' of '${model.key}' ${why}; give the prefetch another name with { as }. Columns are ${listNames(model.columns.keys())}.`,
   )
+}
+
+function refused(model: Model, message: string): PlimsollError {
+  return new PlimsollError('PLIMSOLL_QUERY_INVALID', message, { details: { model: model.key } })
 }

@@ -14,17 +14,18 @@ export class Shape {
   readonly #steps = new Map<string, Shape>()
   readonly #compiled = new Map<string, unknown>()
 
-  constructor(spec: QuerySpec, tree: ShapeTree) {
+  constructor(spec: QuerySpec, tree: ShapeTree, id: number) {
     this.spec = spec
     this.tree = tree
-    this.id = tree.count()
+    this.id = id
   }
 
   /** The shape after one more step; `next` makes its spec the first time. `key` must say all of the step but its values. */
   step(key: string, next: (spec: QuerySpec) => QuerySpec): Shape {
     let shape = this.#steps.get(key)
     if (shape === undefined) {
-      shape = new Shape(next(this.spec), this.tree)
+      const spec = next(this.spec)
+      shape = new Shape(spec, this.tree, this.tree.admit(this))
       this.#steps.set(key, shape)
     }
     return shape
@@ -35,13 +36,13 @@ export class Shape {
     let value = this.#compiled.get(key) as T | undefined
     if (value === undefined) {
       value = compile(this.spec)
+      this.tree.admit(this)
       this.#compiled.set(key, value)
-      this.tree.count()
     }
     return value
   }
 
-  /** Forgets every step and everything compiled; querysets that hold a forgotten shape keep working. */
+  /** Forgets every step from here and everything compiled here; querysets that hold the shape keep working. */
   forget(): void {
     this.#steps.clear()
     this.#compiled.clear()
@@ -53,8 +54,10 @@ export class ShapeTree {
   readonly graph: ModelGraph
   readonly #roots = new Map<string, Shape>()
   readonly #limit: number
+  /** Those that something hangs on. A queryset may hold one of them for good: no walk from the roots would meet it again. */
+  readonly #holders = new Set<Shape>()
+  #kept = 0
   #made = 0
-  #sinceForgotten = 0
 
   constructor(graph: ModelGraph, limit: number) {
     this.graph = graph
@@ -65,18 +68,21 @@ export class ShapeTree {
   rootOf(model: string): Shape {
     let root = this.#roots.get(model)
     if (root === undefined) {
-      root = new Shape(allRows(this.graph.models.get(model)!), this)
+      root = new Shape(allRows(this.graph.models.get(model)!), this, ++this.#made)
       this.#roots.set(model, root)
     }
     return root
   }
 
-  /** Counts one more shape or plan; returns its number. */
-  count(): number {
-    if (++this.#sinceForgotten > this.#limit) {
-      this.#sinceForgotten = 0
-      for (const root of this.#roots.values()) root.forget()
+  /** Makes room for one more shape or plan that `holder` keeps; gives its number. */
+  admit(holder: Shape): number {
+    if (this.#kept >= this.#limit) {
+      for (const shape of this.#holders) shape.forget()
+      this.#holders.clear()
+      this.#kept = 0
     }
+    this.#holders.add(holder)
+    this.#kept += 1
     return ++this.#made
   }
 }

@@ -59,7 +59,7 @@ function readTable(key: string, entry: unknown): TableFacts {
     columns: Object.entries(getTableColumns(table)).map(([columnKey, column]) =>
       readColumn(columnKey, column as PgColumn),
     ),
-    compositeKey: config.primaryKeys[0]?.columns.map((column) => column.name),
+    primaryKeys: config.primaryKeys.map((primaryKey) => primaryKey.columns.map((column) => column.name)),
     indexes: readIndexes(config),
     foreignKeys: config.foreignKeys.map((foreignKey): ForeignKeyFacts => {
       const reference = foreignKey.reference()

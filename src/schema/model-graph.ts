@@ -35,23 +35,17 @@ function buildModel(facts: TableFacts): Model {
     )
   }
   const columns = new Map(facts.columns.map((column) => [column.key, buildColumn(facts, column)]))
+  checkNames(facts)
   const byName = new Map([...columns.values()].map((column) => [column.name, column]))
   const named = (name: string): Column => byName.get(name)!
-  const inline = facts.columns.filter((column) => column.primary)
-  if (inline.length > 1) {
-    throw invalid(
-      facts.key,
-      `The table ${facts.name} calls .primaryKey() on ${listNames(inline.map((column) => column.key))}; ` +
-        `a table has one primary key: write primaryKey({ columns: [${inline.map((column) => `t.${column.key}`).join(', ')}] }).`,
-    )
-  }
+  const primaryKey = primaryKeyOf(facts).map(named)
   return Object.freeze<Model>({
     key: facts.key,
     name: facts.name,
     sql: quoteName(facts.schema, facts.name),
     table: facts.table,
     columns: lockMap(columns),
-    primaryKey: Object.freeze((facts.compositeKey ?? inline.map((column) => column.name)).map(named)),
+    primaryKey: Object.freeze(primaryKey),
     relations: new Map(),
     uniques: Object.freeze(
       facts.indexes
@@ -65,6 +59,52 @@ function buildModel(facts: TableFacts): Model {
   })
 }
 
+/** Two properties of one column would be two values of it in one write, and two names of it in one row. */
+function checkNames(facts: TableFacts): void {
+  for (const { name } of facts.columns) {
+    const keys = facts.columns.filter((column) => column.name === name).map((column) => column.key)
+    if (keys.length === 1) continue
+    throw invalid(
+      facts.key,
+      `The table ${facts.name} has the column ${name} ${keys.length} times, as ${listNames(keys)}; ` +
+        `keep one of these properties, or give each a column of its own.`,
+    )
+  }
+}
+
+/** The names of the columns of the one primary key of a table; none when it has none. */
+function primaryKeyOf({ key, name, columns, primaryKeys }: TableFacts): readonly string[] {
+  const inline = columns.filter((column) => column.primary)
+  const written = (names: readonly string[]): string => {
+    const keys = names.map((column) => `t.${columns.find((other) => other.name === column)!.key}`)
+    return `primaryKey({ columns: [${keys.join(', ')}] })`
+  }
+  const [composite] = primaryKeys
+  if (composite && inline.length > 0) {
+    throw invalid(
+      key,
+      `The table ${name} calls .primaryKey() on ${listNames(inline.map((column) => column.key))} and has ${written(composite)} too; ` +
+        `a table has one primary key: take .primaryKey() off the column.`,
+    )
+  }
+  if (primaryKeys.length > 1) {
+    throw invalid(
+      key,
+      `The table ${name} has primaryKey({ … }) ${primaryKeys.length} times; a table has one primary key: ` +
+        `keep one of them, and make the others unique().`,
+    )
+  }
+  const names = inline.map((column) => column.name)
+  if (inline.length > 1) {
+    throw invalid(
+      key,
+      `The table ${name} calls .primaryKey() on ${listNames(inline.map((column) => column.key))}; ` +
+        `a table has one primary key: write ${written(names)}.`,
+    )
+  }
+  return composite ?? names
+}
+
 function buildColumn(table: TableFacts, facts: ColumnFacts): Column {
   if (reservedFieldKeys.has(facts.key) || /[.,[\]]|^-|^$/.test(facts.key)) {
     throw invalid(
@@ -73,12 +113,13 @@ function buildColumn(table: TableFacts, facts: ColumnFacts): Column {
         `Rename the property; the column can keep its name: { otherName: text('${facts.name}') }.`,
     )
   }
-  const notNull = facts.notNull || (table.compositeKey?.includes(facts.name) ?? false)
+  const notNull = facts.notNull || table.primaryKeys.some((names) => names.includes(facts.name))
   return Object.freeze<Column>({
     key: facts.key,
     name: facts.name,
     sql: quoteName(undefined, facts.name),
     notNull,
+    isEnum: facts.codec === 'enum',
     codec: createCodec(facts),
     optionalOnInsert: !notNull || facts.hasDefault || facts.readOnly,
     readOnly: facts.readOnly,

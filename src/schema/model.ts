@@ -40,8 +40,8 @@ export interface Codec {
   decode(text: string): unknown
   /** A value → what the wire takes. Null stays null. */
   encode(value: unknown): WireValue
-  /** The text of one value in PostgreSQL's own format, for `unnest($1::text[])`. Never called with null. */
-  encodeText(value: unknown): string
+  /** The text of one value in PostgreSQL's own format, for `unnest($1::text[])`; null where `encode` gives null. */
+  encodeText(value: unknown): string | null
   /**
    * Text from a URL → a value that `encode` takes.
    *
@@ -62,6 +62,8 @@ export interface Column {
   /** The quoted name: `"published_at"`. */
   readonly sql: string
   readonly notNull: boolean
+  /** True when its type, or that of its elements, is a PostgreSQL enum. */
+  readonly isEnum: boolean
   readonly codec: Codec
   /** True when an insert may leave it out: a default, an identity, a generated or a nullable column. */
   readonly optionalOnInsert: boolean

@@ -80,8 +80,8 @@ export interface TableFacts {
   readonly schema: string | undefined
   readonly table: PgTable
   readonly columns: readonly ColumnFacts[]
-  /** The columns of `primaryKey()`, by name in the database; single-column keys are on the column. */
-  readonly compositeKey: readonly string[] | undefined
+  /** The columns of every `primaryKey({ … })` of the table, by name in the database; others are on their column. */
+  readonly primaryKeys: readonly (readonly string[])[]
   readonly indexes: readonly IndexFacts[]
   readonly foreignKeys: readonly ForeignKeyFacts[]
   readonly relations: readonly RelationFacts[]

@@ -10,6 +10,8 @@ export interface ColumnCase {
   readonly values: fc.Arbitrary<unknown>
   /** Put in by `text::type`, so that values which Drizzle cannot write are read all the same. */
   readonly texts?: readonly string[]
+  /** Texts that PostgreSQL keeps and Drizzle fails to read. */
+  readonly unreadable?: fc.Arbitrary<string>
   /** Drizzle writes a comma between the elements, which arrays of this type do not have there. */
   readonly otherDelimiter?: true
   /** Drizzle reads or writes a NULL among the elements of such arrays as 0, 1970, 'NULL' or not at all. */
@@ -85,7 +87,9 @@ const json = fc
   )
   .filter((value) => {
     const written = JSON.stringify(value)
-    return value !== null && !/\\u0000|\\ud[89a-f]/i.test(written)
+    // JSON.parse of V8 takes an escaped key for one with a backslash that it has read before (nodejs/node#63785).
+    const keyWithBackslash = /"(?:[^"\\]|\\.)*\\\\(?:[^"\\]|\\.)*":/
+    return value !== null && !/\\u0000|\\ud[89a-f]/i.test(written) && !keyWithBackslash.test(written)
   })
 const number = fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e15, max: 1e15 })
 const pair = fc.tuple(number, number)
@@ -209,7 +213,12 @@ export const columnCases: readonly ColumnCase[] = [
   {
     name: 'numeric as bigint',
     column: () => p.numeric({ mode: 'bigint' }),
-    values: fc.bigInt(),
+    values: fc.oneof(fc.bigInt(), fc.bigInt({ min: -(10n ** 400n), max: 10n ** 400n }), fc.bigInt(int64)),
+    texts: ['0', '-0', '1e15', '-1e16', '1e400'],
+    unreadable: fc.oneof(
+      fc.constantFrom('NaN', 'Infinity', '-Infinity', '1.5', '-0.1', '7.00', '0.000', '123456789012345.0'),
+      fc.tuple(fc.bigInt(int64), fc.nat(99)).map(([whole, rest]) => `${whole}.${rest}`),
+    ),
     nullElementsLost: true,
   },
   { name: 'real', column: () => p.real(), values: fc.float(), texts: ['-0', '1e-45', '3.4028235e38', '16777217'] },

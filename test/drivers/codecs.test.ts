@@ -1,15 +1,21 @@
-import { asc, defineRelations } from 'drizzle-orm'
-import { integer, pgSchema, type PgColumnBuilder } from 'drizzle-orm/pg-core'
+import { asc } from 'drizzle-orm'
+import { integer } from 'drizzle-orm/pg-core'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { compileJsonEncoder } from '../../src/db/decode/json-encoder.ts'
 import { JsonWriter } from '../../src/db/decode/json-writer.ts'
 import { compileRowDecoder } from '../../src/db/decode/row-decoder.ts'
 import type { RowShape } from '../../src/db/decode/row-shape.ts'
-import { buildModelGraph } from '../../src/schema/index.ts'
 import type { Codec } from '../../src/schema/model.ts'
-import { columnCases, mood, type ColumnCase } from './codecs-columns.ts'
-import { codecsSchema, openCodecEngine, type CodecEngine, type RawRow } from './codecs-engine.ts'
+import { columnCases } from './codecs-columns.ts'
+import {
+  codecOf,
+  createTable,
+  openCodecEngine,
+  type CodecEngine,
+  type CodecTable,
+  type RawRow,
+} from './codecs-engine.ts'
 
 const urls = { PostgreSQL: () => inject('postgresUrl'), PGlite: () => 'pglite:memory' }
 
@@ -17,8 +23,6 @@ describe.each(Object.entries(urls))('codecs on %s', (_name, url) => {
   let engine: CodecEngine
   beforeAll(async () => {
     engine = await openCodecEngine(url())
-    const members = mood.enumValues.map((member) => `'${member.replaceAll("'", "''")}'`)
-    await engine.rows(`create type ${codecOf(mood()).sqlType} as enum (${members.join(', ')})`)
   })
   afterAll(async () => {
     await engine[Symbol.asyncDispose]()
@@ -105,6 +109,31 @@ describe.each(Object.entries(urls))('codecs on %s', (_name, url) => {
     },
   )
 
+  test.each(columnCases.filter((columnCase) => columnCase.unreadable))(
+    '$name: what Drizzle fails to read fails in rows and in JSON alike',
+    async (columnCase) => {
+      const scalars = await createTable(engine, columnCase, 0)
+      const arrays = await createTable(engine, columnCase, 1)
+      const refusal = expect.objectContaining({ code: 'PLIMSOLL_VALUE_UNREADABLE' }) as Error
+      await fc.assert(
+        fc.asyncProperty(columnCase.unreadable!, async (text) => {
+          for (const [{ name, table, codec }, put] of [
+            [scalars, text],
+            [arrays, `{${text}}`],
+          ] as const) {
+            await engine.texts(`truncate ${name}`)
+            await engine.texts(`insert into ${name} (v) values ($1::text::${codec.sqlType})`, [put])
+            const raw = await engine.rows(`select id, v from ${name}`)
+            await expect(engine.drizzle.select().from(table)).rejects.toThrow(/BigInt/)
+            expect(() => decodeAll(raw, codec)).toThrow(refusal)
+            expect(() => encodeAll(raw, codec)).toThrow(refusal)
+          }
+        }),
+        { numRuns: 20 },
+      )
+    },
+  )
+
   test('a text of a megabyte and bytes of a megabyte survive', async () => {
     const texts = await createTable(
       engine,
@@ -121,31 +150,6 @@ describe.each(Object.entries(urls))('codecs on %s', (_name, url) => {
     await checkRoundTrip(engine, bytes, { values: [Buffer.alloc(1_048_576, 7)], texts: [] })
   })
 })
-
-type CodecTable = Awaited<ReturnType<typeof createTable>>
-
-let tables = 0
-
-async function createTable(engine: CodecEngine, { column }: ColumnCase, dimensions: 0 | 1 | 2) {
-  tables += 1
-  const name = `${codecsSchema}.t${tables}`
-  const builder = column() as PgColumnBuilder & { array(dimensions: string): PgColumnBuilder }
-  const table = pgSchema(codecsSchema).table(`t${tables}`, {
-    id: integer().primaryKey().generatedAlwaysAsIdentity(),
-    v: dimensions === 0 ? builder : builder.array('[]'.repeat(dimensions)),
-  })
-  const codec = buildModelGraph(defineRelations({ rows: table }))
-    .models.get('rows')!
-    .columns.get('v')!.codec
-  const declared = (table.v.columnType === 'PgEnumColumn' ? codec.sqlType.replaceAll('[]', '') : table.v.getSQLType())
-    .replace('bigserial', 'bigint')
-    .replace('smallserial', 'smallint')
-    .replace('serial', 'integer')
-  await engine.rows(
-    `create table ${name} (id integer primary key generated always as identity, v ${declared}${'[]'.repeat(dimensions)})`,
-  )
-  return { name, table, codec }
-}
 
 interface RoundTrip {
   readonly values: readonly unknown[]
@@ -168,7 +172,7 @@ async function checkRoundTrip(
     )
   }
   const present = values.filter((value) => value !== null)
-  const asTexts = `{${present.map((value) => `"${codec.encodeText(value).replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`).join(',')}}`
+  const asTexts = `{${present.map((value) => `"${codec.encodeText(value)!.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`).join(',')}}`
   await engine.texts(
     `insert into ${name} (v) select t::${codec.sqlType} from unnest($1::text[]) with ordinality as u (t, o) order by o`,
     [asTexts],
@@ -195,13 +199,6 @@ async function checkRoundTrip(
   await engine.rows(`truncate ${name}`)
   await engine.drizzle.insert(table).values(byDrizzle.map(({ v }) => ({ v })) as never)
   expect(await engine.texts(`select v from ${name} order by id`)).toStrictEqual(byDrizzle.map(({ text }) => text))
-}
-
-function codecOf(column: unknown): Codec {
-  const table = pgSchema(codecsSchema).table('t', { v: column as PgColumnBuilder })
-  return buildModelGraph(defineRelations({ rows: table }))
-    .models.get('rows')!
-    .columns.get('v')!.codec
 }
 
 function shapeOf(codec: Codec): RowShape {

@@ -28,6 +28,26 @@ db.posts.filter({ OR: [{ id: 1 }, { author: { name: 'a' }, NOT: { title: 'b' } }
 db.posts.filter({ RAW: (table, operators) => operators.sql`length(${table.title}) > ${3}`, tags: { RAW: sql`true` } })
 db.postTags.filter({ position: null, OR: [{ postId: 1 }] })
 
+// operators that the type of the column has
+db.posts.filter({ title: { like: 'a%', notIlike: '%b' }, body: { OR: [{ like: 'a%' }, { NOT: { ilike: 'b%' } }] } })
+db.posts.filter({ keywords: { arrayOverlaps: ['a'], OR: [{ arrayContained: ['b'] }, { isNull: true }] } })
+// @ts-expect-error patterns are for text
+db.posts.filter({ id: { like: '1%' } })
+// @ts-expect-error patterns are for text
+db.posts.filter({ publishedAt: { ilike: '2026%' } })
+// @ts-expect-error patterns are for text, inside OR too
+db.posts.filter({ id: { OR: [{ like: '1%' }] } })
+// @ts-expect-error patterns are for text, not for arrays of it
+db.posts.filter({ keywords: { like: 'a%' } })
+// @ts-expect-error array operators are for arrays
+db.posts.filter({ title: { arrayContains: ['a'] } })
+// @ts-expect-error array operators are for arrays
+db.posts.filter({ id: { arrayOverlaps: [1] } })
+// @ts-expect-error not the type of the elements
+db.posts.filter({ keywords: { arrayContains: [1] } })
+// @ts-expect-error no pattern of a UUID
+db.companies.filter({ token: { like: 'a%' } })
+
 // what Drizzle's own type takes, ours takes
 const drizzles = {
   id: { gt: 1, OR: [{ eq: 1 }] },

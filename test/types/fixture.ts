@@ -10,6 +10,7 @@ export interface Company {
   id: number
   name: string
   country: string | null
+  token: string | null
 }
 
 export interface Author {

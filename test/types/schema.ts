@@ -6,6 +6,7 @@ export const companies = pg.pgTable('companies', {
   id: pg.integer().primaryKey().generatedAlwaysAsIdentity(),
   name: pg.text().notNull(),
   country: pg.text(),
+  token: pg.uuid(),
 })
 
 export const role = pg.pgEnum('role', ['reader', 'writer', 'editor'])

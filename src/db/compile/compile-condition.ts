@@ -42,6 +42,8 @@ export function compileCondition(scope: ConditionScope, condition: Condition, al
       const value = scope.placeholder(condition.slot)
       return `${columnSql(alias, condition.column)} ${condition.sql} ${value}${condition.text ? '::text' : ''}`
     }
+    case 'constant':
+      return `${columnSql(alias, condition.column)} ${condition.sql} ${condition.literal}`
     case 'isNull':
       return `${columnSql(alias, condition.column)} is ${condition.negated ? 'not ' : ''}null`
     case 'in':
@@ -53,7 +55,8 @@ export function compileCondition(scope: ConditionScope, condition: Condition, al
         (sofar, piece, i) => `${sofar}${i > 0 ? scope.placeholder(condition.firstSlot + i - 1) : ''}${piece}`,
         '',
       )
-      return `(${text.replaceAll(quote(rawAlias), alias)})`
+      // By a function: in a text, `$&` and the like of an alias would be patterns of replaceAll.
+      return `(${text.replaceAll(quote(rawAlias), () => alias)})`
     }
   }
 }

@@ -38,7 +38,7 @@ export function compileEstimate(spec: QuerySpec, graph: ModelGraph): CompiledSta
 
 function compiled(text: (sql: SqlText) => string): CompiledStatement {
   const sql = new SqlText()
-  return { statement: createStatement(text(sql)), sources: sql.sources }
+  return { statement: createStatement(text(sql), { readOnly: true }), sources: sql.sources }
 }
 
 function fromWhere(spec: QuerySpec, graph: ModelGraph, sql: SqlText): string {

@@ -1,6 +1,7 @@
 import { createStatement } from '../../postgres/index.ts'
 import type { Column, ModelGraph } from '../../schema/model.ts'
 import type { ChildrenField, RowField, RowShape } from '../decode/row-shape.ts'
+import { orderOf } from '../order.ts'
 import type { FieldPath, OrderKey, PrefetchSpec, QuerySpec } from '../spec.ts'
 import { conditionScope, type ConditionScope } from './compile-condition.ts'
 import type { CompiledPrefetch, CompiledQuery } from './compiled-query.ts'
@@ -8,7 +9,10 @@ import { keyedSource, type KeyedBy, type KeyedSource } from './keyed-source.ts'
 import { keysetBranches, type Branch, type PageWindow } from './keyset-branches.ts'
 import { LevelTree, type Level } from './level-tree.ts'
 import { prefetchStrategy } from './prefetch-strategy.ts'
+import { checkDistinctOrder } from './distinct-order.ts'
 import { directionSql, orderFor, orderSql, reverseOrder } from './order-sql.ts'
+import { namedApart } from './output-names.ts'
+import { rankSql, withinRanks, type RankBounds } from './rank-sql.ts'
 import { quote, SqlText } from './sql-text.ts'
 
 /** What is wanted besides the spec. */
@@ -36,7 +40,7 @@ export function compileSelect(spec: QuerySpec, options: SelectOptions): Compiled
   const select = new SelectBuilder(spec, sql, options)
   const text = select.text()
   return Object.freeze({
-    statement: createStatement(text),
+    statement: createStatement(text, { readOnly: true }),
     sources: Object.freeze(sql.sources),
     shape: select.shape,
     prefetches: Object.freeze(select.prefetches),
@@ -78,40 +82,79 @@ class SelectBuilder {
       keyedSource(this.scope, sql, {
         by: options.keyed,
         childAlias: this.tree.root.alias,
-        limited: spec.limit !== undefined,
+        cut: spec.limit !== undefined || spec.offset !== undefined || spec.distinct !== undefined,
       })
-    this.order = orderFor(spec.model, options.page?.order ?? spec.order)
+    this.order = orderFor(spec.model, options.page?.order ?? orderOf(spec))
     const walked = options.page?.backward ? reverseOrder(this.order) : this.order
     this.branches = options.page?.after ? keysetBranches(walked, options.page.after, sql) : []
     this.shape = this.#shape()
     this.keySlots = this.#keySlots()
     this.cursorSlots = options.page ? this.order.map((key) => this.#output(this.#field(key))) : []
+    checkDistinctOrder(spec, this.order, (key) => this.#outputs.includes(this.#field(key)))
   }
 
   text(): string {
-    const { spec, tree } = this
-    const lateral = this.keyed?.form === 'lateral'
-    const order = this.order.length > 0 ? ` order by ${orderSql(tree, this.order)}` : ''
+    const { tree, keyed } = this
+    const order = this.#order()
     if (this.#cut()) {
       const inner = this.#innerText()
       return `select ${this.#outputs.join(', ')} from (${inner}) as ${tree.root.alias}${tree.joinsSql()}${order}`
     }
-    const where = whereSql(this.#where(tree))
-    const outputs = lateral ? this.#outputs.map((output, i) => `${output} as "${i}"`) : this.#outputs
-    const limit = limitSql(this.options.page?.limit ?? spec.limit)
-    const from = `${spec.model.sql} as ${tree.root.alias}${this.keyed?.join ?? ''}${tree.joinsSql()}`
-    const select = `select ${this.#distinct()}${outputs.join(', ') || '1'} from ${from}${where}${order}${limit}`
-    if (!lateral) return `${select}${this.#offset()}`
+    if (this.#ranked()) return this.#rankedDistinctText()
+    const bounds = `${limitSql(this.options.page?.limit ?? this.spec.limit)}${this.#offset()}`
+    if (keyed?.form !== 'lateral') return `${this.#rowsText(this.#outputs, order)}${bounds}`
+    const named = this.#outputs.map((output, i) => `${output} as "${i}"`)
     // An OFFSET, if only of 0, keeps PostgreSQL from unfolding the sub-select into one large join.
-    return this.keyed.eachParent(`${select}${this.#offset() || ' offset 0'}`)
+    const unfolded = this.spec.offset === undefined ? ' offset 0' : ''
+    return keyed.eachParent(`${this.#rowsText(named, order)}${bounds}${unfolded}`)
+  }
+
+  /** The SELECT without a limit and an offset. */
+  #rowsText(outputs: readonly string[], order: string): string {
+    const { spec, tree } = this
+    const distinct = this.#distinct()
+    const where = whereSql(this.#where(tree))
+    const from = `${spec.model.sql} as ${tree.root.alias}${this.keyed?.join ?? ''}${tree.joinsSql()}`
+    return `select ${distinct}${outputs.join(', ') || '1'} from ${from}${where}${order}`
+  }
+
+  /** A limit or an offset per parent of rows that DISTINCT has to see first, for all parents at once. */
+  #rankedDistinctText(): string {
+    const { sql } = this
+    const named = this.#outputs.map((output, i) => `${output} as "${i}"`)
+    const order = this.order.map((key, i) => {
+      const expression = this.#field(key)
+      const slot = this.#outputs.indexOf(expression)
+      if (slot < 0) named.push(`${expression} as ${quote(`__order${i}`)}`)
+      return `${quote(slot < 0 ? `__order${i}` : `${slot}`)}${directionSql(key)}`
+    })
+    const orderBy = orderBySql(order)
+    const keys = this.keySlots.map((slot) => `"${slot}"`)
+    const rows = `select *, ${rankSql(keys, orderBy)} from (${this.#rowsText(named, this.#order())}) as ${sql.alias('rows')}`
+    const outputs = this.#outputs.map((_, i) => `"${i}"`)
+    return `select ${outputs.join(', ')} from (${rows}) as ${sql.alias('ranked')} where ${withinRanks(this.#bounds())}${orderBy}`
   }
 
   #keySlots(): number[] {
     const { keyed } = this
     if (!keyed) return []
-    if (keyed.form === 'lateral') return keyed.keys.map((_, i) => this.#outputs.length + i)
+    if (keyed.form === 'lateral') {
+      // The keys come after the rows' own columns, of which there must be one at least for DISTINCT.
+      if (this.#outputs.length === 0) this.#output('1')
+      return keyed.keys.map((_, i) => this.#outputs.length + i)
+    }
     const cut = this.#cut()
-    return keyed.keys.map((key, i) => this.#output(cut ? `${this.tree.root.alias}.${quote(`__key${i}`)}` : key.sql))
+    return keyed.keys.map((key, i) => this.#output(cut ? `${this.tree.root.alias}.${quote(`__key${i}`)}` : key))
+  }
+
+  /** True when one flat statement finds the rows of many parents. */
+  #together(): boolean {
+    return this.options.keyed?.strategy === 'keys' && this.keyed!.form === 'flat'
+  }
+
+  /** True when the rows of each parent have to be counted, for a limit or an offset of their own. */
+  #ranked(): boolean {
+    return this.#together() && (this.spec.limit !== undefined || this.spec.offset !== undefined)
   }
 
   /**
@@ -121,27 +164,45 @@ class SelectBuilder {
   #cut(): boolean {
     const { page, keyed } = this.options
     if (page) return page.backward || this.branches.length > 1
-    if (keyed) return keyed.strategy !== 'pinned' && this.keyed!.form === 'flat' && this.spec.limit !== undefined
-    return this.spec.offset !== undefined && !this.tree.bare && this.spec.distinct === undefined
+    if (this.spec.distinct !== undefined) return false
+    if (keyed) return this.#ranked()
+    return this.spec.offset !== undefined && !this.tree.bare
   }
 
   #where(tree: LevelTree): string[] {
     const where = tree.where(this.spec.conditions)
-    if (this.keyed) where.unshift(this.keyed.where, ...this.keyed.relationWhere)
+    if (this.keyed) where.unshift(...this.keyed.where)
     const [branch] = this.branches
     if (branch) where.push(branch(this.order.map((key) => this.#field(key)))!)
     return where
   }
 
   #offset(): string {
-    const { offset } = this.spec
-    return offset === undefined ? '' : ` offset ${this.scope.placeholder(offset)}::bigint`
+    const { offset } = this.#bounds()
+    return offset === undefined ? '' : ` offset ${offset}::bigint`
+  }
+
+  #bounds(): RankBounds {
+    const { limit, offset } = this.spec
+    return { limit, offset: offset === undefined ? undefined : this.scope.placeholder(offset) }
   }
 
   #distinct(): string {
     const { distinct } = this.spec
     if (distinct === undefined) return ''
-    return distinct === 'all' ? 'distinct ' : `distinct on (${distinct.map((field) => this.#field(field)).join(', ')}) `
+    if (distinct === 'all') return 'distinct '
+    return `distinct on (${[...this.#parentKeys(), ...distinct.map((field) => this.#field(field))].join(', ')}) `
+  }
+
+  #order(): string {
+    const own = this.order.length > 0 ? [orderSql(this.tree, this.order)] : []
+    return orderBySql([...this.#parentKeys(), ...own])
+  }
+
+  /** What keeps the rows of different parents apart in a DISTINCT ON, whose columns have to lead the order. */
+  #parentKeys(): readonly string[] {
+    const { distinct } = this.spec
+    return distinct !== undefined && distinct !== 'all' && this.#together() ? this.keyed!.keys : []
   }
 
   /** The sub-select of a cut: the rows of the model alone, with the columns that the rest of the statement uses. */
@@ -153,17 +214,9 @@ class SelectBuilder {
     const inner = new LevelTree(this.scope, spec.model, alias)
     const order = this.order.length > 0 ? ` order by ${orderSql(inner, this.order)}` : ''
     const where = inner.where(spec.conditions)
-    if (this.keyed) {
-      return this.keyed.ranked({
-        columns,
-        order,
-        joins: inner.joinsSql(),
-        conditions: where,
-        limit: spec.limit!,
-        offset: spec.offset === undefined ? undefined : this.scope.placeholder(spec.offset),
-      })
-    }
-    return `select ${columns.join(', ')} from ${spec.model.sql} as ${alias}${inner.joinsSql()}${whereSql(where)}${order}${limitSql(spec.limit)}${this.#offset()}`
+    const joins = inner.joinsSql()
+    if (this.keyed) return this.keyed.ranked({ columns, order, joins, conditions: where, bounds: this.#bounds() })
+    return `select ${columns.join(', ')} from ${spec.model.sql} as ${alias}${joins}${whereSql(where)}${order}${limitSql(spec.limit)}${this.#offset()}`
   }
 
   /**
@@ -208,11 +261,11 @@ class SelectBuilder {
     const fields = output.fields.map((field): RowField => {
       return { kind: 'column', key: field.path, slot: this.#output(this.#field(field)), codec: field.column.codec }
     })
-    if (output.kind === 'values') return { fields }
+    if (output.kind === 'values') return { fields: namedApart(this.spec.model, fields) }
     return { form: fields.length === 1 ? 'scalar' : 'array', fields }
   }
 
-  #levelFields(level: Level): RowField[] {
+  #levelFields(level: Level): readonly RowField[] {
     const columns = chosenColumns(this.spec, level).map((column): RowField => {
       return {
         kind: 'column',
@@ -227,8 +280,10 @@ class SelectBuilder {
       const presence = relation.certain ? undefined : this.#output(this.tree.column(join, this.#witness(join)))
       return { kind: 'joined', key: relation.name, presence, shape }
     })
-    const children = this.spec.prefetches.filter((prefetch) => prefetch.parent.path === level.path)
-    return [...columns, ...joined, ...children.map((prefetch) => this.#childrenField(level, prefetch))]
+    const children = this.spec.prefetches
+      .filter((prefetch) => prefetch.parent.path === level.path)
+      .map((prefetch) => this.#childrenField(level, prefetch))
+    return namedApart(level.model, [...columns, ...joined, ...children])
   }
 
   /** A column that tells whether a joined row is there: one that is shown anyway if it cannot be NULL, else its key. */
@@ -238,7 +293,12 @@ class SelectBuilder {
 
   #childrenField(level: Level, prefetch: PrefetchSpec): ChildrenField {
     const { relation } = prefetch
-    const keySlots = relation.sourceColumns.map((column) => this.#output(this.tree.column(level, column)))
+    const where = this.tree.sourceWhere(level, relation)
+    // A row that the relation's own `where` leaves out has no children: a key that is NULL finds none.
+    const keySlots = relation.sourceColumns.map((column) => {
+      const key = this.tree.column(level, column)
+      return this.#output(where === undefined ? key : `case when ${where} then ${key} end`)
+    })
     const by = level.path === '' ? this.#keyedBy(prefetch) : ({ relation, strategy: 'keys' } as const)
     const query = compileSelect(prefetch.spec, {
       graph: this.options.graph,
@@ -286,6 +346,10 @@ function chosenColumns(spec: QuerySpec, level: Level): Column[] {
 /** ` where a and b`, or nothing. */
 export function whereSql(conditions: readonly string[]): string {
   return conditions.length > 0 ? ` where ${conditions.join(' and ')}` : ''
+}
+
+function orderBySql(items: readonly string[]): string {
+  return items.length > 0 ? ` order by ${items.join(', ')}` : ''
 }
 
 function limitSql(limit: number | undefined): string {

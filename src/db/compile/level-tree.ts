@@ -110,6 +110,13 @@ export class LevelTree {
     return `${kind} join lateral (select ${inside}.* from ${from} where ${where.filter((part) => part !== undefined).join(' and ')} limit 1) as ${level.alias} on true`
   }
 
+  /** The predefined `where` of a relation of `level` that is on the rows of `level` themselves; undefined when it has none. */
+  sourceWhere(level: Level, relation: Relation): string | undefined {
+    if (relation.whereOn !== 'source') return undefined
+    if (level === this.root) this.#useSource(relation)
+    return relationWhere(this.#scope, relation, { sourceAlias: level.alias, targetAlias: '' })
+  }
+
   #useSource(relation: Relation): void {
     const columns =
       relation.where && relation.whereOn === 'source' ? this.root.model.columns.values() : relation.sourceColumns

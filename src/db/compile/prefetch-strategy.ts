@@ -2,6 +2,7 @@ import { isUniqueKey } from '../../schema/index.ts'
 import type { Column } from '../../schema/model.ts'
 import type { Condition } from '../filter/condition.ts'
 import type { PrefetchSpec, QuerySpec } from '../spec.ts'
+import { keyColumns } from './key-columns.ts'
 
 /** How a prefetch finds its rows; see `CompiledPrefetch.strategy`. */
 export type PrefetchStrategy =
@@ -12,7 +13,8 @@ export type PrefetchStrategy =
   | { readonly strategy: 'snapshot'; readonly parents: QuerySpec }
 
 /**
- * `pinned` when the parents' filter sets the key (`filter({ id: 5 })`): the children can be asked for at once.
+ * `pinned` when the parents' filter sets the key (`filter({ id: 5 })`) and every equal key has the same text, which is
+ * what groups the children: they can be asked for at once.
  * `snapshot` when it sets another unique key (`filter({ slug })`): one row at most, so asking for it twice is cheap, and a
  * snapshot makes both answers agree. Otherwise `keys`: what the parents turned out to be decides, and is cheapest to
  * look up.
@@ -20,7 +22,9 @@ export type PrefetchStrategy =
 export function prefetchStrategy({ relation, spec }: PrefetchSpec, parent: QuerySpec): PrefetchStrategy {
   const pinned = pinnedColumns(parent.conditions)
   const slots = relation.sourceColumns.map((column) => pinned.get(column))
-  if (slots.every((slot) => slot !== undefined)) return { strategy: 'pinned', slots }
+  if (slots.every((slot) => slot !== undefined) && keyColumns(relation).every((part) => part.equalByText)) {
+    return { strategy: 'pinned', slots }
+  }
   if (spec.limit === undefined && spec.prefetches.length === 0 && isUniqueKey(parent.model, [...pinned.keys()])) {
     const fields = relation.sourceColumns.map((column) => ({ path: column.key, relations: [], column }))
     return {

@@ -49,6 +49,8 @@ export type Condition =
       readonly slot: number
       readonly text: boolean
     }
+  /** A comparison with a constant of the schema, which stands in the SQL text. */
+  | { readonly kind: 'constant'; readonly column: Column; readonly sql: string; readonly literal: string }
   | { readonly kind: 'isNull'; readonly column: Column; readonly negated: boolean }
   /** `slot` holds an array; `orNull` is whether that array held a null, which needs its own test. */
   | {

@@ -1,7 +1,9 @@
-import { listNames, PlimsollError, showValue } from '../../core/errors.ts'
+import { isPlimsollError, listNames, PlimsollError, showValue } from '../../core/errors.ts'
 import type { WireValue } from '../../core/wire.ts'
 import type { Column, Model, ModelGraph, Relation } from '../../schema/model.ts'
 import { targetOf } from '../paths.ts'
+import { operatorsOf } from './column-operators.ts'
+import { constantSql } from './constant.ts'
 import { arrayOperators, comparisonOperators, filterOperators, patternOperators, type Condition } from './condition.ts'
 import { renderRaw } from './raw.ts'
 
@@ -35,7 +37,10 @@ export function parseFilter(
   return { condition, key: reader.key, values: reader.values }
 }
 
-/** Reads one filter from the outside in, gathering the key and the values on the way. */
+/**
+ * Reads one filter from the outside in, gathering the key and the values on the way. The key keeps names apart by brackets
+ * and commas, which no property has in its name.
+ */
 class FilterReader {
   readonly graph: ModelGraph
   readonly firstSlot: number
@@ -58,7 +63,7 @@ class FilterReader {
       if (value === undefined) throw undefinedValue(model.key, name)
       const column = model.columns.get(name)
       if (column) {
-        this.key += `${name}:`
+        this.key += `${name}[`
         items.push(this.column(model, column, value, depth + 1))
         continue
       }
@@ -71,29 +76,31 @@ class FilterReader {
 
   private relation(relation: Relation, value: unknown, depth: number): Condition {
     if (typeof value === 'boolean') {
-      this.key += `${relation.name}${value ? '+' : '-'}`
+      this.key += `${relation.name}[${value ? '+' : '-'}`
       return { kind: 'related', relation, negated: !value, item: undefined }
     }
-    this.key += `${relation.name}{`
+    this.key += `${relation.name}[{`
     const item = this.model(targetOf(this.graph, relation), value, depth)
-    this.key += '}'
+    this.key += ']'
     return { kind: 'related', relation, negated: false, item }
   }
 
   private keyword(model: Model, name: string, value: unknown, depth: number): Condition {
     if (name === 'AND' || name === 'OR') {
+      this.key += '['
       return this.list(model.key, name, value, (item) => this.model(model, item, depth))
     }
     if (name === 'NOT') {
-      this.key += 'NOT('
+      this.key += '[NOT'
       const item = this.model(model, value, depth)
-      this.key += ')'
-      return { kind: 'not', item }
+      this.key += ']'
+      // Nothing to deny, as Drizzle has it.
+      return isEmptyCondition(item) ? item : { kind: 'not', item }
     }
     if (name === 'RAW') {
       const { pieces, values } = renderRaw(model, value)
       const firstSlot = this.firstSlot + this.values.length
-      this.key += `RAW${JSON.stringify(pieces)}`
+      this.key += `[RAW${JSON.stringify(pieces)}`
       this.values.push(...values)
       return { kind: 'raw', pieces, firstSlot }
     }
@@ -143,21 +150,20 @@ class FilterReader {
 
   private operator(model: Model, column: Column, name: string, value: unknown, depth: number): Condition {
     if (value === undefined) throw undefinedValue(model.key, `${column.key}.${name}`)
+    if (value === null && (name === 'eq' || name === 'ne')) return this.isNull(column, name === 'ne')
+    if (!operatorsOf(column).has(name) && filterOperators.includes(name)) throw notForType(model, column, name)
     if (Object.hasOwn(comparisonOperators, name)) {
-      if (value === null && (name === 'eq' || name === 'ne')) return this.isNull(column, name === 'ne')
-      return this.binary(column, name, comparisonOperators[name as 'eq'], this.encode(model, column, value))
+      const sql = comparisonOperators[name as 'eq']
+      const literal = name === 'eq' || name === 'ne' ? constantSql(column, value) : undefined
+      if (literal === undefined) return this.binary(column, name, sql, this.encode(model, column, value))
+      this.key += `${name}=${literal};`
+      return { kind: 'constant', column, sql, literal }
     }
     if (name === 'in' || name === 'notIn') return this.in(model, column, name, value)
     if (Object.hasOwn(patternOperators, name)) {
       if (typeof value !== 'string')
         throw invalid(model.key, `${column.key}.${name} takes a text pattern, not ${showValue(value)}.`)
-      if (!takesPatterns.has(column.codec.value)) {
-        throw new PlimsollError(
-          'PLIMSOLL_OPERATOR_UNKNOWN',
-          `'${name}' compares text, and '${model.key}.${column.key}' is ${column.codec.sqlType}.`,
-          { details: { model: model.key, field: column.key, operator: name } },
-        )
-      }
+      if (value.includes('\0')) throw unfit(model, column, value, withoutNul)
       return this.binary(column, name, patternOperators[name as 'like'], value, true)
     }
     if (Object.hasOwn(arrayOperators, name)) {
@@ -179,8 +185,8 @@ class FilterReader {
     }
     throw new PlimsollError(
       'PLIMSOLL_OPERATOR_UNKNOWN',
-      `Unknown operator '${name}' on '${model.key}.${column.key}'; the operators are ${listNames(filterOperators, 40)}.`,
-      { details: { model: model.key, field: column.key, operator: name, allowed: filterOperators } },
+      `Unknown operator '${name}' on '${model.key}.${column.key}'; its operators are ${listNames(operatorsOf(column))}.`,
+      { details: { model: model.key, field: column.key, operator: name, allowed: [...operatorsOf(column)] } },
     )
   }
 
@@ -226,32 +232,65 @@ class FilterReader {
 
 /** The wire form of a value of `column`. @throws PLIMSOLL_VALUE_INVALID naming column, type and value. */
 export function encodeValue(model: Model, column: Column, value: unknown): WireValue {
-  try {
-    return column.codec.encode(value)
-  } catch (cause) {
-    throw unfit(model, column, value, cause)
-  }
+  return encodedBy(model, column, value, column.codec.encode)
 }
 
-/** PostgreSQL's text of a value of `column`, for arrays of values. @throws PLIMSOLL_VALUE_INVALID as {@link encodeValue}. */
-export function encodeValueText(model: Model, column: Column, value: unknown): string {
-  try {
-    return column.codec.encodeText(value)
-  } catch (cause) {
-    throw unfit(model, column, value, cause)
-  }
+/**
+ * PostgreSQL's text of a value of `column`, for arrays of values; null where the column's type writes NULL.
+ *
+ * @throws PLIMSOLL_VALUE_INVALID as {@link encodeValue}.
+ */
+export function encodeValueText(model: Model, column: Column, value: unknown): string | null {
+  return encodedBy(model, column, value, column.codec.encodeText)
 }
 
-function unfit(model: Model, column: Column, value: unknown, cause: unknown): PlimsollError {
+function encodedBy<T extends WireValue>(
+  model: Model,
+  column: Column,
+  value: unknown,
+  encode: (value: unknown) => T,
+): T {
+  let wire: T
+  try {
+    wire = encode(value)
+  } catch (cause) {
+    // What is not about the value keeps its own code.
+    if (isPlimsollError(cause) && cause.code !== 'PLIMSOLL_VALUE_INVALID') throw cause
+    throw unfit(model, column, value, isPlimsollError(cause) ? cause.details['expected'] : undefined, cause)
+  }
+  if (typeof wire === 'string' && wire.includes('\0')) throw unfit(model, column, value, withoutNul)
+  return wire
+}
+
+const withoutNul = 'text without the character NUL'
+
+function unfit(model: Model, column: Column, value: unknown, expected: unknown, cause?: unknown): PlimsollError {
+  const wanted = typeof expected === 'string' ? `; give ${expected}` : ''
   return new PlimsollError(
     'PLIMSOLL_VALUE_INVALID',
-    `${showValue(value)} does not fit '${model.key}.${column.key}', which is ${column.codec.sqlType}.`,
+    `${showValue(value)} does not fit '${model.key}.${column.key}', which is ${column.codec.sqlType}${wanted}.`,
     { cause, details: { model: model.key, field: column.key } },
   )
 }
 
-/** Column values that `like` makes sense for; `value` are types of others, such as citext. */
-const takesPatterns: ReadonlySet<string> = new Set(['text', 'value'])
+/** True for a condition that says nothing: `{}`, or a list of such. */
+export function isEmptyCondition(condition: Condition): boolean {
+  return (condition.kind === 'and' || condition.kind === 'or') && condition.items.every(isEmptyCondition)
+}
+
+function notForType(model: Model, column: Column, name: string): PlimsollError {
+  const allowed = [...operatorsOf(column)]
+  const compares = Object.hasOwn(patternOperators, name)
+    ? 'compares text'
+    : Object.hasOwn(arrayOperators, name)
+      ? 'compares arrays'
+      : 'is not for every type'
+  return new PlimsollError(
+    'PLIMSOLL_OPERATOR_UNKNOWN',
+    `'${name}' ${compares}, and '${model.key}.${column.key}' is ${column.codec.sqlType}; its operators are ${listNames(allowed)}.`,
+    { details: { model: model.key, field: column.key, operator: name, allowed } },
+  )
+}
 
 function isOperatorObject(value: unknown): value is FilterObject {
   if (typeof value !== 'object' || value === null) return false

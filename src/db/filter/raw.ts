@@ -40,11 +40,22 @@ export function renderSql(sql: SQL): RawSql {
     escapeString: dialect.escapeString,
     codecs: dialect.codecs,
   })
-  return { pieces: query.sql.split(mark), values: query.params.map(toWire) }
+  const pieces = query.sql.split(mark)
+  // A NUL of the text's own would be taken for a value.
+  if (pieces.length !== query.params.length + 1) throw withNul(query.sql)
+  return { pieces, values: query.params.map(toWire) }
+}
+
+function withNul(text: string): PlimsollError {
+  return new PlimsollError(
+    'PLIMSOLL_VALUE_INVALID',
+    `${showValue(text)} in SQL has the character NUL, which PostgreSQL keeps in no text.`,
+  )
 }
 
 function toWire(value: unknown): WireValue {
   if (value === null || value === undefined) return null
+  if (typeof value === 'string' && value.includes(mark)) throw withNul(value)
   if (value instanceof Date) return value.toISOString()
   if (Buffer.isBuffer(value) || typeof value !== 'object') return value as WireValue
   if (Array.isArray(value)) return value.map(toWire)

@@ -7,16 +7,29 @@ export type CursorKeys = readonly (string | null)[]
 /** Changes whenever older cursors must stop working. */
 const version = 1
 const macBytes = 16
-/** A cursor beyond this is no cursor of ours: keys are index keys, and those end at about 2,700 bytes each. */
-const maxLength = 16_384
+/**
+ * The longest cursor that is made, and so the longest that is ours. It goes into a request line beside the path and the
+ * filters, and HTTP asks everyone to take 8,000 octets of that (RFC 9112, section 3). What an index can order fits: its
+ * keys end at about 2,700 bytes.
+ */
+const maxLength = 7168
 
 /**
  * The opaque position of a row in one list: a version, an HMAC-SHA256 (RFC 2104, cut to 128 bits) and the keys, as base64url.
  * The HMAC also covers `list`, which says the model, the order and the filters, so that a cursor opens no other list.
+ * `paths` name the keys in the error.
+ *
+ * @throws PLIMSOLL_QUERY_INVALID when the keys are too long for a cursor.
  */
-export function signCursor(secret: string, list: string, keys: CursorKeys): string {
+export function signCursor(
+  secret: string,
+  list: string,
+  { keys, paths }: { keys: CursorKeys; paths: readonly string[] },
+): string {
   const payload = Buffer.from(JSON.stringify(keys))
-  return Buffer.concat([Buffer.of(version), mac(secret, list, payload), payload]).toString('base64url')
+  const cursor = Buffer.concat([Buffer.of(version), mac(secret, list, payload), payload]).toString('base64url')
+  if (cursor.length > maxLength) throw tooLong(keys, paths)
+  return cursor
 }
 
 /**
@@ -50,6 +63,18 @@ function mac(secret: string, list: string, payload: Buffer): Buffer {
     .update(payload)
     .digest()
     .subarray(0, macBytes)
+}
+
+function tooLong(keys: CursorKeys, paths: readonly string[]): PlimsollError {
+  const lengths = keys.map((key) => key?.length ?? 0)
+  const length = Math.max(...lengths)
+  const path = paths[lengths.indexOf(length)]!
+  return new PlimsollError(
+    'PLIMSOLL_QUERY_INVALID',
+    `No cursor can hold the order of this page: '${path}' has a value of ${length} characters, and a cursor ends at ${maxLength}. ` +
+      `Order by a shorter column, such as one that is generated as left(…, 200), or use pageNumber().`,
+    { details: { field: path, length, limit: maxLength } },
+  )
 }
 
 function invalid(reason: string): PlimsollError {

@@ -62,8 +62,7 @@ export async function loadKeysetPage(
     return compileSelect(spec, { graph: context.graph, page: { order, after: nulls, backward, limit: size + 1 } })
   })
   const rows = new RawRows()
-  const total = options.total && readTotal(context, shape, { input, total: options.total })
-  total?.catch(() => {})
+  const total = readTotal(context, shape, { input, total: options.total })
   await input.executor.execute(
     query.statement,
     bindParameters(query.sources, input.values, keys ?? []),
@@ -74,11 +73,14 @@ export async function loadKeysetPage(
   const more = rows.length > size
   const from = backward && more ? 1 : 0
   const to = backward ? rows.length : Math.min(rows.length, size)
+  const paths = order.map((key) => key.path)
   const cursorAt = (at: number): string => {
     const readTexts = textReader(query.cursorSlots)
     let signed = ''
     rows.each(
-      (chunk, start, end) => (signed = signCursor(context.secret, list, readTexts(chunk, start, end))),
+      (chunk, start, end) => {
+        signed = signCursor(context.secret, list, { keys: readTexts(chunk, start, end), paths })
+      },
       at,
       at + 1,
     )

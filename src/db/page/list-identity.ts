@@ -44,6 +44,7 @@ function slotsOf(conditions: readonly Condition[]): number[] {
       case 'raw':
         return condition.pieces.slice(1).map((_, i) => condition.firstSlot + i)
       case 'isNull':
+      case 'constant':
         return []
       case 'operator':
       case 'in':

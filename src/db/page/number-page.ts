@@ -31,8 +31,7 @@ export async function loadNumberPage(
     return compileSelect({ ...spec, order: pageOrder(spec), limit: size + 1, offset: slot }, { graph: context.graph })
   })
   const rows = new RawRows()
-  const total = options.total && readTotal(context, shape, { input, total: options.total })
-  total?.catch(() => {})
+  const total = readTotal(context, shape, { input, total: options.total })
   const values = bindParameters(query.sources, [...input.values, (page - 1) * size], [])
   await input.executor.execute(query.statement, values, rows.sink, input.options)
   const marks = {

@@ -1,14 +1,32 @@
+import { PlimsollError, showValue } from '../../core/errors.ts'
 import type { DbContext } from '../context.ts'
 import { countRows, estimateRows } from '../run/count.ts'
 import type { ReadInput } from '../run/read.ts'
 import type { Shape } from '../shape.ts'
 import type { Total } from '../types/result.ts'
 
-/** The number of rows of all pages: counted, or as the planner estimates it from its statistics. */
+const readers = { exact: countRows, estimated: estimateRows }
+
+/**
+ * The number of rows of all pages: counted, or as the planner estimates it from its statistics; undefined when nobody asked.
+ * It is on its way beside the page, whose own failure is the one to report.
+ *
+ * @throws PLIMSOLL_PAGE_INVALID at once, for any other way to count.
+ */
 export function readTotal(
   context: DbContext,
   shape: Shape,
-  { input, total }: { input: ReadInput; total: Total },
-): Promise<number> {
-  return total === 'exact' ? countRows(context, shape, input) : estimateRows(context, shape, input)
+  { input, total }: { input: ReadInput; total: Total | undefined },
+): Promise<number> | undefined {
+  if (total === undefined) return undefined
+  if (typeof total !== 'string' || !Object.hasOwn(readers, total)) {
+    throw new PlimsollError(
+      'PLIMSOLL_PAGE_INVALID',
+      `The total of a page is 'exact' or 'estimated', not ${showValue(total)}; leave it out to count nothing.`,
+      { details: { option: 'total' } },
+    )
+  }
+  const rows = readers[total](context, shape, input)
+  rows.catch(() => {})
+  return rows
 }

@@ -27,7 +27,7 @@ export async function estimateRows({ graph }: DbContext, shape: Shape, input: Re
 const readFirst = compileTextReader([0])
 
 /** The text of the first column of every row. */
-export async function firstColumn({ statement, sources }: CompiledStatement, input: ReadInput): Promise<string[]> {
+async function firstColumn({ statement, sources }: CompiledStatement, input: ReadInput): Promise<string[]> {
   const texts: string[] = []
   const values = bindParameters(sources, input.values, [])
   await input.executor.execute(

@@ -69,6 +69,13 @@ export type ColumnValue<T extends keyof S, S extends Models, K extends ColumnKey
   ? Data
   : unknown
 
+/** Drizzle's name for the kind of values of one column: `string uuid`, `number int32`, `custom` … */
+export type ColumnKind<T extends keyof S, S extends Models, K extends ColumnKey<T, S>> = ColumnsOf<T, S>[K] extends {
+  readonly _: { readonly dataType: infer Kind }
+}
+  ? Kind
+  : unknown
+
 /**
  * `Type`, which the compiler then prints as what it is made of: printed by its name it would show the whole schema,
  * which is one of its parameters. `T` is any parameter of the type.

@@ -141,7 +141,7 @@ export interface OrderKey<out Path extends string> {
   readonly by: Path
   /** Default `'asc'`. */
   readonly direction?: 'asc' | 'desc' | undefined
-  /** Default: PostgreSQL's, last when ascending and first when descending. */
+  /** Default `'last'`, in both directions: as in the indexes that Drizzle makes of `.asc()` and `.desc()`. */
   readonly nulls?: 'first' | 'last' | undefined
 }
 

@@ -17,7 +17,7 @@ export interface IterateOptions {
 
 /** The options of `explain`. */
 export interface ExplainOptions {
-  /** Runs the statements and adds what they took. Default false. */
+  /** Runs every statement twice, once to know the keys of its prefetches, and adds what each took. Default false. */
   readonly analyze?: boolean | undefined
 }
 
@@ -54,7 +54,10 @@ export interface Reads<out R> extends PromiseLike<R[]> {
   count(): Promise<number>
   /** Whether there is any row. */
   exists(): Promise<boolean>
-  /** The statements that would run, each with PostgreSQL's plan for it. */
+  /**
+   * The statements that would run, each with PostgreSQL's plan for it and headed by the path of its prefetch. Nothing runs
+   * unless `analyze` says so.
+   */
   explain(options?: ExplainOptions): Promise<string>
 }
 
@@ -62,10 +65,11 @@ export interface Reads<out R> extends PromiseLike<R[]> {
 export interface Conditions<T extends keyof S & string, S extends Models, Self> {
   /** Keeps the rows that `filter` holds for. */
   filter(filter: Filter<T, S>): Self
-  /** Leaves out the rows that `filter` holds for. */
+  /** Leaves out the rows that `filter` holds for; none for an empty filter. */
   exclude(filter: Filter<T, S>): Self
   /**
-   * Orders by columns, through to-one relations too; `-` before a path for descending. Replaces an earlier order.
+   * Orders by columns, through to-one relations too; `-` before a path for descending. NULLs come last unless `nulls` says
+   * otherwise. Replaces an earlier order.
    *
    * @example db.posts.orderBy('-publishedAt', { by: 'author.name', direction: 'asc', nulls: 'first' })
    */
@@ -74,7 +78,10 @@ export interface Conditions<T extends keyof S & string, S extends Models, Self> 
   limit(rows: number): Self
   /** Passes over so many rows first. */
   offset(rows: number): Self
-  /** Leaves out rows that repeat; with paths, rows that repeat these values (DISTINCT ON). */
+  /**
+   * Leaves out rows that repeat, which can be ordered by what they show alone; with paths, rows that repeat these values
+   * (DISTINCT ON): the first in order stays, and the paths come first in the order.
+   */
   distinct<const P extends readonly string[]>(...paths: { [I in keyof P]: FieldPath<T, S, P[I]> }): Self
 }
 
@@ -148,7 +155,7 @@ export interface QuerySet<in out T extends keyof S & string, in out L extends An
    * @throws PLIMSOLL_NOT_FOUND, PLIMSOLL_NOT_UNIQUE
    */
   get(key: SingleKey<T, S> | Filter<T, S>): Result<Row<T, L, S>>
-  /** The rows with these primary keys, by key; keys without a row are left out. */
+  /** The rows with these primary keys, by key, shown or not; keys without a row are left out. */
   inBulk(keys: readonly SingleKey<T, S>[]): Promise<Map<SingleKey<T, S>, Row<T, L, S>>>
   /** Sets columns of all rows of the queryset; returns how many rows there were. */
   update(changes: Changes<T, S>): Promise<number>

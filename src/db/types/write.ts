@@ -24,7 +24,8 @@ export type OnConflict<T extends keyof S, S extends Models> =
       /** The columns of the unique key. */
       readonly target: readonly ColumnKey<T, S>[]
       /**
-       * The columns to overwrite with the new row's; `'all'` is every column that the new row has and the key has not.
+       * The columns to overwrite with the new row's; `'all'` is every column that was given, but for the target and the
+       * primary key. `$onUpdate` columns are set as by any update.
        */
       readonly update: readonly ColumnKey<T, S>[] | 'all'
     }

@@ -1,17 +1,18 @@
-import { PlimsollError } from '../../core/errors.ts'
+import { PlimsollError, showValue } from '../../core/errors.ts'
 import { createStatement, type Executor } from '../../postgres/index.ts'
-import type { Column, Model } from '../../schema/model.ts'
+import type { Model } from '../../schema/model.ts'
 import { conditionScope, type ConditionScope } from '../compile/compile-condition.ts'
 import { selectText, whereSql } from '../compile/compile-select.ts'
 import { LevelTree } from '../compile/level-tree.ts'
-import { bindParameters, SqlText } from '../compile/sql-text.ts'
+import { bindParameters, quote, SqlText } from '../compile/sql-text.ts'
 import type { CompiledStatement } from '../compile/compile-count.ts'
 import type { DbContext } from '../context.ts'
 import type { DynamicQuerySet } from '../dynamic-queryset.ts'
+import { encodeValueText } from '../filter/parse-filter.ts'
 import type { QuerySpec } from '../spec.ts'
 import { assignmentSql } from './assignment-sql.ts'
-import { givenColumns, readAssignments, type WriteObject } from './assignments.ts'
-import { bulkColumnSql, bulkValues, groupByColumns, unnestSql } from './bulk-values.ts'
+import { givenColumns, readAssignments, updateDefaults, type WriteObject } from './assignments.ts'
+import { bulkColumnSql, bulkValues, groupByColumns, unnestSql, type BulkGroup, type BulkRow } from './bulk-values.ts'
 
 /** What `update` sets. */
 export type ChangesObject = WriteObject
@@ -29,7 +30,7 @@ export async function updateRows(
     compiledOn(context, spec, (sql, scope, alias) => {
       const expressions = assignmentSql(items, (at) => sql.added(at))
       const set = items.map((item, i) => `${item.column.sql} = ${expressions[i]}`).join(', ')
-      return `update ${model.sql} as ${alias} set ${set}${rowsWhere(context, spec, { sql, scope, alias })}`
+      return `update ${aliasedSql(model, alias)} set ${set}${rowsWhere(context, spec, { sql, scope, alias })}`
     }),
   )
   const result = await context.executor.execute(update.statement, bindParameters(update.sources, bound, values))
@@ -41,12 +42,18 @@ export async function updateRows(
  * take a statement per set of columns, in one transaction. Resolves with how many rows there were.
  */
 export async function updateManyRows(context: DbContext, model: Model, inputs: readonly unknown[]): Promise<number> {
+  if (!Array.isArray(inputs)) {
+    throw new PlimsollError(
+      'PLIMSOLL_WRITE_INVALID',
+      `updateMany() of '${model.key}' takes a list of rows, not ${showValue(inputs)}.`,
+    )
+  }
   const rows = inputs.map((input) => keyedRow(model, input))
   checkDistinct(model, rows)
   const groups = groupByColumns(rows)
   const update = async (executor: Executor): Promise<number> => {
     let updated = 0
-    for (const group of groups) updated += await updateGroup(context, model, { executor, ...group })
+    for (const group of groups) updated += await updateGroup(context, model, { executor, group })
     return updated
   }
   return groups.length <= 1 ? update(context.executor) : context.executor.transaction(update)
@@ -55,55 +62,52 @@ export async function updateManyRows(context: DbContext, model: Model, inputs: r
 async function updateGroup(
   context: DbContext,
   model: Model,
-  {
-    executor,
-    columns,
-    rows,
-  }: { executor: Executor; columns: readonly Column[]; rows: readonly ReadonlyMap<Column, unknown>[] },
+  { executor, group }: { executor: Executor; group: BulkGroup },
 ): Promise<number> {
-  const statement = context.tree
-    .rootOf(model.key)
-    .compiled(`update many ${columns.map((column) => column.key).join(',')}`, () => {
-      const set = columns.flatMap((column, i) =>
+  const { columns } = group
+  const arrays = bulkValues(model, group)
+  const made = updateDefaults(model, new Set(columns))
+  const key = `update many ${columns.map((column) => column.key).join(',')}[${made.key}`
+  const statement = context.tree.rootOf(model.key).compiled(key, () => {
+    const expressions = assignmentSql(made.items, (at) => `$${columns.length + at + 1}`)
+    const set = [
+      ...columns.flatMap((column, i) =>
         model.primaryKey.includes(column) ? [] : [`${column.sql} = ${bulkColumnSql(column, i)}`],
-      )
-      const key = columns.flatMap((column, i) =>
-        model.primaryKey.includes(column) ? [`"old".${column.sql} = ${bulkColumnSql(column, i)}`] : [],
-      )
-      return createStatement(
-        `update ${model.sql} as "old" set ${set.join(', ')} from ${unnestSql(columns)} where ${key.join(' and ')}`,
-      )
-    })
-  const { rowCount } = await executor.execute(statement, bulkValues(model, columns, rows).arrays)
+      ),
+      ...made.items.map(({ column }, i) => `${column.sql} = ${expressions[i]}`),
+    ]
+    const where = columns.flatMap((column, i) =>
+      model.primaryKey.includes(column) ? [`${model.sql}.${column.sql} = ${bulkColumnSql(column, i)}`] : [],
+    )
+    // Without an alias, so that SQL of the schema's own can name its columns.
+    return createStatement(
+      `update ${model.sql} set ${set.join(', ')} from ${unnestSql(columns)} where ${where.join(' and ')}`,
+    )
+  })
+  const { rowCount } = await executor.execute(statement, [...arrays, ...made.values])
   return rowCount
 }
 
-function keyedRow(model: Model, input: unknown): ReadonlyMap<Column, unknown> {
+const none: ReadonlySet<never> = new Set()
+
+function keyedRow(model: Model, input: unknown): BulkRow {
+  const given = new Map(givenColumns(model, input, { keys: model.primaryKey }))
   const key = model.primaryKey
-  const values = typeof input === 'object' && input !== null ? (input as WriteObject) : {}
-  if (key.length === 0 || key.some((column) => values[column.key] === undefined || values[column.key] === null)) {
+  if (key.length === 0 || key.some((column) => (given.get(column) ?? null) === null)) {
     const names = key.map((column) => column.key).join(', ') || 'missing on this table'
     throw new PlimsollError(
       'PLIMSOLL_WRITE_INVALID',
       `Every row of updateMany() of '${model.key}' needs its primary key (${names}).`,
     )
   }
-  const { ...changes } = values
-  for (const column of key) delete (changes as Record<string, unknown>)[column.key]
-  const row = new Map<Column, unknown>(key.map((column) => [column, values[column.key]]))
-  const given = givenColumns(model, changes)
-  if (given.length === 0) throw nothingToSet(model)
-  for (const [column, value] of given) row.set(column, value)
-  for (const column of model.columns.values()) {
-    if (column.updateDefault && !row.has(column)) row.set(column, column.updateDefault())
-  }
-  return row
+  if (given.size === key.length) throw nothingToSet(model)
+  return { values: given, made: none }
 }
 
-function checkDistinct(model: Model, rows: readonly ReadonlyMap<Column, unknown>[]): void {
+function checkDistinct(model: Model, rows: readonly BulkRow[]): void {
   const seen = new Set<string>()
-  for (const row of rows) {
-    const key = model.primaryKey.map((column) => column.codec.encodeText(row.get(column))).join('\u0000')
+  for (const { values } of rows) {
+    const key = model.primaryKey.map((column) => encodeValueText(model, column, values.get(column))).join('\u0000')
     if (seen.has(key)) {
       throw new PlimsollError(
         'PLIMSOLL_WRITE_INVALID',
@@ -130,6 +134,11 @@ export function compiledOn(
   return { statement: createStatement(text(sql, scope, alias)), sources: sql.sources }
 }
 
+/** The table of a write. Under its own name SQL can name its columns with the schema before them, as Drizzle does. */
+export function aliasedSql(model: Model, alias: string): string {
+  return alias === quote(model.name) ? model.sql : `${model.sql} as ${alias}`
+}
+
 /** The WHERE that keeps the rows of a spec; a limit, an offset or DISTINCT first choose their primary keys. */
 export function rowsWhere(
   context: DbContext,
@@ -147,6 +156,9 @@ export function rowsWhere(
     )
   }
   const fields = model.primaryKey.map((column) => ({ path: column.key, relations: [], column }))
-  const keys = selectText({ ...spec, joins: [], output: { kind: 'list', fields } }, sql, { graph: context.graph })
+  // Rows that have a primary key are distinct as they are.
+  const distinct = spec.distinct === 'all' ? undefined : spec.distinct
+  const chosen: QuerySpec = { ...spec, joins: [], distinct, output: { kind: 'list', fields } }
+  const keys = selectText(chosen, sql, { graph: context.graph })
   return ` where (${model.primaryKey.map((column) => `${alias}.${column.sql}`).join(', ')}) in (${keys})`
 }

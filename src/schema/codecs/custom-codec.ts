@@ -4,7 +4,7 @@ import type { ColumnFacts } from '../table-facts.ts'
 import { arrayCodec, encodeItems } from './array-codec.ts'
 import { formatArrayText } from './array-text.ts'
 import { driverParser } from './driver-types.ts'
-import { plainWire, valueInvalid, type ScalarCodec, type ScalarWire } from './scalar-codec.ts'
+import { isSql, plainWire, valueInvalid, type ScalarCodec, type ScalarWire } from './scalar-codec.ts'
 
 interface CustomOptions {
   /** What Drizzle's codec, or `pg`, makes of one value before `fromDriver` sees it. */
@@ -57,7 +57,7 @@ export function customCodec(
 }
 
 function refuseSql(facts: ColumnFacts, written: unknown): void {
-  if (typeof written !== 'object' || written === null || !('getSQL' in written)) return
+  if (!isSql(written)) return
   throw new PlimsollError(
     'PLIMSOLL_FEATURE_UNSUPPORTED',
     `The custom type of the column ${facts.name} turns values into SQL, and Plimsoll only binds values. ` +

@@ -1,4 +1,4 @@
-import { valueInvalid, type ScalarCodec } from './scalar-codec.ts'
+import { isSql, valueInvalid, type ScalarCodec } from './scalar-codec.ts'
 
 /** `boolean`. */
 export function booleanCodec(): ScalarCodec {
@@ -18,13 +18,18 @@ export function booleanCodec(): ScalarCodec {
   }
 }
 
-/** `json` and `jsonb`. A JavaScript null is SQL's NULL, as with Drizzle. */
-export function jsonCodec(): ScalarCodec {
+/** A NUL as JSON spells it: an odd number of backslashes before `u0000`. */
+const spelledNul = /(?<!\\)(?:\\\\)*\\u0000/
+
+/** `json` and `jsonb`, of which only `json` keeps a NUL. A JavaScript null is SQL's NULL, as with Drizzle. */
+export function jsonCodec(type: 'json' | 'jsonb'): ScalarCodec {
   return {
     json: 'json',
     value: 'json',
     decode: (text) => JSON.parse(text) as unknown,
     encode: (value) => {
+      // Drizzle SQL would be kept as the JSON of its parts.
+      if (isSql(value)) throw valueInvalid('SQL', 'a value that JSON can hold')
       let text: string | undefined
       try {
         text = JSON.stringify(value)
@@ -32,6 +37,9 @@ export function jsonCodec(): ScalarCodec {
         throw valueInvalid(Object.prototype.toString.call(value), 'a value that JSON can hold', error)
       }
       if (text === undefined) throw valueInvalid(String(value), 'a value that JSON can hold')
+      if (type === 'jsonb' && text.includes('u0000') && spelledNul.test(text)) {
+        throw valueInvalid(value, 'a value that jsonb can hold: its texts have no character NUL')
+      }
       return text
     },
     parse: (text) => {

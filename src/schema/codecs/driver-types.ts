@@ -59,8 +59,9 @@ export function driverCodec(sqlType: string): ScalarCodec {
     case 'boolean':
       return booleanCodec()
     case 'json':
+      return jsonCodec('json')
     case 'jsonb':
-      return jsonCodec()
+      return jsonCodec('jsonb')
     case 'bytea':
       return byteaCodec()
     default: {

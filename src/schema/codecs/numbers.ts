@@ -1,3 +1,4 @@
+import { PlimsollError, showValue } from '../../core/errors.ts'
 import { valueInvalid, type ScalarCodec } from './scalar-codec.ts'
 
 const wholeNumber = /^-?\d+$/
@@ -82,8 +83,8 @@ function checkNumeric(value: unknown, expected: string): string {
   throw valueInvalid(value, expected)
 }
 
-/** `numeric` in Drizzle's three modes; text keeps every digit. */
-export function numericCodec(mode: 'string' | 'number' | 'bigint'): ScalarCodec {
+/** `numeric` in Drizzle's three modes; text keeps every digit. `column` names the column in the error of an unreadable value. */
+export function numericCodec(mode: 'string' | 'number' | 'bigint', column: string): ScalarCodec {
   const parseDecimal = (text: string): string => {
     if (decimalNumber.test(text) && text.length <= mostDigits) return text
     throw valueInvalid(text, `a decimal number of at most ${mostDigits} digits, such as 12.50`)
@@ -105,10 +106,17 @@ export function numericCodec(mode: 'string' | 'number' | 'bigint'): ScalarCodec 
       throw valueInvalid(text, `a whole number of at most ${mostDigits} digits`)
     }
     return {
-      // Not the text itself: BigInt reads neither a fraction nor NaN, and says so the same way for rows and for JSON.
+      // The long way for rows and for JSON, so that what BigInt does not read fails the same way in both.
       json: 'value',
-      value: 'bigint',
-      decode: BigInt,
+      value: 'value',
+      decode: (text) => {
+        if (wholeNumber.test(text)) return BigInt(text)
+        throw new PlimsollError(
+          'PLIMSOLL_VALUE_UNREADABLE',
+          `The column ${column} holds ${showValue(text)}, and its mode 'bigint' reads whole numbers only; declare it as numeric() or with mode 'number'.`,
+          { details: { column } },
+        )
+      },
       encode,
       parse: parseWhole,
       jsonSchema: { type: 'string', pattern: '^-?[0-9]+$' },

@@ -11,18 +11,15 @@ export interface ScalarCodec extends Pick<Codec, 'json' | 'value' | 'decode' | '
 
 /** The error for a value that does not fit; `expected` continues "is not …": `an integer from 0 to 9`. */
 export function valueInvalid(value: unknown, expected: string, cause?: unknown): PlimsollError {
-  return new PlimsollError('PLIMSOLL_VALUE_INVALID', `${showUnfit(value)} is not ${expected}.`, {
+  return new PlimsollError('PLIMSOLL_VALUE_INVALID', `${showValue(value)} is not ${expected}.`, {
     details: { expected },
     cause,
   })
 }
 
-function showUnfit(value: unknown): string {
-  try {
-    return showValue(value)
-  } catch {
-    return Object.prototype.toString.call(value)
-  }
+/** True for Drizzle SQL and all that turns into it, which no codec can bind as a value. */
+export function isSql(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'getSQL' in value && typeof value.getSQL === 'function'
 }
 
 /** The text of a wire value in PostgreSQL's own format. */

@@ -65,6 +65,17 @@ describe.each(engines)('filters on %s', (engine) => {
     }
   })
 
+  it('exclude of nothing leaves out nothing, and so does NOT of nothing', async () => {
+    for (const nothing of [{}, { AND: [{}] }, { AND: [{}, { AND: [{}] }] }, { OR: [{}] }]) {
+      const { result, statements } = await blog.counted(() => dynamic(blog.db.posts).exclude(nothing))
+      expect(result).toHaveLength(12)
+      expect(statements).toHaveLength(1)
+      expect(await dynamic(blog.db.posts).filter({ NOT: nothing }).count()).toBe(12)
+      expect(await dynamic(blog.db.posts).filter(nothing).count()).toBe(12)
+    }
+    expect(await blog.db.posts.exclude({ category: {} }).orderBy('id').valuesList('id')).toEqual([4, 8, 12])
+  })
+
   it('a filter on a relation that is joined anyway uses the join', async () => {
     const { result, statements } = await blog.counted(() =>
       blog.db.posts

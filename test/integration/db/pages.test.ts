@@ -127,6 +127,85 @@ describe.each(engines)('pages on %s', (engine) => {
     })
   })
 
+  it.each(['nope', true, false, 0, '', 'Exact', {}])('refuses the total %o without SQL', async (total) => {
+    const { statements } = await blog.counted(async () => {
+      for (const page of [
+        dynamic(blog.db.posts).page({ size: 2, total: total as never }),
+        dynamic(blog.db.posts).pageNumber({ page: 1, size: 2, total: total as never }),
+      ]) {
+        await expect(page).rejects.toMatchObject({
+          code: 'PLIMSOLL_PAGE_INVALID',
+          message: expect.stringMatching(/'exact' or 'estimated'/) as unknown,
+        })
+      }
+    })
+    expect(statements).toHaveLength(0)
+  })
+
+  it('opens every cursor that it hands out, and refuses to make one that HTTP cannot carry', async () => {
+    await blog.db
+      .transaction(async (tx) => {
+        // Rows in the order of their titles: from short ones to such as no cursor can hold.
+        const lengths = [...Array.from({ length: 20 }, (_, i) => i * 300), 13_000]
+        await tx.posts.createMany(
+          lengths.map((length, i) => ({
+            slug: `long ${i}`,
+            title: `~${String(i).padStart(3, '0')}${'"é'.repeat(length / 2)}`,
+            authorId: 1,
+          })),
+        )
+        const titles = dynamic(tx.posts)
+          .filter({ slug: { like: 'long %' } })
+          .orderBy('title')
+        let after: string | null = null
+        let opened = 0
+        let refusal: unknown
+        while (refusal === undefined) {
+          try {
+            const page: Awaited<ReturnType<typeof titles.page>> = await titles.page({ size: 1, after })
+            opened += page.data.length
+            after = page.next
+            expect(after!.length).toBeLessThan(8000)
+          } catch (error) {
+            refusal = error
+          }
+        }
+        expect(opened).toBeGreaterThan(5)
+        expect(refusal).toMatchObject({
+          code: 'PLIMSOLL_QUERY_INVALID',
+          message: expect.stringMatching(/'title'.*[0-9,]+ characters.*order by a shorter/i) as unknown,
+        })
+        throw new Error('undo')
+      })
+      .catch((error: Error) => expect(error.message).toBe('undo'))
+  })
+
+  it('an order walks the index that the schema declares for it', async () => {
+    await blog.db.transaction(async (tx) => {
+      await tx.drizzle.execute('set local enable_seqscan = off')
+      await tx.drizzle.execute('set local enable_bitmapscan = off')
+      for (const order of [['-publishedAt', '-id'], ['-publishedAt'], ['slug'], ['-slug'], ['-id'], ['id']]) {
+        const plan = await dynamic(tx.posts)
+          .orderBy(...order)
+          .limit(3)
+          .explain()
+        expect(plan).toMatch(/Index Scan/)
+        expect(plan).not.toMatch(/Sort/)
+      }
+      // NULLs come last either way.
+      const dates = async (order: string): Promise<unknown[]> =>
+        (await dynamic(tx.posts).orderBy(order).valuesList('publishedAt')).slice(-3)
+      expect(await dates('publishedAt')).toEqual([null, null, null])
+      expect(await dates('-publishedAt')).toEqual([null, null, null])
+    })
+  })
+
+  it('refuses a page of no size', async () => {
+    for (const page of [dynamic(blog.db.posts).page(), dynamic(blog.db.posts).pageNumber()]) {
+      await expect(page).rejects.toMatchObject({ code: 'PLIMSOLL_PAGE_INVALID' })
+    }
+  })
+
   it('refuses both directions at once', async () => {
     const { next } = await blog.db.posts.page({ size: 2 })
     await expect(blog.db.posts.page({ size: 2, after: next, before: next })).rejects.toMatchObject({

@@ -383,6 +383,31 @@ describe('a schema that cannot be used is refused with the table and the fix', (
     )
   })
 
+  test('a primary key on a column beside one of the table', () => {
+    const t = pgTable('t', { x: integer().primaryKey(), y: integer() }, (t) => [primaryKey({ columns: [t.x, t.y] })])
+    expect(message(defineRelations({ t }))).toBe(
+      "The table t calls .primaryKey() on 'x' and has primaryKey({ columns: [t.x, t.y] }) too; a table has one primary key: " +
+        'take .primaryKey() off the column.',
+    )
+  })
+
+  test('two primary keys of the table', () => {
+    const t = pgTable('t', { x: integer(), y: integer() }, (t) => [
+      primaryKey({ columns: [t.x] }),
+      primaryKey({ columns: [t.y] }),
+    ])
+    expect(message(defineRelations({ t }))).toBe(
+      'The table t has primaryKey({ … }) 2 times; a table has one primary key: keep one of them, and make the others unique().',
+    )
+  })
+
+  test('two properties of one column', () => {
+    const t = pgTable('t', { id: integer().primaryKey(), name: text('title'), title: text(), label: text('title') })
+    expect(message(defineRelations({ t }))).toBe(
+      "The table t has the column title 3 times, as 'name', 'title', 'label'; keep one of these properties, or give each a column of its own.",
+    )
+  })
+
   test('a relation whose columns differ in type', () => {
     const relations = defineRelations({ a, b }, (r) => ({ a: { b: r.one.b({ from: r.a.bId, to: r.b.id }) } }))
     expect(message(relations)).toBe(

@@ -46,12 +46,12 @@ const mistakes: readonly (readonly [behaviour: string, code: string, message: st
   [
     'an unknown column in a filter gets the columns and a guess',
     `db.posts.filter({ titel: 'a' })`,
-    `Object literal may only specify known properties, but 'titel' does not exist in type '{ readonly authorId?: ColumnFilter<number> | undefined; readonly body?: ColumnFilter<string> | undefined;`,
+    `Object literal may only specify known properties, but 'titel' does not exist in type '{ readonly authorId?: ColumnFilter<number> | undefined; readonly body?: TextFilter<string> | undefined;`,
   ],
   [
     'an unknown operator gets a guess',
     `db.posts.filter({ title: { ilke: 'a' } })`,
-    `Object literal may only specify known properties, but 'ilke' does not exist in type 'ColumnOperators<string>'. Did you mean to write 'ilike'?`,
+    `Object literal may only specify known properties, but 'ilke' does not exist in type 'TextOperators<string>'. Did you mean to write 'ilike'?`,
   ],
   [
     'an unknown relation in prefetch gets the list of relations',
