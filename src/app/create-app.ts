@@ -46,6 +46,8 @@ export interface ListenOptions {
 /** One service: its database, its routes, and the end of both. */
 export interface App<S extends Models = Models> extends AsyncDisposable {
   readonly db: Db<S>
+  /** The door to the database: plain statements, LISTEN and NOTIFY. */
+  readonly postgres: Postgres
   readonly fastify: FastifyInstance
   /** Adds a list and its rows; see {@link AddResource}. */
   readonly resource: AddResource
@@ -55,7 +57,8 @@ export interface App<S extends Models = Models> extends AsyncDisposable {
   listen(options?: ListenOptions): Promise<string>
   /**
    * Answers the requests that are under way, each with `Connection: close`, and those that still come with 503; then closes the
-   * server and the database. Connections that are not done after `closeTimeout` are cut.
+   * server and the database. Connections that are not done after `closeTimeout` are cut, then transactions that are not done
+   * after as long again.
    */
   close(): Promise<void>
   /** Closes on SIGTERM and SIGINT; a second signal, of either kind, ends the process at once, and so does a close that fails. */
@@ -129,7 +132,7 @@ function assemble<S extends Models>(
   // However the server is closed, the database follows; not before, since requests that it still answers need it: hooks of
   // this kind run from the last one to the first.
   fastify.addHook('onClose', async () => {
-    await postgres.close()
+    await postgres.close({ timeout: closeTimeoutMs })
     forgetSignals()
   })
   closeGracefully(fastify, {
@@ -140,6 +143,7 @@ function assemble<S extends Models>(
   const resource = ((...given: Parameters<AddResource>) => fastify.resource(...given)) as AddResource
   return Object.freeze<App<S>>({
     db,
+    postgres,
     fastify,
     resource,
     migrate: (folder) => migrateDatabase(db, folder),

@@ -11,8 +11,12 @@ const migrationLock = 7_056_209_301
  * processes that start at once, one migrates and the others wait for it.
  */
 export async function migrateDatabase<S extends Models>(db: Db<S>, folder: string): Promise<void> {
-  await db.transaction(async (tx) => {
-    await tx.drizzle.execute(sql`select pg_advisory_xact_lock(${migrationLock})`)
-    await migrate(tx.drizzle, { migrationsFolder: folder })
-  })
+  // A migration takes as long as it takes, and so does waiting for another process's.
+  await db.transaction(
+    async (tx) => {
+      await tx.drizzle.execute(sql`select pg_advisory_xact_lock(${migrationLock})`)
+      await migrate(tx.drizzle, { migrationsFolder: folder })
+    },
+    { statementTimeout: 0 },
+  )
 }

@@ -30,10 +30,15 @@ export const errorCodes = {
     title: 'The database cannot be reached',
     fix: 'Check DATABASE_URL and that the server is up; the pool reconnects by itself.',
   },
+  PLIMSOLL_DATABASE_CLOSED: {
+    status: 503,
+    title: 'The database was closed',
+    fix: 'Nothing while the process ends; otherwise close the app or the pool after the last use of it.',
+  },
   PLIMSOLL_DATABASE_BUSY: {
     status: 503,
     title: 'No database connection became free in time',
-    fix: 'Raise `maxTransactions`, or shorten the transactions that hold the connections.',
+    fix: 'Shorten what holds the connections, or raise the limit that the message names.',
   },
   PLIMSOLL_STATEMENT_TIMEOUT: {
     status: 504,

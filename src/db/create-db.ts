@@ -1,10 +1,10 @@
-import { drizzle } from 'drizzle-orm/node-postgres'
 import type { Postgres, Transaction, TransactionOptions } from '../postgres/index.ts'
 import { buildModelGraph } from '../schema/index.ts'
 import type { ModelGraph } from '../schema/model.ts'
 import type { DbContext } from './context.ts'
 import { DynamicModelSet } from './model-set.ts'
 import { ShapeTree } from './shape.ts'
+import { openDrizzle, type RunTransaction } from './open-drizzle.ts'
 import type { Db, Tx } from './types.ts'
 import type { Models } from './types/model.ts'
 
@@ -39,7 +39,7 @@ export function createDb<S extends Models>({
   const graph = options.graph ?? buildModelGraph(relations)
   const context: DbContext = { graph, tree: new ShapeTree(graph, maxShapes), executor: postgres, secret }
   const db = {
-    drizzle: drizzle({ client: postgres.client, relations }),
+    drizzle: openDrizzle(postgres.client, { relations, run: (work, choices) => postgres.transaction(work, choices) }),
     transaction: <T>(work: (tx: Tx<S>) => Promise<T>, choices?: TransactionOptions): Promise<T> =>
       postgres.transaction((transaction) => work(openTx<S>(context, relations, transaction)), choices),
     ...modelSets(context),
@@ -52,7 +52,8 @@ function openTx<S extends Models>(context: DbContext, relations: S, transaction:
   let inside: unknown
   const tx = {
     get drizzle() {
-      return (inside ??= drizzle({ client: transaction.client, relations }))
+      const run: RunTransaction = (work, choices) => transaction.transaction(work, choices)
+      return (inside ??= openDrizzle(transaction.client, { relations, run }))
     },
     transaction: <T>(work: (savepoint: Tx<S>) => Promise<T>): Promise<T> =>
       transaction.transaction((savepoint) => work(openTx<S>(context, relations, savepoint))),

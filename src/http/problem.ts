@@ -43,6 +43,7 @@ const ownDetails: Readonly<Record<number, string>> = {
 /** What to say instead of what the status of a code says. */
 const codeDetails: Readonly<Partial<Record<ErrorCode, string>>> = {
   PLIMSOLL_DATABASE_UNREACHABLE: 'The service cannot reach its database at the moment. Try again later.',
+  PLIMSOLL_DATABASE_CLOSED: 'The service is closing. Try again: another instance may answer.',
   PLIMSOLL_DATABASE_BUSY: 'The service has too much to do at the moment. Try again later.',
 }
 

@@ -1,4 +1,5 @@
 import type { NodePgClient } from 'drizzle-orm/node-postgres'
+import type { Duration } from '../core/duration.ts'
 import type { WireValue } from '../core/wire.ts'
 
 /**
@@ -84,6 +85,10 @@ export interface TransactionOptions {
   /** Default: the server's, which is `read committed` unless it was configured otherwise. */
   readonly isolation?: IsolationLevel | undefined
   readonly readOnly?: boolean | undefined
+  /** Only for `serializable` and read-only: waits for a snapshot in which it can neither fail nor disturb. Default false. */
+  readonly deferrable?: boolean | undefined
+  /** How long each of its statements may run; 0 for no limit. Default: the pool's. */
+  readonly statementTimeout?: Duration | undefined
   /** How often the work is run again after a serialization failure or deadlock (SQLSTATE 40001, 40P01). Default 0. */
   readonly retries?: number | undefined
   readonly signal?: AbortSignal | undefined
@@ -91,12 +96,18 @@ export interface TransactionOptions {
 
 /** One open transaction, or one savepoint in it. */
 export interface Transaction extends Executor {
-  /** Runs `work` in a savepoint of this transaction. */
-  transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>
+  /**
+   * Runs `work` in a savepoint of this transaction.
+   *
+   * @throws PLIMSOLL_QUERY_INVALID for an isolation level or mode, which a savepoint cannot have of its own.
+   */
+  transaction<T>(work: (transaction: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>
   /** Runs `hook` once after the outermost transaction has committed; a rolled-back savepoint drops its hooks. */
   afterCommit(hook: () => void | Promise<void>): void
-  /** The client for Drizzle: everything it runs is part of this transaction. */
+  /** The client for Drizzle: everything it runs is part of this transaction, and its own transactions are savepoints. */
   readonly client: NodePgClient
+  /** The client for the one Drizzle transaction that this transaction is: its begin and its end are not sent. */
+  readonly dedicatedClient: NodePgClient
 }
 
 export interface Subscription extends AsyncDisposable {
@@ -125,6 +136,9 @@ export interface Postgres extends Executor, AsyncDisposable {
   /** The client for Drizzle (`drizzle({ client })`): a pool whose statements join the transaction they are run in. */
   readonly client: NodePgClient
 
-  /** Waits for what is running, then closes every connection. */
-  close(): Promise<void>
+  /**
+   * Refuses new work, waits for what is running, then closes every connection. What is still running after `timeout` is
+   * cut off, and fails with PLIMSOLL_DATABASE_UNREACHABLE. Default: no limit.
+   */
+  close(options?: { readonly timeout?: Duration | undefined }): Promise<void>
 }

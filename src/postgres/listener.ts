@@ -77,7 +77,8 @@ export class Listener {
     this.#target.keep(this.#channels.size > 0)
     // Without a connection there is nothing to take back.
     const target = await this.#target.ready().catch(ignore)
-    if (target) await runText(target, `unlisten ${quoteName(channel)}`).catch(ignore)
+    // Not waited for: inside a transaction of PGlite it would wait for that to end.
+    if (target) void runText(target, `unlisten ${quoteName(channel)}`).catch(ignore)
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -61,7 +61,12 @@ async function openEmbedded(settings: PostgresSettings): Promise<Postgres> {
   const shared: SharedSessions = new SharedSessions(opener, (channel, payload) => listener.deliver(channel, payload))
   const listener = new Listener(sharedSession(shared))
   const exclusive = new ExclusiveTurns(shared, settings.transactionWaitMs)
-  await shared.start()
+  try {
+    await shared.start()
+  } catch (error) {
+    await engine.close()
+    throw error
+  }
   return new PostgresDoor({
     engine: 'pglite',
     oneSession: true,

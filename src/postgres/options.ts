@@ -24,6 +24,8 @@ export interface PostgresOptions {
   readonly startupTimeout?: Duration | undefined
   /** Whether statements are prepared by name. Default 'auto': until a transaction pooler is found in between. */
   readonly prepare?: 'auto' | 'named' | 'unnamed' | undefined
+  /** True says that a transaction pooler is in between. Default false: it is found out. */
+  readonly pgbouncer?: boolean | undefined
   /** Statements kept prepared on one connection. Default 500. */
   readonly preparedStatements?: number | undefined
   /** The application_name that the server shows. Default 'plimsoll'. */

@@ -1,4 +1,5 @@
 import type { NodePgClient } from 'drizzle-orm/node-postgres'
+import { parseDuration, type Duration } from '../core/duration.ts'
 import { PlimsollError } from '../core/errors.ts'
 import type { WireValue } from '../core/wire.ts'
 import type { Clock } from './pool/clock.ts'
@@ -113,8 +114,7 @@ export class PostgresDoor implements Postgres {
     if (outer === undefined) {
       return this.#tracked(runTransaction({ sessions: this.#parts.exclusive, scope: this.#scope }, work, options))
     }
-    if (options?.isolation === undefined && options?.readOnly === undefined) return outer.transaction(work)
-    return Promise.reject(savepointOptionsError())
+    return outer.transaction(work, options)
   }
 
   listen(channel: string, handler: (payload: string) => void): Promise<Subscription> {
@@ -126,13 +126,20 @@ export class PostgresDoor implements Postgres {
     await this.execute(notifyStatement, [channel, payload])
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#close()
+  close({ timeout }: { readonly timeout?: Duration | undefined } = {}): Promise<void> {
+    this.#closing ??= this.#close(timeout === undefined ? undefined : parseDuration(timeout, 'timeout'))
     return this.#closing
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  async #finish(): Promise<void> {
+    await this.#parts.exclusive.close()
+    // Their hooks may still read.
+    await Promise.allSettled(this.#running)
+    await this.#shared.close()
   }
 
   #tracked<T>(transaction: Promise<T>): Promise<T> {
@@ -141,22 +148,18 @@ export class PostgresDoor implements Postgres {
     return transaction
   }
 
-  async #close(): Promise<void> {
-    this.#parts.listener.close()
-    await this.#parts.exclusive.close()
-    // Their hooks may still read.
-    await Promise.allSettled(this.#running)
-    await this.#shared.close()
-    this.#parts.clock.stop()
+  async #close(timeoutMs: number | undefined): Promise<void> {
+    const { exclusive, listener, clock } = this.#parts
+    listener.close()
+    const limit = Promise.withResolvers<void>()
+    const timer = timeoutMs === undefined ? undefined : setTimeout(limit.resolve, timeoutMs)
+    await Promise.race([this.#finish(), limit.promise])
+    clearTimeout(timer)
+    exclusive.cut()
+    this.#shared.cut()
+    clock.stop()
     await this.#parts.closeEngine?.()
   }
-}
-
-function savepointOptionsError(): PlimsollError {
-  return new PlimsollError(
-    'PLIMSOLL_QUERY_INVALID',
-    'A transaction inside a transaction is a savepoint of it, and cannot have an isolation level or mode of its own; give them to the outer one.',
-  )
 }
 
 function listenInsideError(): PlimsollError {

@@ -187,6 +187,28 @@ export const limitCases: readonly DoorCase[] = [
     },
   },
   {
+    name: 'a transaction can be given a time-out for all of its statements, longer or shorter than the pool has',
+    needs: ['cancellation'],
+    async run(engine) {
+      await using door = await openDoor(engine, { statementTimeout: '300ms' })
+      const longer = async () =>
+        door.transaction(
+          async (tx) => {
+            await valueOf(tx, 'select pg_sleep(0.6)')
+            await valueOf(tx, 'select pg_sleep(0.1)', [], { timeoutMs: 10_000 })
+            await tx.transaction((inner) => valueOf(inner, 'select pg_sleep(1.6)'))
+            return 'done'
+          },
+          { statementTimeout: 0 },
+        )
+      expect(await longer()).toBe('done')
+      const shorter = door.transaction((tx) => valueOf(tx, slow), { statementTimeout: '50ms' })
+      await expect(shorter).rejects.toMatchObject({ code: 'PLIMSOLL_STATEMENT_TIMEOUT' })
+      const wrong = door.transaction(async () => {}, { statementTimeout: 'soon' as never })
+      await expect(wrong).rejects.toMatchObject({ code: 'PLIMSOLL_OPTION_INVALID' })
+    },
+  },
+  {
     name: 'a notification reaches every subscriber of its channel once its transaction has committed',
     needs: ['listen'],
     async run(engine) {

@@ -93,7 +93,7 @@ export const statementCases: readonly DoorCase[] = [
         ),
       )
       outcomes.forEach((outcome, n) => {
-        if (n % 3 === 1) expect(outcome).toMatchObject({ reason: { code: 'PLIMSOLL_VALUE_INVALID' } })
+        if (n % 3 === 1) expect(outcome).toMatchObject({ reason: { details: { sqlState: '22012' } } })
         else expect(outcome).toEqual({ status: 'fulfilled', value: String(n) })
       })
     },
@@ -117,6 +117,8 @@ export const statementCases: readonly DoorCase[] = [
       })
       await expect(insert(2, 'secret-check')).rejects.toMatchObject({ ...violated, details: { kind: 'check' } })
       await expect(insert(1, 'secret')).rejects.toThrow(/^The unique constraint \S+ of \S+ refused the write\.$/)
+      await expect(valueOf(door, `select 'x'::int`)).rejects.toMatchObject({ code: 'PLIMSOLL_VALUE_INVALID' })
+      await expect(valueOf(door, 'select 1 / 0')).rejects.toMatchObject({ code: 'PLIMSOLL_STATEMENT_FAILED' })
       await expect(rowsOf(door, 'selekt')).rejects.toMatchObject({
         code: 'PLIMSOLL_STATEMENT_FAILED',
         details: { sqlState: '42601', statement: 'selekt' },
@@ -241,7 +243,7 @@ export const statementCases: readonly DoorCase[] = [
       expect(rows).toEqual(['t', 'repeatable read', 'on'])
       const failing = door.batch([item('select 1'), item('select 1 / 0'), item('select 2')])
       const behind = valueOf(door, `select current_setting('transaction_isolation')`)
-      await expect(failing).rejects.toMatchObject({ code: 'PLIMSOLL_VALUE_INVALID', details: { sqlState: '22012' } })
+      await expect(failing).rejects.toMatchObject({ code: 'PLIMSOLL_STATEMENT_FAILED', details: { sqlState: '22012' } })
       expect(await behind).toBe('read committed')
       await door.batch([])
     },
@@ -335,7 +337,7 @@ export const statementCases: readonly DoorCase[] = [
       expect(await Promise.all(sent)).toEqual(Array(50).fill(1))
       expect(await transaction).toBe('1')
       await closed
-      const refusal = { code: 'PLIMSOLL_DATABASE_UNREACHABLE', details: { reason: 'closed' } }
+      const refusal = { code: 'PLIMSOLL_DATABASE_CLOSED' }
       await expect(valueOf(door, 'select 1')).rejects.toMatchObject(refusal)
       await expect(door.transaction(async () => {})).rejects.toMatchObject(refusal)
     },

@@ -121,8 +121,11 @@ export const transactionCases: readonly DoorCase[] = [
       const table = await createTable(door, 'n int')
       const written = door.transaction((tx) => run(tx, `insert into ${table} values (1)`), { readOnly: true })
       await expect(written).rejects.toMatchObject({ details: { sqlState: '25006' } })
-      const wrong = door.transaction(async () => {}, { isolation: 'chaos; drop table x' as IsolationLevel })
-      await expect(wrong).rejects.toMatchObject({ code: 'PLIMSOLL_OPTION_INVALID' })
+      const wrong = { isolation: 'chaos; drop table x' as IsolationLevel }
+      for (const options of [wrong, { retries: Number.NaN }, { retries: -1 }]) {
+        const refused = door.transaction(async () => {}, options)
+        await expect(refused).rejects.toMatchObject({ code: 'PLIMSOLL_OPTION_INVALID' })
+      }
     },
   },
   {

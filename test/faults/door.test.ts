@@ -10,6 +10,7 @@ import { startPostgres, type PostgresServer } from '../servers/postgres.ts'
 import { Wire } from '../servers/wire.ts'
 
 const unreachable = { code: 'PLIMSOLL_DATABASE_UNREACHABLE' }
+const unreachableOrClosed = { code: expect.stringMatching(/_(?:UNREACHABLE|CLOSED)$/) as string }
 const forever = { timeout: 30_000, interval: 20 }
 
 describe.runIf(inject('postgresUrl'))('the door when its connections break', () => {
@@ -265,7 +266,7 @@ describe.runIf(inject('postgresUrl'))('the door when its connections break', () 
       // oxlint-disable-next-line no-unmodified-loop-condition -- the first refusal ends it
       while (asking) {
         await valueOf(door, 'select 1').catch((error: unknown) => {
-          expect(error).toMatchObject({ ...unreachable, details: { reason: 'closed' } })
+          expect(error).toMatchObject({ code: 'PLIMSOLL_DATABASE_CLOSED' })
           asking = false
         })
       }
@@ -293,8 +294,40 @@ describe.runIf(inject('postgresUrl'))('the door when its connections break', () 
     await wire.cut()
     const waiting = valueOf(door, 'select 1')
     const closed = door.close()
-    await expect(waiting).rejects.toMatchObject(unreachable)
+    await expect(waiting).rejects.toMatchObject(unreachableOrClosed)
     await closed
+  })
+
+  test('closing ends when a connection for a transaction cannot be opened, and when reads lose theirs', async () => {
+    for (let round = 0; round < 3; round++) {
+      const { door, wire } = await openOverWire({ connectTimeout: '2s', statementTimeout: 0 })
+      const reads = Array.from({ length: 10 }, () => valueOf(door, 'select pg_sleep(5)'))
+      wire.goDead()
+      const transaction = door.transaction(async () => {})
+      const closed = door.close()
+      wire.drop()
+      const outcomes = await Promise.allSettled([...reads, transaction])
+      for (const outcome of outcomes) expect(outcome).toMatchObject({ status: 'rejected' })
+      await closed
+      await wire.cut()
+    }
+  })
+
+  test('closing with a limit cuts off a transaction that does not end', async () => {
+    const door = await open()
+    const never = Promise.withResolvers<void>()
+    const table = await createTable(door, 'n int')
+    const stuck = door.transaction(async (tx) => {
+      await run(tx, `insert into ${table} values (1)`)
+      await never.promise
+    })
+    const slow = valueOf(door, 'select pg_sleep(60)')
+    const outcomes = Promise.allSettled([stuck, slow])
+    await door.close({ timeout: '200ms' })
+    never.resolve()
+    for (const outcome of await outcomes) expect(outcome).toMatchObject({ reason: unreachableOrClosed })
+    const other = await open()
+    expect(await valueOf(other, `select count(*) from ${table}`)).toBe('0')
   })
 
   test('many rounds of failures and cancellations leave no memory and no connection behind', async () => {

@@ -14,7 +14,7 @@ const seedLock = 1_876_001
  * processes that start at once, one works and the others wait.
  */
 export async function seedWhenEmpty(db: Db<typeof relations>, report: (line: string) => void): Promise<void> {
-  await db.transaction(async (tx) => {
+  const fill = async (tx: Tx<typeof relations>): Promise<void> => {
     await tx.drizzle.execute(sql`select pg_advisory_xact_lock(${seedLock})`)
     if (await tx.users.exists()) return
     const started = performance.now()
@@ -23,7 +23,9 @@ export async function seedWhenEmpty(db: Db<typeof relations>, report: (line: str
     // PGlite has no autovacuum, and estimated totals need statistics.
     await tx.drizzle.execute(sql`analyze`)
     report(`  done in ${((performance.now() - started) / 1000).toFixed(1)} s`)
-  })
+  }
+  // No time-out: the others wait for as long as the first one works.
+  await db.transaction(fill, { statementTimeout: 0 })
 }
 
 async function seed(tx: Tx<typeof relations>, report: (line: string) => void): Promise<void> {

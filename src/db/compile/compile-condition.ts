@@ -15,6 +15,8 @@ export interface ConditionScope {
   constant(value: WireValue): string
   /** A quoted alias that nothing else in the statement has. */
   alias(wanted: string): string
+  /** Passes SQL of the caller's own on, and takes note that there is some. */
+  raw(text: string): string
 }
 
 /** The scope of a queryset whose values begin at `firstSlot` among all values of the run. */
@@ -24,6 +26,10 @@ export function conditionScope(graph: ModelGraph, sql: SqlText, firstSlot: numbe
     placeholder: (slot) => sql.value(firstSlot + slot),
     constant: (value) => sql.constant(value),
     alias: (wanted) => sql.alias(wanted),
+    raw: (text) => {
+      sql.hasRaw = true
+      return text
+    },
   }
 }
 
@@ -56,7 +62,7 @@ export function compileCondition(scope: ConditionScope, condition: Condition, al
         '',
       )
       // By a function: in a text, `$&` and the like of an alias would be patterns of replaceAll.
-      return `(${text.replaceAll(quote(rawAlias), () => alias)})`
+      return scope.raw(`(${text.replaceAll(quote(rawAlias), () => alias)})`)
     }
   }
 }

@@ -38,7 +38,8 @@ export function compileEstimate(spec: QuerySpec, graph: ModelGraph): CompiledSta
 
 function compiled(text: (sql: SqlText) => string): CompiledStatement {
   const sql = new SqlText()
-  return { statement: createStatement(text(sql), { readOnly: true }), sources: sql.sources }
+  const statement = text(sql)
+  return { statement: createStatement(statement, { readOnly: !sql.hasRaw }), sources: sql.sources }
 }
 
 function fromWhere(spec: QuerySpec, graph: ModelGraph, sql: SqlText): string {

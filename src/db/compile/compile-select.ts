@@ -40,7 +40,7 @@ export function compileSelect(spec: QuerySpec, options: SelectOptions): Compiled
   const select = new SelectBuilder(spec, sql, options)
   const text = select.text()
   return Object.freeze({
-    statement: createStatement(text, { readOnly: true }),
+    statement: createStatement(text, { readOnly: !sql.hasRaw }),
     sources: Object.freeze(sql.sources),
     shape: select.shape,
     prefetches: Object.freeze(select.prefetches),

@@ -12,6 +12,8 @@ export type ParameterSource =
 /** SQL text under construction: hands out placeholders and aliases. */
 export class SqlText {
   readonly sources: ParameterSource[] = []
+  /** True when SQL of the caller's own is in it, which may call a function that writes. */
+  hasRaw = false
   readonly #aliases = new Set<string>()
 
   /** The placeholder of a value of the queryset. */

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import pg from 'pg'
+import { PlimsollError } from '../../core/errors.ts'
 import type { CommandResult } from '../contract.ts'
 import { StatementRun } from '../session/statement-run.ts'
 import type { OpenTransaction } from '../transaction/transaction.ts'
@@ -48,17 +49,29 @@ export abstract class QueryingClient extends EventEmitter {
   protected abstract runQuery(config: string | QueryText, values: readonly unknown[] | undefined): Promise<unknown>
 }
 
+/** What `pg` answers to a statement without rows. */
+const noRows = Object.freeze({
+  command: '',
+  rowCount: null,
+  oid: 0,
+  rows: Object.freeze([]),
+  fields: Object.freeze([]),
+})
+
 /**
  * What Drizzle gets inside one of our transactions. Its own `begin`, `commit` and `rollback` become a savepoint of the
- * transaction, its release, and the way back to it.
+ * transaction, its release, and the way back to it; on a dedicated client they are not sent, because the transaction as a
+ * whole begins and ends with them.
  */
 export class TransactionClient extends QueryingClient {
   readonly #transaction: OpenTransaction
+  readonly #dedicated: boolean
   readonly #savepoints: string[] = []
 
-  constructor(transaction: OpenTransaction) {
+  constructor(transaction: OpenTransaction, { dedicated = false } = {}) {
     super()
     this.#transaction = transaction
+    this.#dedicated = dedicated
   }
 
   /** A client for one transaction of Drizzle's; there is nothing to give back. */
@@ -67,6 +80,7 @@ export class TransactionClient extends QueryingClient {
   protected async runQuery(config: string | QueryText, values: readonly unknown[] | undefined): Promise<unknown> {
     const run = (statement: StatementRun): Promise<CommandResult> => this.#transaction.runQuery(statement)
     const text = typeof config === 'string' ? config : config.text
+    if (this.#dedicated && /^\s*(?:begin|commit|rollback)\s*$/i.test(text)) return noRows
     const control = this.#translate(text)
     return control === undefined ? runPgQuery(run, config, values) : runPgQuery(run, control)
   }
@@ -76,8 +90,9 @@ export class TransactionClient extends QueryingClient {
     if (verb === undefined) return undefined
     if (verb === 'begin' || verb === 'start transaction') {
       if (!/^\s*(?:begin|start transaction)(?:\s+(?:work|transaction))?\s*;?\s*$/i.test(text)) {
-        throw new Error(
-          `'${text}' inside db.transaction is a savepoint, which has no isolation level or mode of its own`,
+        throw new PlimsollError(
+          'PLIMSOLL_QUERY_INVALID',
+          `'${text}' inside db.transaction is a savepoint, which has no isolation level or mode of its own; give them to db.transaction.`,
         )
       }
       const name = `plimsoll_drizzle_${++savepoints}`
@@ -85,7 +100,12 @@ export class TransactionClient extends QueryingClient {
       return `savepoint ${name}`
     }
     const name = this.#savepoints.pop()
-    if (name === undefined) throw new Error(`${verb} without a begin inside db.transaction`)
+    if (name === undefined) {
+      throw new PlimsollError(
+        'PLIMSOLL_QUERY_INVALID',
+        `A ${verb} by hand inside db.transaction; it ends with its callback: return to commit, throw to roll back.`,
+      )
+    }
     return verb === 'commit' ? `release savepoint ${name}` : `rollback to savepoint ${name}`
   }
 }

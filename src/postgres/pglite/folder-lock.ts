@@ -1,4 +1,5 @@
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { link, readFile, rm, writeFile } from 'node:fs/promises'
 import { rmSync } from 'node:fs'
 import { PlimsollError } from '../../core/errors.ts'
 
@@ -49,14 +50,18 @@ async function takeFile(file: string, folder: string): Promise<void> {
   if (now.pid !== process.pid) throw takenError(folder, now.pid)
 }
 
-/** Writes a file that is not there yet; false when it is. */
+/** Makes a file that is not there yet, with its text in it from the first moment; false when it is there. */
 async function create(file: string, text: string): Promise<boolean> {
+  const own = `${file}.${process.pid}.${randomUUID()}`
+  await writeFile(own, text)
   try {
-    await writeFile(file, text, { flag: 'wx' })
+    await link(own, file)
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
     throw error
+  } finally {
+    await rm(own, { force: true })
   }
 }
 

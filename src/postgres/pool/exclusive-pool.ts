@@ -16,7 +16,7 @@ export class ExclusivePool implements ExclusiveSessions {
   constructor(opener: SessionOpener) {
     this.#opener = opener
     const { transactionWaitMs, maxTransactions } = opener.settings
-    const taken = `All ${maxTransactions} connections for transactions are taken`
+    const taken = `All ${maxTransactions} connections for transactions (maxTransactions) are taken`
     this.#waiters = new SessionWaiters(transactionWaitMs, taken)
   }
 
@@ -52,6 +52,10 @@ export class ExclusivePool implements ExclusiveSessions {
     return busy
   }
 
+  cut(): void {
+    for (const session of this.#all) session.destroy(new Error('The pool was closed before its transaction had ended'))
+  }
+
   async close(): Promise<void> {
     this.#closing ??= Promise.withResolvers()
     this.#waiters.rejectAll(closedError())
@@ -84,6 +88,7 @@ export class ExclusivePool implements ExclusiveSessions {
       throw error
     } finally {
       this.#opening--
+      this.#finishClosing()
     }
   }
 

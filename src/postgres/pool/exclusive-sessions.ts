@@ -9,6 +9,8 @@ export interface ExclusiveSessions {
   /** Takes back a session that its user no longer trusts. */
   discard(session: Session): void
   tick(now: number): boolean
+  /** Ends the connections of those who hold a session. */
+  cut(): void
   /** Refuses whoever comes from now on, and resolves when everybody who holds a session has given it back. */
   close(): Promise<void>
 }

@@ -43,6 +43,11 @@ export class ExclusiveTurns implements ExclusiveSessions {
     return false
   }
 
+  cut(): void {
+    // The shared session goes with the others.
+    this.#closing?.resolve()
+  }
+
   async close(): Promise<void> {
     this.#closing ??= Promise.withResolvers()
     this.#waiters.rejectAll(closedError())

@@ -20,10 +20,6 @@ export class SessionWaiters {
     this.#taken = taken
   }
 
-  get size(): number {
-    return this.#list.size
-  }
-
   /** @throws PLIMSOLL_DATABASE_BUSY, PLIMSOLL_STATEMENT_CANCELLED */
   wait(signal: AbortSignal | undefined): Promise<Session> {
     const { promise, resolve, reject } = Promise.withResolvers<Session>()
@@ -75,7 +71,7 @@ export class SessionWaiters {
   #busy(): PlimsollError {
     return new PlimsollError(
       'PLIMSOLL_DATABASE_BUSY',
-      `${this.#taken}, and none became free within ${this.#waitMs} ms.`,
+      `${this.#taken}, and none became free within ${this.#waitMs} ms; shorten what holds them, or raise the limit.`,
     )
   }
 }

@@ -53,7 +53,7 @@ export class SharedSessions {
     const session = this.#waiting.size === 0 ? this.#pick() : undefined
     if (session !== undefined) return session.send(run)
     if (this.#down()) return run.fail(this.#lastError)
-    run.startedAt = performance.now()
+    run.queuedAt = performance.now()
     this.#waiting.push(run)
     this.#opener.wake()
     this.#grow()
@@ -81,6 +81,12 @@ export class SharedSessions {
     if (this.#waiting.size > 0) this.#grow()
     else if (!busy) this.#shrink()
     return busy || this.#sessions.length > this.#opener.settings.sharedConnections
+  }
+
+  /** Ends every connection, whatever is under way on it. */
+  cut(): void {
+    for (const run of this.#waiting.drain()) run.fail(closedError())
+    for (const session of this.#sessions.slice()) session.destroy(new Error('The pool was closed'))
   }
 
   /** Waits until everything submitted has been answered, then closes the sessions. */
@@ -150,16 +156,17 @@ export class SharedSessions {
   #dropOverdue(now: number): void {
     const { statementTimeoutMs } = this.#opener.settings
     if (statementTimeoutMs === 0) return
-    while (this.#waiting.head !== undefined && now - this.#waiting.head.startedAt > statementTimeoutMs) {
+    while (this.#waiting.head !== undefined && now - this.#waiting.head.queuedAt > statementTimeoutMs) {
       const run = this.#waiting.shift()!
       run.fail(
         new PlimsollError(
           'PLIMSOLL_DATABASE_BUSY',
-          `No shared connection had room for the statement within ${statementTimeoutMs} ms; it was not sent.`,
+          `No shared connection had room for the statement within ${statementTimeoutMs} ms, and it was not sent; raise maxSharedConnections or maxPipelineDepth, or shorten the statements that hold them.`,
           { details: { statement: run.text, outcome: 'none' } },
         ),
       )
     }
+    if (this.#closing) this.#answered()
   }
 
   async #open(): Promise<void> {
@@ -223,7 +230,8 @@ export class SharedSessions {
     if (index >= 0) this.#sessions.splice(index, 1)
     for (const run of repeatable) {
       run.reset()
-      this.#place(run)
+      if (this.#closing) run.fail(closedError())
+      else this.#place(run)
     }
     if (this.#closing) this.#answered()
     else if (this.#missing() > 0 && this.#retryTimer === undefined) this.#openInBackground()

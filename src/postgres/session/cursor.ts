@@ -13,6 +13,8 @@ export interface CursorRead {
   readonly signal?: AbortSignal | undefined
   /** For the cursor and each of its fetches, in milliseconds; default: the pool's. Not for one that is held. */
   readonly timeoutMs?: number | undefined
+  /** What the time-out is afterwards, in milliseconds; default: the pool's. */
+  readonly restoreMs?: number | undefined
   /** True for a cursor that lives outside a transaction (`WITH HOLD`). */
   readonly hold?: boolean | undefined
 }
@@ -52,7 +54,8 @@ export async function* fetchAll(
     if (failed) closed.catch(ignore)
     else {
       await closed
-      if (timeoutMs !== undefined) await runText(target, 'set local statement_timeout to default')
+      if (timeoutMs !== undefined)
+        await runText(target, `set local statement_timeout to ${read.restoreMs ?? 'default'}`)
     }
   }
 }

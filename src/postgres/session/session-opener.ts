@@ -43,7 +43,12 @@ export class SessionOpener {
       const client = await this.#connect()
       this.serverVersion = toVersionNumber(client)
       const session = new Session(client, purpose, { owner, settings: this.#sessionSettings() })
-      if (!this.#probed && this.#stream === undefined) await this.#lookForPooler(session)
+      if (!this.#probed && this.#stream === undefined) {
+        await this.#lookForPooler(session).catch((error: unknown) => {
+          session.destroy()
+          throw error
+        })
+      }
       // The clock keeps the process alive while statements run; an idle connection does not.
       client.connection.stream.unref?.()
       if (events.hasSubscribers) {
@@ -57,7 +62,6 @@ export class SessionOpener {
 
   /** A pooler that is told to ignore the time-out we ask for gives itself away by the server's not having it. */
   async #lookForPooler(session: Session): Promise<void> {
-    this.#probed = true
     if (this.pooled) return
     const { statementTimeoutMs } = this.settings
     const probe = createStatement(`select current_setting('statement_timeout')::interval = $1::interval`, {
@@ -72,6 +76,7 @@ export class SessionOpener {
         ours = chunk[end - 1] === 0x74
       },
     })
+    this.#probed = true
     if (!ours) this.#foundPooler()
   }
 

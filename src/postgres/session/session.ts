@@ -23,10 +23,11 @@ const emptyQuery = 0x49
 const errorResponse = 0x45
 const rowDescription = 0x54
 const notification = 0x41
-const parameterStatus = 0x53
 const copyInResponse = 0x47
 const idle = 0x49
 
+// A statement behind cancelled ones can be hit again each time it is repeated; this ends it all the same.
+const mostAttempts = 10
 // How long past its limit a statement may go unanswered before the connection is taken for dead.
 const deadAfterMs = 5000
 
@@ -317,7 +318,6 @@ export class Session implements RunCarrier {
       if (type === rowDescription) run.query.handleRowDescription(message)
       else if (type === emptyQuery) run.query.handleEmptyQuery(this.client.connection)
     }
-    if (type === parameterStatus) this.client.emit('parameterStatus', message)
   }
 
   #parsed(run: StatementRun): void {
@@ -360,7 +360,14 @@ export class Session implements RunCarrier {
       run.parsing = false
     }
     const hadNoEffect = sqlState !== undefined && this.#forgetStale(run, sqlState)
-    if (hadNoEffect && !run.settled && this.#status === idle && !run.grouped && run.rows === 0 && run.attempts < 4) {
+    if (
+      hadNoEffect &&
+      !run.settled &&
+      this.#status === idle &&
+      !run.grouped &&
+      run.rows === 0 &&
+      run.attempts < mostAttempts
+    ) {
       run.reset()
       this.#held.push(run)
       return

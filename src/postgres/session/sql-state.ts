@@ -24,6 +24,13 @@ const constraintKinds: Readonly<Record<string, string>> = {
   '23P01': 'exclusion',
 }
 
+// A value that its type cannot hold. The rest of class 22, such as a division by zero, is about the statement.
+const unfitValue = new Set(
+  '22001 22003 22007 22008 22009 22015 22018 22019 22021 2201B 22023 22025 22026 22P02 22P03 22P05 2200N 22032'.split(
+    ' ',
+  ),
+)
+
 // 57P05 (idle session time-out) is here too: like the others it ends the session, not the statement.
 const lostSession = new Set(['57P01', '57P02', '57P03', '57P05', '53300'])
 
@@ -37,7 +44,7 @@ function codeOfSqlState(sqlState: string | undefined): ErrorCode {
   // 08P01, a breach of the protocol, is about the statement; what ends the session has another severity.
   if ((sqlState.startsWith('08') && sqlState !== '08P01') || lostSession.has(sqlState))
     return 'PLIMSOLL_DATABASE_UNREACHABLE'
-  if (sqlState.startsWith('22')) return 'PLIMSOLL_VALUE_INVALID'
+  if (unfitValue.has(sqlState)) return 'PLIMSOLL_VALUE_INVALID'
   return 'PLIMSOLL_STATEMENT_FAILED'
 }
 

@@ -29,7 +29,8 @@ export function lostError(cause: Error | undefined, run: StatementRun, sent: boo
 
 /** The error of a call to a door that has been closed. */
 export function closedError(): PlimsollError {
-  return new PlimsollError('PLIMSOLL_DATABASE_UNREACHABLE', 'This connection pool has been closed.', {
-    details: { reason: 'closed' },
-  })
+  return new PlimsollError(
+    'PLIMSOLL_DATABASE_CLOSED',
+    'The database was closed by this process, and takes no more statements.',
+  )
 }

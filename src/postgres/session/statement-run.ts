@@ -46,6 +46,9 @@ export class StatementRun {
   /** True when it uses a prepared statement that the server had confirmed before it was sent. */
   trusting = false
   attempts = 0
+  /** When it came to wait for a session with room. */
+  queuedAt = 0
+  /** When it was sent, while somebody observes. */
   startedAt = 0
   rows = 0
   rowCount = 0

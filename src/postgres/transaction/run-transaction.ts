@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PlimsollError, isPlimsollError } from '../../core/errors.ts'
+import { parseDuration } from '../../core/duration.ts'
 import { events } from '../../core/events.ts'
 import { backoffMs } from '../../core/backoff.ts'
 import type { IsolationLevel, Transaction, TransactionOptions } from '../contract.ts'
@@ -25,10 +26,12 @@ export async function runTransaction<T>(
   options: TransactionOptions = {},
 ): Promise<T> {
   const begin = beginText(options)
-  const attempts = 1 + (options.retries ?? 0)
+  const { statementTimeout } = options
+  const timeoutMs = statementTimeout === undefined ? undefined : parseDuration(statementTimeout, 'statementTimeout')
+  const attempts = 1 + checkRetries(options.retries ?? 0)
   for (let attempt = 1; ; attempt++) {
     const session = await house.sessions.acquire(options.signal)
-    const transaction = new OpenTransaction(session, { scope: house.scope, signal: options.signal })
+    const transaction = new OpenTransaction(session, { scope: house.scope, signal: options.signal, timeoutMs })
     let result: T
     try {
       result = await attemptOnce(house, transaction, { session, begin, attempt, work })
@@ -57,8 +60,10 @@ async function attemptOnce<T>(
 ): Promise<T> {
   const began = performance.now()
   const target = sessionTarget(attempt.session)
-  // Not awaited: it leaves in the same write as the first statement.
-  const begun = runText(target, attempt.begin)
+  // Not awaited: they leave in the same write as the first statement.
+  const { timeoutMs } = transaction
+  const limit = timeoutMs === undefined ? [] : [`set local statement_timeout = ${Math.ceil(timeoutMs)}`]
+  const begun = Promise.all([attempt.begin, ...limit].map((text) => runText(target, text)))
   begun.catch(ignore)
   let outcome: 'commit' | 'rollback' = 'rollback'
   try {
@@ -106,7 +111,13 @@ function beginText(options: TransactionOptions): string {
     )
   }
   const mode = readOnly === undefined ? '' : readOnly ? ' read only' : ' read write'
-  return `begin${isolation === undefined ? '' : ` isolation level ${isolation}`}${mode}`
+  const wait = options.deferrable ? ' deferrable' : ''
+  return `begin${isolation === undefined ? '' : ` isolation level ${isolation}`}${mode}${wait}`
+}
+
+function checkRetries(retries: number): number {
+  if (Number.isInteger(retries) && retries >= 0 && retries <= 1000) return retries
+  throw new PlimsollError('PLIMSOLL_OPTION_INVALID', `retries is ${retries}; give a whole number from 0 to 1000.`)
 }
 
 function sessionTarget(session: Session): Parameters<typeof runText>[0] {
@@ -116,7 +127,7 @@ function sessionTarget(session: Session): Parameters<typeof runText>[0] {
 function abortedError(cause: unknown): PlimsollError {
   return new PlimsollError(
     'PLIMSOLL_STATEMENT_FAILED',
-    'The transaction was rolled back: a statement in it had failed, and its error was not passed on.',
+    'The transaction was rolled back: a statement in it had failed, and its error was caught inside. Let the error out, or run what may fail in a transaction of its own inside this one.',
     { cause },
   )
 }

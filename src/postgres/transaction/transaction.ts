@@ -1,7 +1,15 @@
 import type { NodePgClient } from 'drizzle-orm/node-postgres'
 import { isPlimsollError, PlimsollError } from '../../core/errors.ts'
 import type { WireValue } from '../../core/wire.ts'
-import type { BatchItem, CommandResult, ExecuteOptions, RowSink, Statement, Transaction } from '../contract.ts'
+import type {
+  BatchItem,
+  CommandResult,
+  ExecuteOptions,
+  RowSink,
+  Statement,
+  Transaction,
+  TransactionOptions,
+} from '../contract.ts'
 import { fetchAll } from '../session/cursor.ts'
 import { TransactionClient } from '../drizzle/drizzle-client.ts'
 import { checkTimeout, executeOn, runText, settle, type RunTarget } from '../session/execute.ts'
@@ -25,6 +33,8 @@ export class OpenTransaction implements Transaction, RunTarget {
   // Savepoints of one transaction cannot overlap: each waits for the one before.
   #turn: Promise<unknown> = Promise.resolve()
   #client: NodePgClient | undefined
+  /** The limit of each of its statements in milliseconds, where it is not the pool's. */
+  readonly timeoutMs: number | undefined
   // The savepoint of this transaction that is open now.
   #open: OpenTransaction | undefined
   /** Kept by the outermost: the error of the server that has aborted the transaction. */
@@ -38,12 +48,15 @@ export class OpenTransaction implements Transaction, RunTarget {
       readonly scope: TransactionScope
       readonly parent?: OpenTransaction | undefined
       readonly signal?: AbortSignal | undefined
+      /** The limit of each of its statements in milliseconds; default: the pool's. */
+      readonly timeoutMs?: number | undefined
     },
   ) {
     this.#session = session
     this.#scope = options.scope
     this.#parent = options.parent
     this.#signal = options.signal
+    this.timeoutMs = options.timeoutMs ?? options.parent?.timeoutMs
     this.#root = options.parent === undefined ? this : options.parent.#root
   }
 
@@ -52,7 +65,12 @@ export class OpenTransaction implements Transaction, RunTarget {
     return this.#client
   }
 
+  get dedicatedClient(): NodePgClient {
+    return new TransactionClient(this, { dedicated: true }) as unknown as NodePgClient
+  }
+
   submit(run: StatementRun): void {
+    run.timeoutMs ??= this.timeoutMs
     const reject = run.reject
     run.reject = (error) => {
       this.#noteFailure(error)
@@ -87,7 +105,7 @@ export class OpenTransaction implements Transaction, RunTarget {
     const limit = runText(this, `set local statement_timeout = ${timeoutMs}`)
     const result = executeOn(this, statement, { values, sink, signal, timeoutMs })
     // Sent behind it at once; when the statement fails, the savepoint or transaction restores the limit.
-    const restored = runText(this, 'set local statement_timeout to default')
+    const restored = runText(this, `set local statement_timeout to ${this.timeoutMs ?? 'default'}`)
     await Promise.allSettled([limit, result, restored])
     return result
   }
@@ -103,11 +121,18 @@ export class OpenTransaction implements Transaction, RunTarget {
     sink: RowSink,
     options: ExecuteOptions & { readonly chunkSize: number },
   ): AsyncGenerator<number, void, void> {
-    return fetchAll(this, statement, { ...options, values, sink, signal: this.#anySignal(options.signal) })
+    return fetchAll(this, statement, {
+      ...options,
+      values,
+      sink,
+      signal: this.#anySignal(options.signal),
+      restoreMs: this.timeoutMs,
+    })
   }
 
-  async transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  async transaction<T>(work: (transaction: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T> {
     if (this.#over()) throw endedError('savepoint')
+    if (options?.isolation !== undefined || options?.readOnly !== undefined) throw savepointOptionsError()
     // From within a savepoint of this one, the next is a savepoint of that: waiting for its turn would wait for itself.
     const current = this.#scope.current()
     if (current !== undefined && this.#open !== undefined && this.#open.#encloses(current))
@@ -160,6 +185,7 @@ export class OpenTransaction implements Transaction, RunTarget {
       if (!this.#session.closed && !this.#over()) {
         await control(`rollback to savepoint ${name}`)
         this.#root.failure = undefined
+        this.#root.lost = false
       }
       throw error
     } finally {
@@ -201,6 +227,13 @@ export class OpenTransaction implements Transaction, RunTarget {
     this.#root.failure ??= error
     if (error.code === 'PLIMSOLL_SERIALIZATION_FAILED') this.#root.lost = true
   }
+}
+
+function savepointOptionsError(): PlimsollError {
+  return new PlimsollError(
+    'PLIMSOLL_QUERY_INVALID',
+    'A transaction inside a transaction is a savepoint of it, and cannot have an isolation level or mode of its own; give them to the outer one.',
+  )
 }
 
 function endedError(text: string): PlimsollError {
