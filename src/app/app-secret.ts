@@ -2,11 +2,10 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { PlimsollError } from '../core/errors.ts'
+import { minSecretLength } from '../db/page/cursor.ts'
 import { optionOrEnvironment } from './environment.ts'
 
 const file = '.plimsoll/secret'
-/** Shorter ones can be found by trying. */
-const minLength = 16
 const recipe = 'a long random text, such as the output of `openssl rand -base64 32`'
 
 /**
@@ -18,12 +17,12 @@ const recipe = 'a long random text, such as the output of `openssl rand -base64 
 export async function appSecret(secret: string | undefined, { shared }: { shared: boolean }): Promise<string> {
   const given = optionOrEnvironment(secret, 'PLIMSOLL_SECRET')
   if (given !== undefined) {
-    if (given.length >= minLength) return given
+    if (given.length >= minSecretLength) return given
     throw new PlimsollError(
       'PLIMSOLL_OPTION_INVALID',
       `${secret === undefined ? 'PLIMSOLL_SECRET' : "The option 'secret'"} has ${given.length} characters, and whoever guesses it can ` +
-        `make cursors; give it at least ${minLength}: ${recipe}.`,
-      { details: { option: 'secret', minimum: minLength } },
+        `make cursors; give it at least ${minSecretLength}: ${recipe}.`,
+      { details: { option: 'secret', minimum: minSecretLength } },
     )
   }
   try {

@@ -1,4 +1,4 @@
-import type { Postgres, Transaction } from '../postgres/index.ts'
+import type { Executor, TransactionOptions } from '../postgres/index.ts'
 import type { ModelGraph } from '../schema/model.ts'
 import type { ShapeTree } from './shape.ts'
 
@@ -7,7 +7,12 @@ export interface DbContext {
   readonly graph: ModelGraph
   readonly tree: ShapeTree
   /** The pool, or the transaction. */
-  readonly executor: Postgres | Transaction
+  readonly executor: TransactionalExecutor
   /** Signs the cursors. */
   readonly secret: string
+}
+
+/** Runs statements, some of them together: all of a pool or a transaction that querysets use. */
+export interface TransactionalExecutor extends Executor {
+  transaction<T>(work: (inner: Executor) => Promise<T>, options?: TransactionOptions): Promise<T>
 }

@@ -1,8 +1,10 @@
+import { PlimsollError } from '../core/errors.ts'
 import type { Postgres, Transaction, TransactionOptions } from '../postgres/index.ts'
 import { buildModelGraph } from '../schema/index.ts'
 import type { ModelGraph } from '../schema/model.ts'
 import type { DbContext } from './context.ts'
 import { DynamicModelSet } from './model-set.ts'
+import { minSecretLength } from './page/cursor.ts'
 import { ShapeTree } from './shape.ts'
 import { openDrizzle, type RunTransaction } from './open-drizzle.ts'
 import type { Db, Tx } from './types.ts'
@@ -15,7 +17,7 @@ export interface DbOptions<S extends Models> {
   readonly graph?: ModelGraph
   /** The open door to PostgreSQL; see `openPostgres`. */
   readonly postgres: Postgres
-  /** Signs the cursors of pages: the same in every process that serves them, and known to nobody else. */
+  /** Signs the cursors of pages: at least 16 characters, the same in every process that serves them, and known to nobody else. */
   readonly secret: string
   /** How many shapes of querysets, and plans of them, are kept. Default 10,000; beyond it all are planned anew. */
   readonly maxShapes?: number
@@ -24,7 +26,7 @@ export interface DbOptions<S extends Models> {
 /**
  * The database as querysets: one property per model of the schema, and `transaction` and `drizzle`.
  *
- * @throws PLIMSOLL_SCHEMA_INVALID
+ * @throws PLIMSOLL_SCHEMA_INVALID, PLIMSOLL_OPTION_INVALID for a secret that can be guessed.
  * @example
  * const db = createDb({ relations, postgres: await openPostgres({ url }), secret })
  * const newest = await db.posts.filter({ status: 'published' }).selectRelated('author').orderBy('-publishedAt').limit(10)
@@ -36,6 +38,13 @@ export function createDb<S extends Models>({
   maxShapes = 10_000,
   ...options
 }: DbOptions<S>): Db<S> {
+  if (secret.length < minSecretLength) {
+    throw new PlimsollError(
+      'PLIMSOLL_OPTION_INVALID',
+      `The option 'secret' has ${secret.length} characters, and whoever guesses it can make cursors; give it at least ${minSecretLength}.`,
+      { details: { option: 'secret', minimum: minSecretLength } },
+    )
+  }
   const graph = options.graph ?? buildModelGraph(relations)
   const context: DbContext = { graph, tree: new ShapeTree(graph, maxShapes), executor: postgres, secret }
   const db = {

@@ -11,6 +11,7 @@ import { pageJson, pageValues } from './page/page-rows.ts'
 import { resolveField, resolveRelations } from './paths.ts'
 import { addJoin, addPrefetch, RefinedPrefetch } from './prefetch.ts'
 import { LazyResult } from './result.ts'
+import { boundedExecutor, type Bounds } from './run/bounded-executor.ts'
 import { countRows, existRows } from './run/count.ts'
 import { explainQuery } from './run/explain.ts'
 import { iterateRows } from './run/iterate.ts'
@@ -78,6 +79,11 @@ export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
       const fields = paths.map((path) => resolveField(this.context.graph, spec.model, path))
       return { ...spec, distinct: fields.length > 0 ? fields : 'all' }
     })
+  }
+
+  within(bounds: Bounds): DynamicQuerySet {
+    const context = { ...this.context, executor: boundedExecutor(this.context.executor, bounds) }
+    return new DynamicQuerySet(context, this.shape, this.bound)
   }
 
   // ── What is loaded ──

@@ -47,7 +47,7 @@ function complaintOf(given: AnyQuerySet, scoped: unknown): string | undefined {
   }
   if (!(scoped instanceof DynamicQuerySet)) return `returned ${scoped === undefined ? 'nothing' : 'no queryset'}`
   if (modelOf(scoped) !== modelOf(given)) return `returned a queryset of '${modelOf(scoped).key}'`
-  if (scoped.context !== given.context) return 'returned a queryset of another database or transaction'
+  if (scoped.context.tree !== given.context.tree) return 'returned a queryset of another database or transaction'
   const [before, after] = [given.shape.spec, scoped.shape.spec]
   // Steps copy what they leave alone, so that what was not changed is the same object.
   const changed = (Object.keys(after) as (keyof QuerySpec)[]).filter((part) => after[part] !== before[part])

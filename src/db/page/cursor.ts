@@ -7,6 +7,8 @@ export type CursorKeys = readonly (string | null)[]
 /** Changes whenever older cursors must stop working. */
 const version = 1
 const macBytes = 16
+/** The shortest secret that signs: shorter ones can be found by trying. */
+export const minSecretLength = 16
 /**
  * The longest cursor that is made, and so the longest that is ours. It goes into a request line beside the path and the
  * filters, and HTTP asks everyone to take 8,000 octets of that (RFC 9112, section 3). What an index can order fits: its

@@ -63,12 +63,7 @@ export async function loadKeysetPage(
   })
   const rows = new RawRows()
   const total = readTotal(context, shape, { input, total: options.total })
-  await input.executor.execute(
-    query.statement,
-    bindParameters(query.sources, input.values, keys ?? []),
-    rows.sink,
-    input.options,
-  )
+  await input.executor.execute(query.statement, bindParameters(query.sources, input.values, keys ?? []), rows.sink)
 
   const more = rows.length > size
   const from = backward && more ? 1 : 0

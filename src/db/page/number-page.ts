@@ -33,7 +33,7 @@ export async function loadNumberPage(
   const rows = new RawRows()
   const total = readTotal(context, shape, { input, total: options.total })
   const values = bindParameters(query.sources, [...input.values, (page - 1) * size], [])
-  await input.executor.execute(query.statement, values, rows.sink, input.options)
+  await input.executor.execute(query.statement, values, rows.sink)
   const marks = {
     next: rows.length > size ? page + 1 : null,
     previous: page > 1 ? page - 1 : null,

@@ -30,11 +30,8 @@ const readFirst = compileTextReader([0])
 async function firstColumn({ statement, sources }: CompiledStatement, input: ReadInput): Promise<string[]> {
   const texts: string[] = []
   const values = bindParameters(sources, input.values, [])
-  await input.executor.execute(
-    statement,
-    values,
-    (chunk, start, end) => texts.push(readFirst(chunk, start, end)[0] ?? ''),
-    input.options,
+  await input.executor.execute(statement, values, (chunk, start, end) =>
+    texts.push(readFirst(chunk, start, end)[0] ?? ''),
   )
   return texts
 }

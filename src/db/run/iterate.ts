@@ -18,7 +18,7 @@ export async function* iterateRows(
   const decode = rowDecoder(query.shape)
   const chunk = new RawRows()
   const values = bindParameters(query.sources, input.values, [])
-  const chunks = input.executor.cursor(query.statement, values, chunk.sink, { ...input.options, chunkSize })
+  const chunks = input.executor.cursor(query.statement, values, chunk.sink, { chunkSize })
   for await (const _ of chunks) {
     const children = await loadChildrenOf(query, { ...input, format: valueFormat }, { rows: chunk })
     const rows: unknown[] = []

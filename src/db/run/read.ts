@@ -1,5 +1,5 @@
 import type { WireValue } from '../../core/wire.ts'
-import type { ExecuteOptions, Executor } from '../../postgres/index.ts'
+import type { Executor } from '../../postgres/index.ts'
 import type { CompiledQuery } from '../compile/compiled-query.ts'
 import { JsonWriter } from '../decode/json-writer.ts'
 import { jsonEncoder, rowDecoder } from './generated.ts'
@@ -11,7 +11,6 @@ import { valueFormat } from './value-format.ts'
 export interface ReadInput {
   readonly executor: Executor
   readonly values: readonly WireValue[]
-  readonly options?: ExecuteOptions | undefined
 }
 
 const openBracket = 0x5b

@@ -1,5 +1,5 @@
 import type { WireValue } from '../../core/wire.ts'
-import type { BatchItem, ExecuteOptions, Executor } from '../../postgres/index.ts'
+import type { BatchItem, Executor } from '../../postgres/index.ts'
 import type { CompiledPrefetch, CompiledQuery } from '../compile/compiled-query.ts'
 import { bindParameters } from '../compile/sql-text.ts'
 import { compileKeyReader } from '../decode/key-reader.ts'
@@ -13,7 +13,6 @@ export interface RunInput<Children> {
   /** The values of the queryset, by slot. */
   readonly values: readonly WireValue[]
   readonly format: RowFormat<Children>
-  readonly options?: ExecuteOptions | undefined
 }
 
 const none: readonly never[] = []
@@ -29,10 +28,10 @@ export async function runQuery<Children>(
   consume: RowConsumer<Children>,
   added: readonly WireValue[] = none,
 ): Promise<void> {
-  const { executor, values, options } = input
+  const { executor, values } = input
   const bound = bindParameters(query.sources, values, added)
   if (query.prefetches.length === 0) {
-    await executor.execute(query.statement, bound, (chunk, start, end) => consume(chunk, start, end, none), options)
+    await executor.execute(query.statement, bound, (chunk, start, end) => consume(chunk, start, end, none))
     return
   }
   const rows = new RawRows()
@@ -45,7 +44,7 @@ async function loadWithChildren<Children>(
   query: CompiledQuery,
   { input, bound, rows }: { input: RunInput<Children>; bound: readonly WireValue[]; rows: RawRows },
 ): Promise<readonly Children[]> {
-  const { executor, options } = input
+  const { executor } = input
   if (query.prefetches.some((prefetch) => prefetch.strategy === 'snapshot'))
     return inSnapshot(query, { input, bound, rows })
   // Children whose key is known already are asked for first, so that nothing waits for the parents.
@@ -53,7 +52,7 @@ async function loadWithChildren<Children>(
     prefetch.strategy === 'pinned' ? loadChildren(prefetch, input, none) : undefined,
   )
   for (const load of early) load?.catch(() => {})
-  await executor.execute(query.statement, bound, rows.sink, options)
+  await executor.execute(query.statement, bound, rows.sink)
   return Promise.all(
     query.prefetches.map((prefetch, i) => early[i] ?? loadChildren(prefetch, input, keysOf(prefetch, rows))),
   )
@@ -96,7 +95,7 @@ async function inSnapshot<Children>(
       sink: (chunk, start, end) => add(chunk, start, end, none),
     })
   })
-  await input.executor.batch(together, input.options)
+  await input.executor.batch(together)
   return Promise.all(
     query.prefetches.map((prefetch, i) =>
       prefetch.strategy === 'snapshot' ? groups[i]!.done() : loadChildren(prefetch, input, keysOf(prefetch, rows)),

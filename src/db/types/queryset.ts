@@ -1,3 +1,4 @@
+import type { Bounds } from '../run/bounded-executor.ts'
 import type { Filter } from './filter.ts'
 import type { ColumnKey, ColumnValue, InsertRow, ModelRow, Models, Unnamed } from './model.ts'
 import type { FieldPath, LoadedPath, OrderItem, ToOnePath } from './paths.ts'
@@ -78,6 +79,13 @@ export interface Conditions<T extends keyof S & string, S extends Models, Self> 
   limit(rows: number): Self
   /** Passes over so many rows first. */
   offset(rows: number): Self
+  /**
+   * Bounds every statement that this queryset comes to run, reads and writes: by an AbortSignal, which cancels on the server
+   * too, and by a time-out.
+   *
+   * @example await db.posts.filter({ title: { ilike: '%sea%' } }).within({ signal: request.signal, timeout: '2s' })
+   */
+  within(bounds: Bounds): Self
   /**
    * Leaves out rows that repeat, which can be ordered by what they show alone; with paths, rows that repeat these values
    * (DISTINCT ON): the first in order stays, and the paths come first in the order.
