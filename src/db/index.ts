@@ -1,9 +1,9 @@
 export { createDb, type DbOptions } from './create-db.ts'
 export { prefetch } from './prefetch.ts'
-export type { Bounds } from './run/bounded-executor.ts'
 export { isPlimsollError, PlimsollError } from '../core/errors.ts'
 export { observe, type PlimsollEvent } from '../core/events.ts'
 export { openPostgres, type Postgres, type PostgresOptions } from '../postgres/index.ts'
+export type { Bounds } from './types/bounds.ts'
 export type { Database, Db, ModelSets, OpenTransaction, Tx } from './types.ts'
 export type {
   AnyFilter,

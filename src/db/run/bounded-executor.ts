@@ -1,14 +1,7 @@
-import { parseDuration, type Duration } from '../../core/duration.ts'
+import { parseDuration } from '../../core/duration.ts'
 import type { ExecuteOptions, Executor } from '../../postgres/index.ts'
 import type { DbContext } from '../context.ts'
-
-/** What bounds the statements of a queryset. */
-export interface Bounds {
-  /** Cancels the statement that runs, on the server too, and sends no further ones. */
-  readonly signal?: AbortSignal | undefined
-  /** How long each statement may run; 0 for no limit. Default: the pool's. */
-  readonly timeout?: Duration | undefined
-}
+import type { Bounds } from '../types/bounds.ts'
 
 /** An executor whose statements have bounds, unless a statement is given its own. */
 export function boundedExecutor(executor: DbContext['executor'], { signal, timeout }: Bounds): DbContext['executor'] {

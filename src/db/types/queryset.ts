@@ -1,4 +1,4 @@
-import type { Bounds } from '../run/bounded-executor.ts'
+import type { Bounds } from './bounds.ts'
 import type { Filter } from './filter.ts'
 import type { ColumnKey, ColumnValue, InsertRow, ModelRow, Models, Unnamed } from './model.ts'
 import type { FieldPath, LoadedPath, OrderItem, ToOnePath } from './paths.ts'
