@@ -30,6 +30,11 @@ export const errorCodes = {
     title: 'The database cannot be reached',
     fix: 'Check DATABASE_URL and that the server is up; the pool reconnects by itself.',
   },
+  PLIMSOLL_DATABASE_LOCKED: {
+    status: 503,
+    title: 'The embedded database is in use',
+    fix: 'Stop the process that the message names, or set DATABASE_URL to a PostgreSQL server, which many can use.',
+  },
   PLIMSOLL_DATABASE_CLOSED: {
     status: 503,
     title: 'The database was closed',

@@ -23,7 +23,7 @@ const hopelessMessage = /does not support SSL|client password must be a (?:non-e
  * Opens the door to a database: `postgres://…`, `pglite:PATH` or `pglite:memory`. Waits up to `startupTimeout` (default
  * 30s) for a server that cannot be reached yet, and says so through `onWaiting`.
  *
- * @throws PLIMSOLL_OPTION_INVALID, PLIMSOLL_PEER_MISSING, PLIMSOLL_DATABASE_UNREACHABLE
+ * @throws PLIMSOLL_OPTION_INVALID, PLIMSOLL_PEER_MISSING, PLIMSOLL_DATABASE_UNREACHABLE, PLIMSOLL_DATABASE_LOCKED (PGlite)
  * @example
  * const postgres = await openPostgres({ url: 'pglite:memory' })
  * await postgres.execute(createStatement('select 1'), [], (chunk, start, end) => { … })

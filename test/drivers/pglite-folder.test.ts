@@ -16,7 +16,7 @@ function temporaryUrl(): { url: string; lock: string } {
   return { url: `pglite:${folder}/some/where/db`, lock: join(folder, 'some/where/db.lock') }
 }
 
-const taken = { code: 'PLIMSOLL_DATABASE_UNREACHABLE', details: { reason: 'locked' } }
+const taken = { code: 'PLIMSOLL_DATABASE_LOCKED' }
 
 describe('a folder of PGlite', () => {
   test('is made where it is missing, keeps its data, and is free again once closed', async () => {

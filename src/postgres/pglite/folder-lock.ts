@@ -14,7 +14,7 @@ const held = new Set<string>()
  * Takes the lock of a folder: a file beside it that names this process. A file left by a process that is gone is taken
  * over.
  *
- * @throws PLIMSOLL_DATABASE_UNREACHABLE naming the process that holds it.
+ * @throws PLIMSOLL_DATABASE_LOCKED naming the process that holds it.
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const file = `${folder}.lock`
@@ -95,8 +95,8 @@ async function startOf(pid: number): Promise<string> {
 
 function takenError(folder: string, pid: number): PlimsollError {
   return new PlimsollError(
-    'PLIMSOLL_DATABASE_UNREACHABLE',
-    `The PGlite folder ${folder} is open in process ${pid}; one process at a time can use it. Stop that process, or set DATABASE_URL to a PostgreSQL server.`,
-    { details: { folder, pid, reason: 'locked' } },
+    'PLIMSOLL_DATABASE_LOCKED',
+    `The PGlite folder ${folder} is open in process ${pid}; one process at a time can use it.`,
+    { details: { folder, pid } },
   )
 }

@@ -23,7 +23,7 @@ export interface OpenedPglite {
 /**
  * Opens `pglite:PATH` (the folder is made when missing) or `pglite:memory`.
  *
- * @throws PLIMSOLL_PEER_MISSING, PLIMSOLL_DATABASE_UNREACHABLE when another process has the folder open.
+ * @throws PLIMSOLL_PEER_MISSING, PLIMSOLL_DATABASE_LOCKED when another process has the folder open.
  */
 export async function openPglite(url: string): Promise<OpenedPglite> {
   const { PGlite } = await importPeer<PgliteModule>('@electric-sql/pglite', 'The embedded database')
