@@ -147,6 +147,16 @@ describe.runIf(inject('postgresUrl'))('the door when its connections break', () 
     await expect(unsure).rejects.toMatchObject({ ...unreachable, details: { outcome: 'unknown' } })
   })
 
+  test('no more statements are under way on a connection than its depth allows', async () => {
+    const bounds = { sharedConnections: 1, maxSharedConnections: 1, maxPipelineDepth: 4 }
+    const { door, wire } = await openOverWire(bounds)
+    const slow = valueOf(door, 'select pg_sleep(0.3)')
+    const reads = Array.from({ length: 100 }, (_, n) => valueOf(door, 'select $1::int', [n]))
+    expect(await Promise.all(reads)).toEqual(Array.from({ length: 100 }, (_, n) => String(n)))
+    await slow
+    expect(wire.mostUnanswered).toBe(4)
+  })
+
   test('reconnecting backs off, one attempt at a time, and ends when the server is back', async () => {
     const { door, wire } = await openOverWire()
     const retries: number[] = []

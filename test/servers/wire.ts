@@ -7,6 +7,7 @@ export class Wire {
   #server: Server | undefined
   #port = 0
   #dead = false
+  #mostUnanswered = 0
 
   constructor(target: string) {
     this.#target = new URL(target)
@@ -17,6 +18,11 @@ export class Wire {
     const url = new URL(this.#target)
     url.host = `127.0.0.1:${this.#port}`
     return url.href
+  }
+
+  /** The most statements that any connection had sent and got no answer to. */
+  get mostUnanswered(): number {
+    return this.#mostUnanswered
   }
 
   /** Leads new connections to another server. */
@@ -43,6 +49,7 @@ export class Wire {
           })
       }
       near.pipe(far).pipe(near)
+      this.#count(near, far)
       if (this.#dead) stopBoth(pair)
     })
     const server = this.#server
@@ -76,6 +83,24 @@ export class Wire {
     this.#dead = false
   }
 
+  /** Counts Sync messages one way and ReadyForQuery messages the other. */
+  #count(near: Socket, far: Socket): void {
+    let unanswered = 0
+    near.on(
+      'data',
+      counter(Buffer.from('S\0\0\0\x04', 'latin1'), (found) => {
+        unanswered += found
+        this.#mostUnanswered = Math.max(this.#mostUnanswered, unanswered)
+      }),
+    )
+    far.on(
+      'data',
+      counter(Buffer.from('Z\0\0\0\x05', 'latin1'), (found) => {
+        unanswered = Math.max(0, unanswered - found)
+      }),
+    )
+  }
+
   /** Lets `bytes` more of every connection's answers through, then cuts it: a connection that ends within a message. */
   cutWithin(bytes: number): void {
     for (const { near, far } of this.#pairs) {
@@ -96,4 +121,20 @@ function stopBoth({ near, far }: { near: Socket; far: Socket }): void {
   far.unpipe(near)
   near.pause()
   far.pause()
+}
+
+/** Tells how often a pattern came by, also when it is cut in two. */
+function counter(pattern: Buffer, tell: (found: number) => void): (chunk: Buffer) => void {
+  let rest = Buffer.alloc(0)
+  return (chunk) => {
+    const bytes = Buffer.concat([rest, chunk])
+    let found = 0
+    let at = 0
+    for (let next = bytes.indexOf(pattern); next >= 0; next = bytes.indexOf(pattern, at)) {
+      found++
+      at = next + pattern.length
+    }
+    rest = Buffer.from(bytes.subarray(Math.max(at, bytes.length - pattern.length + 1)))
+    tell(found)
+  }
 }
