@@ -14,6 +14,8 @@ export interface PostgresOptions {
   readonly maxTransactions?: number | undefined
   /** Statements sent and unanswered on one shared connection; more wait. Default 32. */
   readonly maxPipelineDepth?: number | undefined
+  /** Statements that wait for room on the shared connections; more are refused with PLIMSOLL_DATABASE_BUSY. Default 100000. */
+  readonly maxWaiting?: number | undefined
   /** How long a statement may run; 0 for no limit. Default 30s. */
   readonly statementTimeout?: Duration | undefined
   /** How long opening one connection may take. Default 10s. */
@@ -42,6 +44,7 @@ export interface PostgresSettings {
   readonly maxSharedConnections: number
   readonly maxTransactions: number
   readonly maxPipelineDepth: number
+  readonly maxWaiting: number
   readonly statementTimeoutMs: number
   readonly connectTimeoutMs: number
   readonly transactionWaitMs: number
@@ -58,6 +61,7 @@ const ownParameters = [
   'maxSharedConnections',
   'maxTransactions',
   'maxPipelineDepth',
+  'maxWaiting',
   'statementTimeout',
   'connectTimeout',
   'transactionWait',
@@ -86,6 +90,7 @@ export function parsePostgresOptions(options: PostgresOptions): PostgresSettings
     maxSharedConnections: Math.max(sharedConnections, count(read, 'maxSharedConnections', sharedConnections * 3)),
     maxTransactions: count(read, 'maxTransactions', 10),
     maxPipelineDepth: count(read, 'maxPipelineDepth', 32),
+    maxWaiting: count(read, 'maxWaiting', 100_000),
     statementTimeoutMs: duration(read, 'statementTimeout', '30s'),
     connectTimeoutMs: duration(read, 'connectTimeout', '10s'),
     transactionWaitMs: duration(read, 'transactionWait', '10s'),
@@ -114,8 +119,8 @@ function takeParameters(url: string): { url: string; given: Record<string, strin
 
 function count(read: Record<string, unknown>, name: string, preset: number): number {
   const value = Number(read[name] ?? preset)
-  if (Number.isInteger(value) && value >= 1 && value <= 10_000) return value
-  throw invalid(name, read[name], 'a whole number from 1 to 10000')
+  if (Number.isInteger(value) && value >= 1 && value <= 1_000_000) return value
+  throw invalid(name, read[name], 'a whole number from 1 to 1000000')
 }
 
 function duration(read: Record<string, unknown>, name: string, preset: Duration): number {

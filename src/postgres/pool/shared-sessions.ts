@@ -53,6 +53,8 @@ export class SharedSessions {
     const session = this.#waiting.size === 0 ? this.#pick() : undefined
     if (session !== undefined) return session.send(run)
     if (this.#down()) return run.fail(this.#lastError)
+    const { maxWaiting } = this.#opener.settings
+    if (this.#waiting.size >= maxWaiting) return run.fail(crowdedError(run, maxWaiting))
     run.queuedAt = performance.now()
     this.#waiting.push(run)
     this.#opener.wake()
@@ -249,4 +251,12 @@ export class SharedSessions {
   #idle(): boolean {
     return this.#waiting.size === 0 && this.#sessions.every((session) => session.inFlight === 0)
   }
+}
+
+function crowdedError(run: StatementRun, maxWaiting: number): PlimsollError {
+  return new PlimsollError(
+    'PLIMSOLL_DATABASE_BUSY',
+    `${maxWaiting} statements wait for the shared connections already (maxWaiting), and this one was not sent; send fewer at once.`,
+    { details: { statement: run.text, outcome: 'none' } },
+  )
 }

@@ -164,6 +164,11 @@ export class Session implements RunCarrier {
     const ran = now - this.#headSince
     if (limit > 0 && ran > limit + deadAfterMs) return this.destroy(new Error('The server has stopped answering'))
     if (limit > 0 && ran > limit) this.cancel(head, 'timeout')
+    if (head.settled && head.cancelReason === undefined) {
+      // It was moved elsewhere, and runs here for nobody.
+      head.cancelReason = 'timeout'
+      this.#cancellation.begin()
+    }
     if (!this.#cancellation.tick(head, now)) this.destroy(new Error('The server has stopped answering'))
   }
 
