@@ -160,6 +160,36 @@ export const errorCodes = {
     title: 'The queryset cannot be run',
     fix: 'Change the call as the message says.',
   },
+  PLIMSOLL_CACHE_UNREACHABLE: {
+    status: 503,
+    title: 'The cache cannot be reached',
+    fix: 'Check CACHE_URL and that the server is up; until then values are loaded each time.',
+  },
+  PLIMSOLL_CACHE_VALUE_INVALID: {
+    status: 500,
+    title: 'A value cannot be cached',
+    fix: 'Cache plain data; the message names what it is that cannot be kept.',
+  },
+  PLIMSOLL_CACHE_VALUE_TOO_LARGE: {
+    status: 500,
+    title: 'A value is too large for the cache',
+    fix: 'Cache less of it, or raise the limit that the message names.',
+  },
+  PLIMSOLL_CACHE_LOAD_TIMEOUT: {
+    status: 504,
+    title: 'A loader took too long',
+    fix: 'Make the loader faster or let it listen to its signal; raise loadTimeout if it may take that long.',
+  },
+  PLIMSOLL_CACHE_LOAD_FAILED: {
+    status: 502,
+    title: 'A value could not be loaded',
+    fix: 'Another process tried to load it and failed; the message says why.',
+  },
+  PLIMSOLL_CACHE_CLOSED: {
+    status: 503,
+    title: 'The cache was closed',
+    fix: 'Do not use the cache after close().',
+  },
   PLIMSOLL_WRITE_INVALID: {
     status: 400,
     title: 'The write cannot be run',

@@ -30,6 +30,65 @@ export type PlimsollEvent =
       readonly attempt: number
       readonly durationMs: number
     }
+  /** A value was served from the cache: `local` from this process, `shared` from the store. Stale: while it is loaded anew. */
+  | {
+      readonly type: 'cache.hit'
+      readonly key: string
+      readonly tags: readonly string[]
+      readonly tier: 'local' | 'shared'
+      readonly stale: boolean
+    }
+  | { readonly type: 'cache.miss'; readonly key: string; readonly tags: readonly string[] }
+  /** A loader ran. `refused`: what it loaded was not kept, because the lease was lost or the store could not be reached. */
+  | {
+      readonly type: 'cache.load'
+      readonly key: string
+      readonly tags: readonly string[]
+      readonly durationMs: number
+      readonly outcome: 'filled' | 'refused' | 'failed'
+      readonly error?: string
+    }
+  /** A reader waited for somebody else's load. */
+  | {
+      readonly type: 'cache.wait'
+      readonly key: string
+      readonly tags: readonly string[]
+      readonly durationMs: number
+    }
+  /** Tags got new versions. `pending`: the store could not be reached, and they are bumped before it is used again. */
+  | {
+      readonly type: 'cache.bump'
+      readonly tags: readonly string[]
+      readonly durationMs: number
+      readonly outcome: 'done' | 'pending'
+    }
+  /** An entry left the local tier to make room. */
+  | { readonly type: 'cache.evict'; readonly key: string; readonly bytes: number }
+  | {
+      readonly type: 'cache.state'
+      readonly engine: string
+      /** The server, where there are several. */
+      readonly server?: string
+      readonly state: 'up' | 'down'
+      readonly error?: string
+    }
+  /** Effects of a transaction were carried out after its commit; `late` by the relay, which repairs what a crash left. */
+  | {
+      readonly type: 'outbox.relay'
+      readonly kind: string
+      readonly items: number
+      readonly late: boolean
+      readonly error?: string
+    }
+  /** An HTTP request was answered. */
+  | {
+      readonly type: 'request'
+      readonly method: string
+      /** The path of the route, with its parameters' names. */
+      readonly route: string
+      readonly status: number
+      readonly durationMs: number
+    }
 
 /** The `node:diagnostics_channel` that carries every {@link PlimsollEvent}; its name is `plimsoll`. */
 export const events: Channel<unknown, PlimsollEvent> = channel('plimsoll') as Channel<unknown, PlimsollEvent>
