@@ -78,10 +78,10 @@ export interface StoreObserver {
   /** Changes may have been missed: no local copy can be trusted. */
   lost(): void
   /**
-   * An outage is over, of the store or of one of its servers; called before it is used again, with a way to bump through it.
-   * The store stays unreachable until this resolves; when it rejects, the store tries again later.
+   * An outage is over, of the store or of one of its servers; called before it is used again, with a way to bump and to delete
+   * through it. The store stays unreachable for everything else until this resolves; when it rejects, it tries again later.
    */
-  rejoin(bump: (tags: readonly string[]) => Promise<void>): Promise<void>
+  rejoin(way: Pick<CacheStore, 'bump' | 'delete'>): Promise<void>
 }
 
 export interface ReadOptions {

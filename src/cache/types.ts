@@ -68,8 +68,8 @@ export interface CacheStatistics extends CacheCounts {
   /** The keys that were read last, at most `statistics.keys` of them. */
   readonly keys: ReadonlyMap<string, CacheCounts>
   readonly local: { readonly entries: number; readonly bytes: number }
+  /** Entries that left the local tier to make room. */
   readonly evictions: number
-  readonly state: 'up' | 'down'
 }
 
 /** Values under keys, each loaded once however many ask for it, and never served after one of its tags was invalidated. */

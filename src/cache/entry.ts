@@ -1,0 +1,105 @@
+import { hash, randomBytes } from 'node:crypto'
+import { promisify } from 'node:util'
+import { zstdCompress, zstdDecompress } from 'node:zlib'
+import { stampLength } from './contract.ts'
+import { decodeValue, type EncodedValue, type ValueKind } from './value-codec.ts'
+
+const compress = promisify(zstdCompress)
+const decompress = promisify(zstdDecompress)
+
+/** The version of the layout below. It is part of every generation, so that what another layout wrote is missed. */
+const layout = '1'
+
+/**
+ * What a store keeps under a key: the stamp (generation and token), one byte for the kind with its highest bit set when the
+ * payload is compressed, the fresh and the stale time in milliseconds as doubles, then the payload.
+ */
+const headerLength = stampLength + 1 + 8 + 8
+const compressedBit = 0x80
+const half = stampLength / 2
+
+/** An entry read from a store. */
+export interface OpenEntry {
+  readonly generation: string
+  readonly token: string
+  readonly kind: ValueKind
+  /** Not compressed. */
+  readonly payload: Buffer
+  readonly ttlMs: number
+  readonly staleMs: number
+}
+
+/** How long an entry is fresh, and how long after that it may be served while it is loaded anew. */
+export interface EntryTimes {
+  readonly ttlMs: number
+  readonly staleMs: number
+}
+
+/** A random text of 16 characters that nobody else has. */
+export function randomToken(): string {
+  return randomBytes(12).toString('base64url')
+}
+
+/**
+ * The name of a set of versions: 16 characters that another set, another version of the value's form or another layout of
+ * entries does not have. 96 bits of SHA-1: nobody chooses the versions.
+ */
+export function generationOf(versions: readonly string[], form: string): string {
+  return hash('sha1', `${layout}\n${form}\n${versions.join('\n')}`, 'base64url').slice(0, half)
+}
+
+/** The generation that an entry was filled under. */
+export function generationOfEntry(bytes: Buffer): string {
+  return bytes.latin1Slice(0, half)
+}
+
+/** The bytes of an entry. `compressAbove`: payloads of at least so many bytes are compressed, if that makes them smaller. */
+export async function sealEntry(
+  stamp: { readonly generation: string; readonly token: string },
+  { kind, payload }: EncodedValue,
+  { ttlMs, staleMs, compressAbove }: EntryTimes & { readonly compressAbove: number },
+): Promise<Buffer> {
+  let stored = payload
+  let flags: number = kind
+  if (payload.length >= compressAbove) {
+    const smaller = await compress(payload)
+    if (smaller.length < payload.length * 0.9) {
+      stored = smaller
+      flags |= compressedBit
+    }
+  }
+  const bytes = Buffer.allocUnsafe(headerLength + stored.length)
+  bytes.write(stamp.generation + stamp.token, 0, 'latin1')
+  bytes[stampLength] = flags
+  bytes.writeDoubleLE(ttlMs, stampLength + 1)
+  bytes.writeDoubleLE(staleMs, stampLength + 9)
+  stored.copy(bytes, headerLength)
+  return bytes
+}
+
+/** Reads an entry, at once unless it is compressed; undefined when its bytes are none, whoever wrote them. */
+export function openEntry(bytes: Buffer): OpenEntry | undefined | Promise<OpenEntry | undefined> {
+  if (bytes.length < headerLength) return undefined
+  const stored = bytes.subarray(headerLength)
+  if ((bytes[stampLength]! & compressedBit) === 0) return entryOf(bytes, stored)
+  return decompress(stored).then(
+    (payload) => entryOf(bytes, payload),
+    () => undefined,
+  )
+}
+
+function entryOf(bytes: Buffer, payload: Buffer): OpenEntry {
+  return {
+    generation: bytes.latin1Slice(0, half),
+    token: bytes.latin1Slice(half, stampLength),
+    kind: (bytes[stampLength]! & ~compressedBit) as ValueKind,
+    payload,
+    ttlMs: bytes.readDoubleLE(stampLength + 1),
+    staleMs: bytes.readDoubleLE(stampLength + 9),
+  }
+}
+
+/** The value of an entry; frozen, or a copy of its own for every call. @throws when its payload cannot be read. */
+export function valueOf({ kind, payload }: OpenEntry): unknown {
+  return decodeValue(kind, payload)
+}

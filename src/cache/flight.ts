@@ -1,0 +1,72 @@
+/** A load that is under way, and those who wait for it. */
+export class Flight<T> {
+  readonly generation: string
+  readonly result: Promise<T>
+  readonly #controller = new AbortController()
+  #waiting = 0
+
+  constructor(generation: string, run: (signal: AbortSignal) => Promise<T>) {
+    this.generation = generation
+    this.result = run(this.#controller.signal)
+    // Whoever waits hears of a failure; when everybody has left, nobody has to.
+    this.result.catch(() => {})
+  }
+
+  /** Aborts the load for everybody. */
+  abort(reason: unknown): void {
+    this.#controller.abort(reason)
+  }
+
+  /** Waits for the load, until `signal` says not to; the load is aborted when the last one has left. */
+  async join(signal: AbortSignal | undefined): Promise<T> {
+    signal?.throwIfAborted()
+    this.#waiting++
+    if (signal === undefined) return this.result
+    const { promise, reject } = Promise.withResolvers<never>()
+    const leave = (): void => {
+      reject(signal.reason)
+      if (--this.#waiting === 0) this.abort(signal.reason)
+    }
+    signal.addEventListener('abort', leave, { once: true })
+    try {
+      return await Promise.race([this.result, promise])
+    } finally {
+      signal.removeEventListener('abort', leave)
+    }
+  }
+}
+
+/**
+ * Loads while no store can be reached. Who asks gets a load that began after they asked, since a write may have come before it
+ * that nobody told us of: one load runs, and one more waits behind it for all who came meanwhile.
+ */
+export class DirectLoads {
+  readonly #loads = new Map<string, { readonly running: Promise<unknown>; next: Promise<unknown> | undefined }>()
+
+  get size(): number {
+    return this.#loads.size
+  }
+
+  load(key: string, run: () => Promise<unknown>): Promise<unknown> {
+    const load = this.#loads.get(key)
+    if (load === undefined) return this.#start(key, run)
+    load.next ??= load.running.then(
+      () => this.#start(key, run),
+      () => this.#start(key, run),
+    )
+    return load.next
+  }
+
+  #start(key: string, run: () => Promise<unknown>): Promise<unknown> {
+    const running = run().finally(() => {
+      // Unless somebody waits, who starts the next one.
+      if (this.#loads.get(key) === load && load.next === undefined) this.#loads.delete(key)
+    })
+    const load: { readonly running: Promise<unknown>; next: Promise<unknown> | undefined } = {
+      running,
+      next: undefined,
+    }
+    this.#loads.set(key, load)
+    return running
+  }
+}

@@ -1,0 +1,70 @@
+import { parseDuration, type Duration } from '../core/duration.ts'
+import { PlimsollError, showValue } from '../core/errors.ts'
+import type { GetOptions } from './types.ts'
+
+/** The options of one read, checked and in milliseconds. */
+export interface KeepPlan {
+  readonly tags: readonly string[]
+  readonly ttlMs: number
+  readonly staleMs: number
+  readonly negativeTtlMs: number
+  /** The version of the value's form. */
+  readonly form: string
+  readonly loadTimeoutMs: number
+  readonly earlyRefresh: number
+}
+
+/** What a read keeps to where its options say nothing. */
+export interface KeepDefaults {
+  readonly ttlMs: number
+  readonly loadTimeoutMs: number
+}
+
+const none: readonly string[] = []
+const parsed = new Map<string, number>()
+
+/** @throws PLIMSOLL_OPTION_INVALID */
+export function planKeep(options: GetOptions | undefined, defaults: KeepDefaults): KeepPlan {
+  if (options === undefined) return planNothing(defaults)
+  const ttlMs = milliseconds(options.ttl, 'ttl') ?? defaults.ttlMs
+  return {
+    tags: options.tags ?? none,
+    ttlMs,
+    staleMs: milliseconds(options.stale, 'stale') ?? 0,
+    negativeTtlMs: milliseconds(options.negativeTtl, 'negativeTtl') ?? ttlMs,
+    form: options.version === undefined ? '' : String(options.version),
+    loadTimeoutMs: milliseconds(options.loadTimeout, 'loadTimeout') ?? defaults.loadTimeoutMs,
+    earlyRefresh: part(options.earlyRefresh),
+  }
+}
+
+function planNothing({ ttlMs, loadTimeoutMs }: KeepDefaults): KeepPlan {
+  return { tags: none, ttlMs, staleMs: 0, negativeTtlMs: ttlMs, form: '', loadTimeoutMs, earlyRefresh: 0 }
+}
+
+/** Texts are parsed once: there are few, and reads are many. */
+function milliseconds(value: Duration | undefined, option: string): number | undefined {
+  if (value === undefined) return undefined
+  if (typeof value === 'number') return parseDuration(value, option)
+  let ms = parsed.get(value)
+  if (ms === undefined) {
+    ms = parseDuration(value, option)
+    if (parsed.size < 1000) parsed.set(value, ms)
+  }
+  return ms
+}
+
+function part(value: number | undefined): number {
+  if (value === undefined) return 0
+  if (value >= 0 && value <= 1) return value
+  throw new PlimsollError(
+    'PLIMSOLL_OPTION_INVALID',
+    `earlyRefresh is ${showValue(value)}; give the part of the ttl, from 0 to 1, in which a value is loaded ahead of its end.`,
+    { details: { option: 'earlyRefresh' } },
+  )
+}
+
+/** Give or take 5 %, so that values that were filled together do not all end together. */
+export function jittered(ms: number): number {
+  return ms * (0.95 + Math.random() * 0.1)
+}

@@ -1,0 +1,114 @@
+import { LRUCache } from 'lru-cache'
+import { events } from '../core/events.ts'
+import { valueOf, type OpenEntry } from './entry.ts'
+import type { Counts, Statistics } from './statistics.ts'
+import type { Snapshot, TagCells } from './tag-cells.ts'
+import { isShareable } from './value-codec.ts'
+
+/** A value that this process holds. Times are of `performance.now()`, which no change of the clock moves. */
+export interface LocalEntry {
+  readonly tags: readonly string[]
+  readonly form: string
+  readonly snapshot: Snapshot
+  /** The token it was filled under. */
+  readonly token: string
+  /** When its versions were read. */
+  readonly verifiedAt: number
+  readonly freshUntil: number
+  readonly usableUntil: number
+  readonly ttlMs: number
+  readonly staleMs: number
+  readonly counts: readonly Counts[]
+  /** The value itself, or undefined when every reader gets a copy of `entry`. */
+  readonly shared: unknown
+  readonly entry: OpenEntry | undefined
+  /** What it takes up, about. */
+  readonly bytes: number
+}
+
+/** The bookkeeping of an entry, in bytes: an estimate, so that many small values are bounded too. */
+const overhead = 300
+
+/** The entries of this process, bounded by their number and their bytes. */
+export class LocalTier {
+  readonly #entries: LRUCache<string, LocalEntry>
+  readonly #cells: TagCells
+
+  constructor(
+    cells: TagCells,
+    {
+      maxEntries,
+      maxBytes,
+      statistics,
+    }: { readonly maxEntries: number; readonly maxBytes: number; readonly statistics: Statistics },
+  ) {
+    this.#cells = cells
+    this.#entries = new LRUCache<string, LocalEntry>({
+      max: maxEntries,
+      maxSize: maxBytes,
+      sizeCalculation: (entry, key) => entry.bytes + key.length * 2,
+      dispose: (entry, key, reason) => {
+        if (reason !== 'evict') return
+        statistics.evictions++
+        if (events.hasSubscribers) events.publish({ type: 'cache.evict', key, bytes: entry.bytes })
+      },
+    })
+  }
+
+  get size(): { entries: number; bytes: number } {
+    return { entries: this.#entries.size, bytes: this.#entries.calculatedSize }
+  }
+
+  /** The entry of `key`, if no bump of its tags was heard of since it was read. It may have got old. */
+  get(key: string): LocalEntry | undefined {
+    const entry = this.#entries.get(key)
+    if (entry === undefined || this.#cells.isCurrent(entry.snapshot)) return entry
+    this.#entries.delete(key)
+    return undefined
+  }
+
+  put(key: string, entry: LocalEntry): void {
+    if (this.#cells.isCurrent(entry.snapshot)) this.#entries.set(key, entry)
+  }
+
+  delete(key: string): void {
+    this.#entries.delete(key)
+  }
+
+  clear(): void {
+    this.#entries.clear()
+  }
+}
+
+/** Makes an entry of the local tier; `remainingMs` is what is left of its ttl and stale time together. */
+export function localEntry(
+  entry: OpenEntry,
+  about: {
+    readonly tags: readonly string[]
+    readonly form: string
+    readonly snapshot: Snapshot
+    readonly counts: readonly Counts[]
+    readonly verifiedAt: number
+    readonly remainingMs: number
+  },
+): LocalEntry {
+  const { remainingMs, ...rest } = about
+  const shareable = isShareable(entry.kind)
+  const usableUntil = performance.now() + remainingMs
+  return {
+    ...rest,
+    token: entry.token,
+    ttlMs: entry.ttlMs,
+    staleMs: entry.staleMs,
+    usableUntil,
+    freshUntil: usableUntil - entry.staleMs,
+    shared: shareable ? valueOf(entry) : undefined,
+    entry: shareable ? undefined : entry,
+    bytes: overhead + entry.payload.length,
+  }
+}
+
+/** The value of an entry, frozen or a copy. */
+export function localValue(entry: LocalEntry): unknown {
+  return entry.entry === undefined ? entry.shared : valueOf(entry.entry)
+}

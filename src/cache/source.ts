@@ -1,0 +1,83 @@
+import { PlimsollError, showValue } from '../core/errors.ts'
+import type { LoadContext, Loader, ManyLoader } from './types.ts'
+
+/** Where the value of one key comes from when nobody has it. */
+export interface Source {
+  /** Loads the value. */
+  load(context: LoadContext): Promise<unknown>
+  /** Says that the value came from elsewhere; whoever loads several keys at once waits for none of them in vain. */
+  skip(): void
+}
+
+/** The loader of one key. */
+export function singleSource<T>(loader: Loader<T>): Source {
+  return { load: async (context) => loader(context), skip: () => {} }
+}
+
+/**
+ * The sources of several keys with one loader: it is called once for all of them that are to be loaded, as soon as that is known
+ * of every key. A key that must be loaded after that, because whoever held its lease died, is loaded alone.
+ */
+export class ManySources<T> {
+  readonly #loader: ManyLoader<T>
+  #undecided: number
+  #wanted: {
+    readonly key: string
+    readonly resolve: (value: unknown) => void
+    readonly reject: (error: unknown) => void
+  }[] = []
+  #context: LoadContext | undefined
+
+  constructor(loader: ManyLoader<T>, keys: number) {
+    this.#loader = loader
+    this.#undecided = keys
+  }
+
+  of(key: string): Source {
+    let decided = false
+    const decide = (): void => {
+      if (decided) return
+      decided = true
+      this.#undecided--
+    }
+    return {
+      load: (context) =>
+        new Promise((resolve, reject) => {
+          this.#context ??= context
+          this.#wanted.push({ key, resolve, reject })
+          decide()
+          this.#loadWhenDecided()
+        }),
+      skip: () => {
+        decide()
+        this.#loadWhenDecided()
+      },
+    }
+  }
+
+  #loadWhenDecided(): void {
+    if (this.#undecided > 0 || this.#wanted.length === 0) return
+    const wanted = this.#wanted
+    const context = this.#context!
+    this.#wanted = []
+    this.#context = undefined
+    const keys = wanted.map(({ key }) => key)
+    this.#load(keys, context).then(
+      (values) => wanted.forEach(({ resolve }, i) => resolve(values[i])),
+      (error: unknown) => {
+        for (const { reject } of wanted) reject(error)
+      },
+    )
+  }
+
+  async #load(keys: readonly string[], context: LoadContext): Promise<readonly unknown[]> {
+    const loaded = await this.#loader(keys, context)
+    if (loaded instanceof Map) return keys.map((key) => (loaded as ReadonlyMap<string, T>).get(key))
+    if (Array.isArray(loaded) && loaded.length === keys.length) return loaded
+    const got = Array.isArray(loaded) ? `${loaded.length} values` : showValue(loaded)
+    throw new PlimsollError(
+      'PLIMSOLL_CACHE_VALUE_INVALID',
+      `The loader of getMany() was asked for ${keys.length} keys and gave ${got}; return a value for each key, in their order, or a Map by key.`,
+    )
+  }
+}

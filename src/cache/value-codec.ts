@@ -1,0 +1,143 @@
+import { deserialize, serialize } from 'node:v8'
+import { PlimsollError } from '../core/errors.ts'
+
+/** How a value is kept. The numbers are part of what stores hold: never reuse one. */
+export const valueKinds = { null: 0, undefined: 1, bytes: 2, text: 3, json: 4, structured: 5 } as const
+export type ValueKind = (typeof valueKinds)[keyof typeof valueKinds]
+
+export interface EncodedValue {
+  readonly kind: ValueKind
+  readonly payload: Buffer
+}
+
+const nothing = Buffer.alloc(0)
+
+/**
+ * A value as bytes. Plain data goes as JSON; Date, bigint, Map, Set, typed arrays, NaN and what holds them by the structured
+ * clone algorithm, which gives them back as they were; a Buffer as it is.
+ *
+ * @throws PLIMSOLL_CACHE_VALUE_INVALID for functions, symbols and instances of classes, which would come back as something else.
+ */
+export function encodeValue(value: unknown): EncodedValue {
+  if (value === null) return { kind: valueKinds.null, payload: nothing }
+  if (value === undefined) return { kind: valueKinds.undefined, payload: nothing }
+  if (typeof value === 'string') return { kind: valueKinds.text, payload: Buffer.from(value, 'utf8') }
+  if (Buffer.isBuffer(value)) return { kind: valueKinds.bytes, payload: value }
+  return isJson(value, [], new Set())
+    ? { kind: valueKinds.json, payload: Buffer.from(JSON.stringify(value), 'utf8') }
+    : { kind: valueKinds.structured, payload: serialize(value) }
+}
+
+/** The value of bytes. JSON comes back frozen through and through; a Buffer is a view of `payload`. */
+export function decodeValue(kind: ValueKind, payload: Buffer): unknown {
+  switch (kind) {
+    case valueKinds.null:
+      return null
+    case valueKinds.undefined:
+      return undefined
+    case valueKinds.bytes:
+      return payload
+    case valueKinds.text:
+      return payload.toString('utf8')
+    case valueKinds.json:
+      return freezeJson(JSON.parse(payload.toString('utf8')))
+    case valueKinds.structured:
+      return deserialize(payload)
+    default:
+      throw new TypeError(`There is no kind of value ${String(kind)}.`)
+  }
+}
+
+/** True when readers can share one value: nobody can change it for the others, as long as they leave Buffers alone. */
+export function isShareable(kind: ValueKind): boolean {
+  return kind !== valueKinds.structured
+}
+
+function freezeJson(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  for (const inner of Object.values(value)) freezeJson(inner)
+  return Object.freeze(value)
+}
+
+/** True when JSON gives `value` back as it is; walks all of it, since what cannot be kept at all must be refused. */
+function isJson(value: unknown, path: readonly (string | number)[], parents: Set<object>): boolean {
+  switch (typeof value) {
+    case 'string':
+    case 'boolean':
+      return true
+    case 'number':
+      return Number.isFinite(value) && !Object.is(value, -0)
+    case 'undefined':
+    case 'bigint':
+      return false
+    case 'function':
+    case 'symbol':
+      throw invalid(`a ${typeof value}`, path)
+    default:
+      return value === null || isJsonObject(value as object, path, parents)
+  }
+}
+
+function isJsonObject(value: object, path: readonly (string | number)[], parents: Set<object>): boolean {
+  // What holds itself is for the structured clone; to walk on would never end.
+  if (parents.has(value)) return false
+  parents.add(value)
+  const json = isJsonMembers(value, path, parents)
+  parents.delete(value)
+  return json
+}
+
+function isJsonMembers(value: object, path: readonly (string | number)[], parents: Set<object>): boolean {
+  // Every member is walked, also after the first that is not JSON: one may be impossible to keep.
+  const all = (items: Iterable<[string | number, unknown]>): boolean => {
+    let json = true
+    for (const [name, item] of items) if (!isJson(item, [...path, name], parents)) json = false
+    return json
+  }
+  if (Array.isArray(value)) return all(value.entries())
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype === Object.prototype || prototype === null) {
+    const plain =
+      prototype !== null &&
+      !Object.hasOwn(value, '__proto__') &&
+      typeof (value as { toJSON?: unknown }).toJSON !== 'function'
+    return all(Object.entries(value)) && plain
+  }
+  if (value instanceof Map) {
+    let at = 0
+    for (const [key, item] of value) {
+      isJson(key, [...path, at], parents)
+      isJson(item, [...path, at++], parents)
+    }
+    return false
+  }
+  if (value instanceof Set) {
+    all([...value].entries())
+    return false
+  }
+  if (isCloneable(value)) return false
+  throw invalid(`an instance of ${value.constructor?.name ?? 'a class'}`, path)
+}
+
+/** Objects that structured clone gives back as they were. */
+function isCloneable(value: object): boolean {
+  return (
+    value instanceof Date ||
+    value instanceof RegExp ||
+    value instanceof ArrayBuffer ||
+    ArrayBuffer.isView(value) ||
+    value instanceof Error ||
+    value instanceof Boolean ||
+    value instanceof Number ||
+    value instanceof String
+  )
+}
+
+function invalid(what: string, path: readonly (string | number)[]): PlimsollError {
+  const where = path.length === 0 ? 'The value' : `The value at '${path.join('.')}'`
+  return new PlimsollError(
+    'PLIMSOLL_CACHE_VALUE_INVALID',
+    `${where} is ${what}, which cannot be kept in a cache; return plain data from the loader.`,
+    { details: { path: path.join('.') } },
+  )
+}
