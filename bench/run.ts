@@ -11,16 +11,30 @@ const { values, positionals } = parseArgs({
     workloads: { type: 'string' },
   },
 })
-
-if (positionals.length !== 1 || positionals[0] !== 'query') {
-  console.error('Usage: npm run bench -- query [--quick] [--contestants a,b] [--workloads W1,W2-c32] [--profile]')
-  process.exit(2)
-}
-prepare()
-const { runQuerySuite } = await import('./suites/query.ts')
-await runQuerySuite({
+const options = {
   quick: values.quick,
   profile: values.profile,
   contestants: values.contestants?.split(','),
   workloads: values.workloads?.split(','),
-})
+}
+const suite = positionals.length === 1 ? positionals[0] : undefined
+
+switch (suite) {
+  case 'query': {
+    prepare({ prisma: true })
+    const { runQuerySuite } = await import('./suites/query.ts')
+    await runQuerySuite(options)
+    break
+  }
+  case 'cache': {
+    prepare({ prisma: false })
+    const { runCacheSuite } = await import('./suites/cache/cache-suite.ts')
+    await runCacheSuite(options)
+    break
+  }
+  default:
+    console.error(
+      'Usage: npm run bench -- query|cache [--quick] [--contestants a,b] [--workloads W1,l2-hit] [--profile]',
+    )
+    process.exit(2)
+}

@@ -1,5 +1,5 @@
 import { processTreeCpuUs } from './process-cpu.ts'
-import type { ContestantRequest, LoadRequest, Round } from './protocol.ts'
+import type { LoadRequest, Round } from './protocol.ts'
 import { median, percentile, significant } from './stats.ts'
 import type { Worker } from './worker.ts'
 
@@ -11,13 +11,21 @@ export interface Measurement {
   readonly p50Ms: number
   readonly p99Ms: number
   readonly nodeCpuUs: number
-  /** 0 when the server is not on this machine. */
+  /** 0 when there is no server, or it is not on this machine. */
   readonly serverCpuUs: number
+  /** How often values were loaded, where that is the question: the most of all rounds. */
+  readonly loads?: number
+  /** Keys that were left with an old value once everything had come to rest. */
+  readonly stale?: number
+  /** Reads that gave an older value than the same process had written, and invalidated, before they began. */
+  readonly outdated?: number
 }
 
 /** One contestant as the rounds drive it. */
 export interface Runner {
   readonly name: string
+  /** The server that works for it; undefined when there is none, or it is not on this machine. */
+  readonly serverPid: number | undefined
   run(durationMs: number): Promise<Round>
 }
 
@@ -27,8 +35,9 @@ interface Sample extends Round {
 
 export interface RoundsOptions {
   readonly reference: string
-  readonly serverPid: number | undefined
   readonly roundMs: number
+  /** How long each runs before anything is measured, so that its code is compiled. Default `roundMs`. */
+  readonly warmUpMs?: number
   /** How long all rounds of the workload may take together; three are run in any case. */
   readonly budgetMs: number
 }
@@ -39,17 +48,17 @@ export interface RoundsOptions {
  */
 export async function measureRounds(
   runners: readonly Runner[],
-  { reference, serverPid, roundMs, budgetMs }: RoundsOptions,
+  { reference, roundMs, warmUpMs = roundMs, budgetMs }: RoundsOptions,
 ): Promise<Record<string, Measurement>> {
-  for (const runner of runners) await runner.run(roundMs)
+  for (const runner of runners) await runner.run(warmUpMs)
   const samples = new Map<string, Sample[]>(runners.map(({ name }) => [name, []]))
   const deadline = Date.now() + budgetMs
   for (let turn = 0; turn < 3 || Date.now() < deadline; turn++) {
     for (const offset of runners.keys()) {
       const runner = runners[(turn + offset) % runners.length]!
-      const before = processTreeCpuUs(serverPid)
+      const before = processTreeCpuUs(runner.serverPid)
       const round = await runner.run(roundMs)
-      samples.get(runner.name)!.push({ ...round, serverCpuUs: processTreeCpuUs(serverPid) - before })
+      samples.get(runner.name)!.push({ ...round, serverCpuUs: processTreeCpuUs(runner.serverPid) - before })
     }
   }
   const base = samples.get(reference)
@@ -74,7 +83,7 @@ function summarize(rounds: readonly Sample[], base: readonly Sample[]): Measurem
 
 /** Asks the load generator for a round, and the contestant's process for the CPU time that it took. */
 export async function runOverHttp(
-  contestant: Worker<ContestantRequest>,
+  contestant: Pick<Worker<{ readonly type: 'cpu' }>, 'ask'>,
   load: Worker<LoadRequest>,
   request: LoadRequest,
 ): Promise<Round> {

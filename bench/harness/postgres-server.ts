@@ -1,9 +1,10 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, rmSync, chownSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import pg from 'pg'
+import { requireInstalled } from './debian.ts'
+import { freePort } from './free-port.ts'
 
 /** A PostgreSQL that the bench may fill with its own databases. */
 export interface BenchServer extends AsyncDisposable {
@@ -64,16 +65,17 @@ export async function openServer(): Promise<BenchServer> {
 }
 
 function findBinaries(): string {
-  const debian = '/usr/lib/postgresql'
-  const versions = existsSync(debian) ? readdirSync(debian).toSorted((a, b) => Number(b) - Number(a)) : []
-  const folders = [
-    ...versions.map((version) => join(debian, version, 'bin')),
-    ...(process.env['PATH'] ?? '').split(delimiter),
-  ]
-  const found = folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')))
-  if (found) return found
-  throw new Error(
-    `PostgreSQL's server is not installed. Install it (Debian: apt-get install postgresql) or set DATABASE_URL.`,
+  return requireInstalled(
+    () => {
+      const debian = '/usr/lib/postgresql'
+      const versions = existsSync(debian) ? readdirSync(debian).toSorted((a, b) => Number(b) - Number(a)) : []
+      const folders = [
+        ...versions.map((version) => join(debian, version, 'bin')),
+        ...(process.env['PATH'] ?? '').split(delimiter),
+      ]
+      return folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')))
+    },
+    { name: "PostgreSQL's server (or a DATABASE_URL)", debianPackage: 'postgresql' },
   )
 }
 
@@ -82,17 +84,6 @@ function serverUser(): { uid: number; gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined
   const id = (flag: string): number => Number(spawnSync('id', [flag, 'postgres'], { encoding: 'utf8' }).stdout)
   return { uid: id('-u'), gid: id('-g') }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer()
-    probe.once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as { port: number }
-      probe.close(() => resolve(port))
-    })
-  })
 }
 
 async function waitUntilReady(url: string, server: ChildProcess): Promise<void> {

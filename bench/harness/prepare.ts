@@ -7,14 +7,22 @@ const root = join(bench, '..')
 
 /**
  * Makes the bench runnable: installs its dependencies when they are missing or older than the lockfile, generates Prisma's
- * client, builds Plimsoll and links it in as the package `plimsoll`. drizzle-orm and fastify come from the root, so that
- * Plimsoll and the contestants use the same copies.
+ * client where the suite needs it, builds Plimsoll and links it in as the package `plimsoll`. drizzle-orm and fastify come from
+ * the root, so that Plimsoll and the contestants use the same copies.
  */
-export function prepare(): void {
+export function prepare({ prisma }: { readonly prisma: boolean }): void {
   const installed = join(bench, 'node_modules/.package-lock.json')
   if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(join(bench, 'package-lock.json')).mtimeMs) {
     run('npm', ['ci', '--no-audit', '--no-fund'], bench)
   }
+  if (prisma) generatePrisma()
+  run('npm', ['run', '--silent', 'build'], root)
+  const link = join(bench, 'node_modules/plimsoll')
+  rmSync(link, { force: true })
+  symlinkSync('../..', link)
+}
+
+function generatePrisma(): void {
   // `prisma generate` would download an engine for migrations that it never starts; naming any executable keeps it offline.
   const offline = {
     PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,
@@ -22,10 +30,6 @@ export function prepare(): void {
     PRISMA_HIDE_UPDATE_MESSAGE: '1',
   }
   run(join(bench, 'node_modules/.bin/prisma'), ['generate', '--schema', 'schema/blog.prisma'], bench, offline)
-  run('npm', ['run', '--silent', 'build'], root)
-  const link = join(bench, 'node_modules/plimsoll')
-  rmSync(link, { force: true })
-  symlinkSync('../..', link)
 }
 
 function run(command: string, args: readonly string[], cwd: string, env: Record<string, string> = {}): void {

@@ -21,8 +21,20 @@ const listProcesses = (): string[] => {
   }
 }
 
-/** The first figure of `schedstat` is nanoseconds on a CPU; `stat` would only count in hundredths of a second. */
-const cpuUs = (pid: number): number => Number(readProc(`${pid}/schedstat`).split(' ')[0]) / 1000 || 0
+/**
+ * Of all threads: Memcached works in several. The first figure of `schedstat` is nanoseconds on a CPU; `stat` would only count
+ * in hundredths of a second.
+ */
+const cpuUs = (pid: number): number =>
+  listThreads(pid).reduce((sum, thread) => sum + (Number(readProc(`${thread}/schedstat`).split(' ')[0]) / 1000 || 0), 0)
+
+const listThreads = (pid: number): string[] => {
+  try {
+    return readdirSync(`/proc/${pid}/task`).map((thread) => `${pid}/task/${thread}`)
+  } catch {
+    return []
+  }
+}
 
 /** `cutime` and `cstime`, in hundredths of a second: what children that have ended took with them. */
 const endedChildrenUs = (pid: number): number => {

@@ -11,7 +11,10 @@ export interface SuiteResult {
 
 /** The lines of a table that people read in a terminal. */
 export function formatTable(title: string, measurements: Readonly<Record<string, Measurement>>): string {
-  const header = ['contestant', 'ratio', 'ops/s', 'p50 ms', 'p99 ms', 'node µs', 'server µs']
+  const counts = (['loads', 'stale', 'outdated'] as const).filter((count) =>
+    Object.values(measurements).some((m) => m[count] !== undefined),
+  )
+  const header = ['contestant', 'ratio', 'ops/s', 'p50 ms', 'p99 ms', 'node µs', 'server µs', ...counts]
   const rows = Object.entries(measurements).map(([name, m]) => [
     name,
     m.ratio.toFixed(2),
@@ -20,6 +23,7 @@ export function formatTable(title: string, measurements: Readonly<Record<string,
     String(m.p99Ms),
     String(m.nodeCpuUs),
     String(m.serverCpuUs),
+    ...counts.map((count) => String(m[count] ?? '–')),
   ])
   const widths = header.map((cell, column) => Math.max(cell.length, ...rows.map((row) => row[column]!.length)))
   const line = (cells: readonly string[]): string =>

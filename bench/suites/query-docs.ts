@@ -1,11 +1,5 @@
 import { formatCpu, formatRatios, replaceBlock, type SuiteResult } from '../harness/report.ts'
-
-interface Target {
-  readonly text: string
-  readonly least?: number
-  readonly most?: number
-  readonly value: (result: SuiteResult) => number | undefined
-}
+import { checkTargets, formatTargets, type Target } from '../harness/targets.ts'
 
 const ratio =
   (workload: string, contestant: string) =>
@@ -37,19 +31,13 @@ const targets: readonly Target[] = [
 /** Writes the tables of the last whole run into `docs/benchmarks.md`. */
 export function writeQueryDocs(result: SuiteResult, contestants: readonly string[]): void {
   const { machine } = result
-  const goals = targets.map(({ text, least, most, value }) => {
-    const measured = value(result)
-    const goal = least === undefined ? `≤ ${most}` : `≥ ${least}`
-    const met = measured !== undefined && (least === undefined ? measured <= most! : measured >= least)
-    return `| ${text} | ${goal} | ${measured?.toFixed(2) ?? '–'} | ${met ? 'yes' : 'no'} |`
-  })
   const text = [
     `Measured on ${machine.cores} cores (${machine.cpu}) with ${machine.memoryGb} GB, Node ${machine.node}, PostgreSQL ${machine.postgres}.`,
     'Throughput as a multiple of hand-written `pg`; larger is better.',
     formatRatios(result, contestants),
     'CPU microseconds per operation at concurrency 32, Node + PostgreSQL; smaller is better.',
     formatCpu(result, contestants),
-    ['| goal | wanted | measured | met |', '| --- | ---: | ---: | --- |', ...goals].join('\n'),
+    formatTargets(checkTargets(result, targets)),
   ].join('\n\n')
   replaceBlock(new URL('../../docs/benchmarks.md', import.meta.url), 'bench query', text)
 }

@@ -38,7 +38,7 @@ export async function runQuerySuite(options: QueryOptions): Promise<void> {
   const names = contestantNames.filter((name) => name === reference || (options.contestants?.includes(name) ?? true))
   await using server = await openServer()
   await using blog = await seedBlog(server.url)
-  const machine = describeMachine(blog.serverVersion)
+  const machine = describeMachine({ postgres: blog.serverVersion })
   console.log(`${machine.cores} × ${machine.cpu}, Node ${machine.node}, PostgreSQL ${machine.postgres}`)
   await using workers = new AsyncDisposableStack()
   const load = workers.use(
@@ -59,10 +59,9 @@ export async function runQuerySuite(options: QueryOptions): Promise<void> {
   for (const workload of chosen) {
     const entered = entrants.filter(({ name }) => workload.product === 'json' || name !== 'plimsoll-json')
     measured[workload.name] = await measureRounds(
-      entered.map((entrant) => toRunner(entrant, workload, load)),
+      entered.map((entrant) => toRunner(entrant, workload, { load, serverPid: server.pid })),
       {
         reference,
-        serverPid: server.pid,
         roundMs: options.quick ? 100 : 250,
         budgetMs: options.quick ? 2500 : 20_000,
       },
@@ -88,11 +87,16 @@ const profileArgs = (name: string, options: QueryOptions): string[] =>
       ]
     : []
 
-function toRunner({ name, worker, port }: Entrant, workload: Workload, load: Worker<LoadRequest>): Runner {
+function toRunner(
+  { name, worker, port }: Entrant,
+  workload: Workload,
+  { load, serverPid }: { readonly load: Worker<LoadRequest>; readonly serverPid: number | undefined },
+): Runner {
   const { operation, product, concurrency } = workload
   const path = `/${operation}/{id}`
   return {
     name,
+    serverPid,
     run: async (durationMs) =>
       workload.over === 'http'
         ? runOverHttp(worker, load, { port, path, connections: concurrency, durationMs })

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { createApp, type App } from 'plimsoll'
+import { takeComments } from './comment-route.ts'
 import { relations } from './schema.ts'
 import { seedWhenEmpty } from './seed/seed.ts'
 import { serveWebPage } from './web-page.ts'
@@ -27,6 +28,7 @@ export async function createStudio(options: StudioOptions = {}): Promise<App<typ
   try {
     await seedWhenEmpty(app.db, options.report ?? (() => {}))
     addResources(app)
+    takeComments(app)
     await serveWebPage(app.fastify, join(import.meta.dirname, 'web'))
     return app
   } catch (error) {
@@ -34,6 +36,9 @@ export async function createStudio(options: StudioOptions = {}): Promise<App<typ
     throw error
   }
 }
+
+/** Answers are kept for ten minutes, or until a row they were made of is written: nobody waits to see a new comment. */
+const cache = { ttl: '10m', shared: false } as const
 
 function addResources({ db, resource }: App<typeof relations>): void {
   resource('/api/videos', db.videos.filter({ status: 'published' }).orderBy('-publishedAt'), {
@@ -53,6 +58,7 @@ function addResources({ db, resource }: App<typeof relations>): void {
     ],
     filters: ['title', 'publishedAt', 'views', 'channel.id', 'channel.slug', 'tags.slug'],
     orders: ['publishedAt', 'views', 'title'],
+    cache,
   })
   resource('/api/articles', db.articles.filter({ status: 'published' }).orderBy('-publishedAt'), {
     fields: [
@@ -72,21 +78,25 @@ function addResources({ db, resource }: App<typeof relations>): void {
     ],
     filters: ['title', 'publishedAt', 'author.id', 'channel.id', 'channel.slug', 'tags.slug'],
     orders: ['publishedAt', 'title'],
+    cache,
   })
   resource('/api/channels', db.channels.orderBy('-subscribers'), {
     fields: ['id', 'slug', 'name', 'description', 'subscribers', 'createdAt', 'owner.id', 'owner.name'],
     filters: ['slug', 'name', 'owner.id'],
     orders: ['subscribers', 'name'],
+    cache,
   })
   resource('/api/users', db.users.orderBy('-joinedAt'), {
     fields: ['id', 'handle', 'name', 'bio', 'country', 'joinedAt'],
     filters: ['handle', 'country', 'joinedAt'],
     orders: ['joinedAt', 'name'],
+    cache,
   })
   resource('/api/tags', db.tags.orderBy('label'), {
     fields: ['id', 'slug', 'label'],
     filters: ['slug'],
     orders: ['label'],
+    cache,
   })
   resource(
     '/api/videos/:videoId/comments',
@@ -104,6 +114,7 @@ function addResources({ db, resource }: App<typeof relations>): void {
       ],
       filters: ['createdAt', 'author.id'],
       orders: ['createdAt'],
+      cache,
     },
   )
 }

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest, FastifyServerOptions } from 'fastify'
 import { parseDuration, type Duration } from '../core/duration.ts'
 import { PlimsollError } from '../core/errors.ts'
+import type { Cache } from '../cache/index.ts'
 import { createDb } from '../db/create-db.ts'
 import type { Models } from '../db/types/model.ts'
 import type { Db } from '../db/types.ts'
@@ -11,23 +12,31 @@ import { buildModelGraph } from '../schema/index.ts'
 import { appSecret } from './app-secret.ts'
 import { closeGracefully } from './close-gracefully.ts'
 import { closeOnSignals } from './close-on-signals.ts'
-import { embeddedDatabase, optionOrEnvironment, readPort } from './environment.ts'
+import { embeddedDatabase, optionOrEnvironment, readPort, replicaUrls } from './environment.ts'
 import { migrateDatabase } from './migrate.ts'
+import { openCaching, type AppCacheOptions, type Caching } from './open-caching.ts'
+import { openObservability, type ObservabilityOptions } from './observability.ts'
 import { answerWithProblems, openFastify } from './open-fastify.ts'
+import { memoryCache } from './open-store.ts'
 
 /** The options of {@link createApp}. */
-export interface AppOptions<S extends Models> extends Pick<PlimsollOptions, 'info' | 'openapi' | 'docs' | 'onError'> {
+export interface AppOptions<S extends Models>
+  extends Pick<PlimsollOptions, 'info' | 'openapi' | 'docs' | 'onError'>, ObservabilityOptions {
   /** What Drizzle's `defineRelations` returns. */
   readonly relations: S
   /** `postgres://…`, `pglite:PATH` or `pglite:memory`. Default: DATABASE_URL, or PGlite in `.plimsoll/db`. */
   readonly databaseUrl?: string | undefined
+  /** `memory:`, `redis://…`, `rediss://…` or `memcached://h1:11211,h2:11211`. Default: CACHE_URL, or the memory of this process. */
+  readonly cacheUrl?: string | undefined
+  /** Times and sizes of the cache. */
+  readonly cache?: AppCacheOptions | undefined
   /** Signs cursors; at least 16 characters. Default: PLIMSOLL_SECRET, or a random one kept in `.plimsoll/secret`. */
   readonly secret?: string | undefined
   /** Fastify's own option. Default false: nothing is logged, but errors that nobody foresaw go to stderr. */
   readonly logger?: FastifyServerOptions['logger'] | undefined
   /** Options for the Fastify that is made, or one that is there already, whose handlers of errors are left alone. */
   readonly fastify?: FastifyServerOptions | FastifyInstance | undefined
-  /** Pools and time-outs of the database. */
+  /** Pools and time-outs of the database, and its read replicas, by default those in DATABASE_REPLICA_URLS. */
   readonly postgres?: Omit<PostgresOptions, 'url'> | undefined
   /** A folder of drizzle-kit's migrations, run before the app is handed out. Default: none. */
   readonly migrate?: { readonly folder: string } | undefined
@@ -46,6 +55,8 @@ export interface ListenOptions {
 /** One service: its database, its routes, and the end of both. */
 export interface App<S extends Models = Models> extends AsyncDisposable {
   readonly db: Db<S>
+  /** Values under keys of your own; what querysets and resources keep is in it too. */
+  readonly cache: Cache
   /** The door to the database: plain statements, LISTEN and NOTIFY. */
   readonly postgres: Postgres
   readonly fastify: FastifyInstance
@@ -82,14 +93,28 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
   if (!isInstance(options.fastify)) readPort(undefined)
   const url = optionOrEnvironment(options.databaseUrl, 'DATABASE_URL') ?? embeddedDatabase
   const secret = await appSecret(options.secret, { shared: /^postgres(?:ql)?:/i.test(url) })
-  const postgres = await openPostgres({ onWaiting: (line) => console.error(line), ...options.postgres, url })
+  const observability = await openObservability(options)
+  const cacheUrl = optionOrEnvironment(options.cacheUrl, 'CACHE_URL') ?? memoryCache
+  let postgres: Postgres | undefined
+  let caching: Caching | undefined
   try {
-    const db = createDb<S>({ relations: options.relations, graph, postgres, secret })
+    postgres = await openPostgres({
+      onWaiting: (line) => console.error(line),
+      replicaUrls: replicaUrls(),
+      ...options.postgres,
+      url,
+    })
+    caching = await openCaching(postgres, { url: cacheUrl, graph, options: options.cache ?? {} })
+    const { queries, writes, cache } = caching
+    const db = createDb<S>({ relations: options.relations, graph, postgres, secret, cache: queries, writes })
     if (options.migrate) await migrateDatabase(db, options.migrate.folder)
-    const fastify = await openServer(db, options)
-    return assemble(fastify, { db, postgres, options, closeTimeoutMs })
+    const fastify = await openServer(db, cache, options)
+    observability.serve(fastify)
+    return assemble(fastify, { db, postgres, caching, options, closeTimeoutMs })
   } catch (error) {
-    await postgres.close()
+    observability.close()
+    await caching?.close()
+    await postgres?.close()
     throw error
   }
 }
@@ -98,17 +123,17 @@ function isInstance(fastify: AppOptions<Models>['fastify']): fastify is FastifyI
   return fastify !== undefined && 'register' in fastify
 }
 
-async function openServer<S extends Models>(db: Db<S>, options: AppOptions<S>): Promise<FastifyInstance> {
+async function openServer<S extends Models>(db: Db<S>, cache: Cache, options: AppOptions<S>): Promise<FastifyInstance> {
   const { fastify: given, info, openapi, docs } = options
   if (isInstance(given)) {
-    await given.register(plimsoll, { db, info, openapi, docs, onError: options.onError })
+    await given.register(plimsoll, { db, cache, info, openapi, docs, onError: options.onError })
     return given
   }
   const logger = options.logger ?? given?.logger ?? false
   const fastify = openFastify({ ...given, logger })
   const silent = logger === false && !given?.loggerInstance
   const onError = options.onError ?? (silent ? printError : undefined)
-  await fastify.register(plimsoll, { db, info, openapi, docs, onError })
+  await fastify.register(plimsoll, { db, cache, info, openapi, docs, onError })
   answerWithProblems(fastify, onError)
   return fastify
 }
@@ -124,14 +149,16 @@ function assemble<S extends Models>(
   {
     db,
     postgres,
+    caching,
     options,
     closeTimeoutMs,
-  }: { db: Db<S>; postgres: Postgres; options: AppOptions<S>; closeTimeoutMs: number },
+  }: { db: Db<S>; postgres: Postgres; caching: Caching; options: AppOptions<S>; closeTimeoutMs: number },
 ): App<S> {
   let forgetSignals = (): void => {}
   // However the server is closed, the database follows; not before, since requests that it still answers need it: hooks of
   // this kind run from the last one to the first.
   fastify.addHook('onClose', async () => {
+    await caching.close()
     await postgres.close({ timeout: closeTimeoutMs })
     forgetSignals()
   })
@@ -143,6 +170,7 @@ function assemble<S extends Models>(
   const resource = ((...given: Parameters<AddResource>) => fastify.resource(...given)) as AddResource
   return Object.freeze<App<S>>({
     db,
+    cache: caching.cache,
     postgres,
     fastify,
     resource,

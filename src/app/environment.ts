@@ -8,6 +8,12 @@ export function optionOrEnvironment(value: string | undefined, name: string): st
   return value ?? (process.env[name] || undefined)
 }
 
+/** The URLs of read replicas that DATABASE_REPLICA_URLS lists, separated by commas. */
+export function replicaUrls(): readonly string[] {
+  const list = optionOrEnvironment(undefined, 'DATABASE_REPLICA_URLS') ?? ''
+  return list.split(',').flatMap((url) => url.trim() || [])
+}
+
 /**
  * The port to listen on: the option, else PORT, else 3000. 0 takes any free one.
  *

@@ -1,4 +1,7 @@
 export { createApp, type App, type AppOptions, type ListenOptions } from './create-app.ts'
+export { memcachedStore } from '../cache/drivers/memcached/memcached-store.ts'
+export { memoryStore } from '../cache/drivers/memory/memory-store.ts'
+export { redisStore } from '../cache/drivers/redis/redis-store.ts'
 export { isPlimsollError, PlimsollError } from '../core/errors.ts'
 export { prefetch } from '../db/prefetch.ts'
 export type { Db, Tx } from '../db/types.ts'

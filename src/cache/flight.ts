@@ -4,6 +4,7 @@ export class Flight<T> {
   readonly result: Promise<T>
   readonly #controller = new AbortController()
   #waiting = 0
+  #abandoned = false
 
   constructor(generation: string, run: (signal: AbortSignal) => Promise<T>) {
     this.generation = generation
@@ -12,9 +13,9 @@ export class Flight<T> {
     this.result.catch(() => {})
   }
 
-  /** Aborts the load for everybody. */
-  abort(reason: unknown): void {
-    this.#controller.abort(reason)
+  /** True when everybody has left: it is being aborted, and nobody may join it. */
+  get abandoned(): boolean {
+    return this.#abandoned
   }
 
   /** Waits for the load, until `signal` says not to; the load is aborted when the last one has left. */
@@ -25,7 +26,9 @@ export class Flight<T> {
     const { promise, reject } = Promise.withResolvers<never>()
     const leave = (): void => {
       reject(signal.reason)
-      if (--this.#waiting === 0) this.abort(signal.reason)
+      if (--this.#waiting > 0) return
+      this.#abandoned = true
+      this.#controller.abort(signal.reason)
     }
     signal.addEventListener('abort', leave, { once: true })
     try {

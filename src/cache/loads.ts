@@ -58,7 +58,7 @@ export class Loads {
     const { key, plan, counts, source } = ask
     const generation = generationOf(ask.versions, plan.form)
     const known = this.#flights.get(key)
-    if (known !== undefined && known.generation === generation) {
+    if (known !== undefined && known.generation === generation && !known.abandoned) {
       source.skip()
       return this.#waitFor(known.join(signal), ask)
     }
@@ -113,10 +113,6 @@ export class Loads {
   /** Resolves when no load is under way. */
   async settled(): Promise<void> {
     await Promise.allSettled([...this.#flights.values()].map((flight) => flight.result))
-  }
-
-  abort(reason: unknown): void {
-    for (const flight of this.#flights.values()) flight.abort(reason)
   }
 
   async #waitFor(result: Promise<LocalEntry>, { key, plan, counts }: LoadAsk): Promise<LocalEntry> {
@@ -190,7 +186,7 @@ export class Loads {
     } catch (error) {
       // A refresh that failed keeps the lease for a while, so that not every read tries again.
       if (task.once) await store.renew(key, token, failedRefreshMs).catch(ignore)
-      else await store.release(key, token, messageOf(error)).catch(ignore)
+      else await store.release(key, token, task.aborted.aborted ? undefined : messageOf(error)).catch(ignore)
       throw error
     } finally {
       clearInterval(renewal)

@@ -3,7 +3,7 @@ import { events } from '../core/events.ts'
 import { valueOf, type OpenEntry } from './entry.ts'
 import type { Counts, Statistics } from './statistics.ts'
 import type { Snapshot, TagCells } from './tag-cells.ts'
-import { isShareable } from './value-codec.ts'
+import { isShareable, keepsBytes } from './value-codec.ts'
 
 /** A value that this process holds. Times are of `performance.now()`, which no change of the clock moves. */
 export interface LocalEntry {
@@ -80,9 +80,18 @@ export class LocalTier {
   }
 }
 
+/** The bytes of an entry without what lies around them: a small one can be part of a large chunk from a socket. */
+function alone(entry: OpenEntry): OpenEntry {
+  const { payload } = entry
+  if (payload.buffer.byteLength <= payload.length * 2) return entry
+  const own = Buffer.allocUnsafeSlow(payload.length)
+  payload.copy(own)
+  return { ...entry, payload: own }
+}
+
 /** Makes an entry of the local tier; `remainingMs` is what is left of its ttl and stale time together. */
 export function localEntry(
-  entry: OpenEntry,
+  opened: OpenEntry,
   about: {
     readonly tags: readonly string[]
     readonly form: string
@@ -93,6 +102,7 @@ export function localEntry(
   },
 ): LocalEntry {
   const { remainingMs, ...rest } = about
+  const entry = keepsBytes(opened.kind) ? alone(opened) : opened
   const shareable = isShareable(entry.kind)
   const usableUntil = performance.now() + remainingMs
   return {

@@ -117,7 +117,7 @@ class TieredCache implements OpenCache {
     try {
       return this.#get(key, options, () => singleSource(loader)) as Promise<T>
     } catch (error) {
-      return Promise.reject(error as Error)
+      return Promise.reject(error)
     }
   }
 
@@ -170,8 +170,8 @@ class TieredCache implements OpenCache {
       const entry = { ...stamp, ...encoded, ttlMs, staleMs }
       this.#local?.put(key, localEntry(entry, { ...about, remainingMs: ttlMs + staleMs }))
     } catch (error) {
-      this.#forget([key])
-      // Nobody can be told of the new value now, nor served the old one: the store is as good as empty.
+      // Whatever keeps the new value out, the old one is not to be served any longer.
+      await this.delete(key)
       if (!isPlimsollError(error, 'PLIMSOLL_CACHE_UNREACHABLE')) throw error
     }
   }

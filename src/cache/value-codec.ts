@@ -53,6 +53,11 @@ export function isShareable(kind: ValueKind): boolean {
   return kind !== valueKinds.structured
 }
 
+/** True when a value of this kind holds on to the bytes it was made from. */
+export function keepsBytes(kind: ValueKind): boolean {
+  return kind === valueKinds.bytes || kind === valueKinds.structured
+}
+
 function freezeJson(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
   for (const inner of Object.values(value)) freezeJson(inner)
@@ -126,10 +131,7 @@ function isCloneable(value: object): boolean {
     value instanceof RegExp ||
     value instanceof ArrayBuffer ||
     ArrayBuffer.isView(value) ||
-    value instanceof Error ||
-    value instanceof Boolean ||
-    value instanceof Number ||
-    value instanceof String
+    value instanceof Error
   )
 }
 

@@ -45,6 +45,11 @@ export const errorCodes = {
     title: 'No database connection became free in time',
     fix: 'Shorten what holds the connections, or raise the limit that the message names.',
   },
+  PLIMSOLL_OUTBOX_UNAVAILABLE: {
+    status: 500,
+    title: 'The table of the outbox cannot be used',
+    fix: 'Run `plimsoll migrate` as a role that may create it, or grant what the message names.',
+  },
   PLIMSOLL_STATEMENT_TIMEOUT: {
     status: 504,
     title: 'A statement took longer than its time-out',

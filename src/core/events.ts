@@ -80,6 +80,15 @@ export type PlimsollEvent =
       readonly late: boolean
       readonly error?: string
     }
+  /** A read that a replica could have answered goes to the primary. `unfit`: the server is no standby of this database. `busy`: slow
+   * statements hold up all of its connections. */
+  | {
+      readonly type: 'replica.passed'
+      /** The URL of the replica, without its password. */
+      readonly replica: string
+      readonly reason: 'behind' | 'busy' | 'failed' | 'unfit'
+      readonly error?: string
+    }
   /** An HTTP request was answered. */
   | {
       readonly type: 'request'

@@ -1,5 +1,6 @@
 import type { Duration } from '../core/duration.ts'
-import type { Executor } from '../postgres/index.ts'
+import type { Transaction } from '../postgres/index.ts'
+import type { TransactionalExecutor } from './context.ts'
 
 /** How long an answer of a queryset may be kept; see `cached`. */
 export interface CachedOptions {
@@ -13,13 +14,19 @@ export interface CachedOptions {
 export interface QueryCache {
   /**
    * The bytes under `key`, loaded by `load` when they are not there. `tags` name everything that they depend on. Inside a
-   * transaction it always loads, and keeps nothing.
+   * transaction it always loads, and keeps nothing. `load` runs for all who wait for it: `signal` ends the waiting of one
+   * reader alone, the signal that `load` is handed (if it is handed one) the load itself.
    */
   get(
     key: string,
-    load: () => Promise<Buffer>,
+    load: (signal?: AbortSignal) => Promise<Buffer>,
     options: CachedOptions & { readonly tags: readonly string[]; readonly signal?: AbortSignal | undefined },
   ): Promise<Buffer>
+  /**
+   * True when `get` would only load, and keep nothing: inside a transaction. Reads then run as if they were not cached, without
+   * recording what they read. Default: never.
+   */
+  bypassed?(): boolean
 }
 
 /** What a write has done: its result, and the tags of what it changed. */
@@ -34,6 +41,15 @@ export interface WriteTracker {
    * Runs `work`, a write on the executor it is handed, and sees to it that its tags are bumped once it is committed and before
    * its caller learns of that. Inside a transaction of the caller they are bumped after that has committed.
    * `worst` are the tags when it is not known what `work` came to: its outcome was lost with the connection.
+   *
+   * `within` is the transaction that a write names (`tx.posts.create(…)`): `work` is handed that one, also when it is called from
+   * outside the scope of the transaction, and its tags are bumped after the outermost one has committed. Without it `work` is
+   * handed what joins the transaction that the caller runs in, if there is one. The statements of `work` are `tracked`. Work that
+   * takes several statements opens a transaction (or savepoint) of its own on what it is handed.
    */
-  write<T>(work: (executor: Executor) => Promise<Written<T>>, worst: readonly string[]): Promise<T>
+  write<T>(
+    work: (executor: TransactionalExecutor) => Promise<Written<T>>,
+    worst: readonly string[],
+    within?: Transaction,
+  ): Promise<T>
 }

@@ -3,6 +3,7 @@ import type { Postgres, Transaction, TransactionOptions } from '../postgres/inde
 import { buildModelGraph } from '../schema/index.ts'
 import type { ModelGraph } from '../schema/model.ts'
 import type { DbContext } from './context.ts'
+import type { QueryCache, WriteTracker } from './contract.ts'
 import { DynamicModelSet } from './model-set.ts'
 import { minSecretLength } from './page/cursor.ts'
 import { ShapeTree } from './shape.ts'
@@ -21,6 +22,10 @@ export interface DbOptions<S extends Models> {
   readonly secret: string
   /** How many shapes of querysets, and plans of them, are kept. Default 10,000; beyond it all are planned anew. */
   readonly maxShapes?: number
+  /** Where the answers of `cached` querysets are kept. Default: nowhere, and `cached` is refused. */
+  readonly cache?: QueryCache | undefined
+  /** Who is told of the tags of everything that querysets write. Default: nobody. */
+  readonly writes?: WriteTracker | undefined
 }
 
 /**
@@ -46,7 +51,9 @@ export function createDb<S extends Models>({
     )
   }
   const graph = options.graph ?? buildModelGraph(relations)
-  const context: DbContext = { graph, tree: new ShapeTree(graph, maxShapes), executor: postgres, secret }
+  const { cache, writes } = options
+  const tree = new ShapeTree(graph, maxShapes)
+  const context: DbContext = { graph, tree, executor: postgres, door: postgres, secret, cache, writes }
   const db = {
     drizzle: openDrizzle(postgres.client, { relations, run: (work, choices) => postgres.transaction(work, choices) }),
     transaction: <T>(work: (tx: Tx<S>) => Promise<T>, choices?: TransactionOptions): Promise<T> =>
@@ -69,7 +76,10 @@ function openTx<S extends Models>(context: DbContext, relations: S, transaction:
     afterCommit: (hook: () => void | Promise<void>): void => transaction.afterCommit(hook),
   }
   return Object.freeze(
-    Object.defineProperties(modelSets({ ...context, executor: transaction }), Object.getOwnPropertyDescriptors(tx)),
+    Object.defineProperties(
+      modelSets({ ...context, executor: transaction, door: transaction, transaction }),
+      Object.getOwnPropertyDescriptors(tx),
+    ),
   ) as unknown as Tx<S>
 }
 

@@ -1,18 +1,25 @@
 import { PlimsollError, showValue } from '../core/errors.ts'
 import type { WireValue } from '../core/wire.ts'
+import type { ReplicaOptions } from '../postgres/index.ts'
 import type { Column, Model } from '../schema/model.ts'
 import { compileSelect, type CompiledSelect } from './compile/compile-select.ts'
+import { cachedRead } from './cached/cached-read.ts'
+import { checkCached } from './cached/cached-options.ts'
+import type { TagKind } from './cached/compile-tags.ts'
+import type { Plan } from './cached/plan-key.ts'
 import type { DbContext } from './context.ts'
+import type { CachedOptions } from './contract.ts'
 import { isEmptyCondition, parseFilter } from './filter/parse-filter.ts'
 import { orderKey, readOrder, resolveOrder, type OrderItem } from './order.ts'
-import { loadKeysetPage, type LoadedPage } from './page/keyset-page.ts'
-import { loadNumberPage } from './page/number-page.ts'
+import { planKeysetPage, type LoadedPage, type PlannedPage } from './page/keyset-page.ts'
+import { planNumberPage } from './page/number-page.ts'
 import { pageJson, pageValues } from './page/page-rows.ts'
 import { resolveField, resolveRelations } from './paths.ts'
 import { addJoin, addPrefetch, RefinedPrefetch } from './prefetch.ts'
 import { LazyResult } from './result.ts'
 import { boundedExecutor } from './run/bounded-executor.ts'
-import { countRows, existRows } from './run/count.ts'
+import { replicaExecutor } from './run/replica-executor.ts'
+import { countRows, countStatement, existRows, existsStatement } from './run/count.ts'
 import { explainQuery } from './run/explain.ts'
 import { iterateRows } from './run/iterate.ts'
 import { readJson, readJsonRows, readRows, type ReadInput } from './run/read.ts'
@@ -83,7 +90,17 @@ export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
   }
 
   within(bounds: Bounds): DynamicQuerySet {
-    const context = { ...this.context, executor: boundedExecutor(this.context.executor, bounds) }
+    const context = { ...this.context, bounds, executor: boundedExecutor(this.context.executor, bounds) }
+    return new DynamicQuerySet(context, this.shape, this.bound)
+  }
+
+  replica(options: ReplicaOptions = {}): DynamicQuerySet {
+    const context = { ...this.context, executor: replicaExecutor(this.context.executor, options) }
+    return new DynamicQuerySet(context, this.shape, this.bound)
+  }
+
+  cached(options: CachedOptions = {}): DynamicQuerySet {
+    const context = { ...this.context, cached: checkCached(this.context, options) }
     return new DynamicQuerySet(context, this.shape, this.bound)
   }
 
@@ -133,11 +150,14 @@ export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
     onFulfilled?: ((rows: AnyRow[]) => A | PromiseLike<A>) | null,
     onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    return (readRows(this.#select(), this.#input()) as Promise<AnyRow[]>).then(onFulfilled, onRejected)
+    const query = this.#select()
+    const rows = this.#read(query, (input) => readRows(query, input)) as Promise<AnyRow[]>
+    return rows.then(onFulfilled, onRejected)
   }
 
   async json(): Promise<Buffer> {
-    return readJson(this.#select(), this.#input())
+    const query = this.#select()
+    return this.#read(query, (input) => readJson(query, input))
   }
 
   first(): LazyResult<AnyRow | null, Buffer | null> {
@@ -188,19 +208,21 @@ export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
   }
 
   async count(): Promise<number> {
-    return countRows(this.context, this.shape, this.#input())
+    const { context, shape } = this
+    return this.#read(countStatement(context, shape), (input) => countRows(context, shape, input), { tags: 'count' })
   }
 
   async exists(): Promise<boolean> {
-    return existRows(this.context, this.shape, this.#input())
+    const { context, shape } = this
+    return this.#read(existsStatement(context, shape), (input) => existRows(context, shape, input), { tags: 'count' })
   }
 
   page(options = {} as PageOptions): LazyResult<Page<unknown, string>, JsonPage<string>> {
-    return this.#page(() => loadKeysetPage(this.context, this.shape, { input: this.#input(), options }))
+    return this.#page(() => planKeysetPage(this.context, this.shape, { values: this.bound, options }))
   }
 
   pageNumber(options = {} as PageNumberOptions): LazyResult<Page<unknown, number>, JsonPage<number>> {
-    return this.#page(() => loadNumberPage(this.context, this.shape, { input: this.#input(), options }))
+    return this.#page(() => planNumberPage(this.context, this.shape, { values: this.bound, options }))
   }
 
   iterate({ chunkSize = 1000 }: { chunkSize?: number | undefined } = {}): AsyncGenerator<unknown, void, void> {
@@ -284,6 +306,12 @@ export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
         `prefetch('${item.path}', …) takes a function that returns the queryset it is given, refined.`,
       )
     }
+    if (refined.context.cached !== undefined) {
+      throw new PlimsollError(
+        'PLIMSOLL_QUERY_INVALID',
+        `The rows of prefetch('${item.path}', …) are kept with those they belong to: call cached() on the queryset around it.`,
+      )
+    }
     const key = `${pathKey},${refined.shape.id}${item.as === undefined ? '' : `,${item.as}`}`
     const leaf = { as: item.as, spec: refined.shape.spec, firstSlot }
     return this.#step(key, (spec) => addPrefetch(graph, spec, { path: item.path, leaf }), refined.bound)
@@ -316,11 +344,13 @@ export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
   }
 
   #input(): ReadInput {
-    return { executor: this.context.executor, values: this.bound }
+    const { executor } = this.context
+    return { executor: executor.forRead?.() ?? executor, values: this.bound }
   }
 
   async #jsonRows(): Promise<Buffer[]> {
-    return readJsonRows(this.#select(), this.#input())
+    const query = this.#select()
+    return this.#read(query, (input) => readJsonRows(query, input))
   }
 
   /** Flat rows of the given paths, or of all columns when there are none. */
@@ -343,18 +373,26 @@ export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
     })
   }
 
-  #page<M extends string | number>(load: () => Promise<LoadedPage<M>>): LazyResult<Page<unknown, M>, JsonPage<M>> {
-    const input = this.#input()
+  #page<M extends string | number>(plan: () => PlannedPage<M>): LazyResult<Page<unknown, M>, JsonPage<M>> {
+    const as = async <T>(finish: (page: LoadedPage<M>, input: ReadInput) => Promise<T>): Promise<T> => {
+      const { query, kind, more, load } = plan()
+      return this.#read(query, async (input) => finish(await load(input), input), { kind, more })
+    }
     return new LazyResult(
-      async () => {
-        const { rows, marks } = await load()
-        return pageValues(rows, input, marks)
-      },
-      async () => {
-        const { rows, marks } = await load()
-        return pageJson(rows, input, marks)
-      },
+      () => as(({ rows, marks }, input) => pageValues(rows, input, marks)),
+      () => as(({ rows, marks }, input) => pageJson(rows, input, marks)),
     )
+  }
+
+  /** Every read of rows goes through here: on the executor as it is, or by way of the cache. */
+  #read<T>(
+    plan: Plan,
+    read: (input: ReadInput) => Promise<T>,
+    { kind = 'rows', tags = 'rows', more }: { kind?: string; tags?: TagKind; more?: readonly WireValue[] } = {},
+  ): Promise<T> {
+    const { context, shape, bound: values } = this
+    if (context.cached === undefined) return read(this.#input())
+    return cachedRead(context, { shape, plan, kind, tags, values, more }, (executor) => read({ executor, values }))
   }
 }
 

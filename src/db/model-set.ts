@@ -1,7 +1,7 @@
 import { DynamicQuerySet, type AnyRow } from './dynamic-queryset.ts'
 import { insertRow, insertRows } from './write/insert-rows.ts'
 import type { OnConflictOption } from './write/on-conflict.ts'
-import { updateManyRows } from './write/update-rows.ts'
+import { updateManyRows } from './write/update-many.ts'
 
 /** All rows of a model, with the writes that do not start from rows. */
 export class DynamicModelSet extends DynamicQuerySet {

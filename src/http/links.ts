@@ -1,6 +1,6 @@
-import type { JsonPage } from '../db/types/result.ts'
 import type { PageRequest } from './page-parameters.ts'
 import type { QueryParameter } from './query-string.ts'
+import type { Marks } from './reading.ts'
 
 const moving: ReadonlySet<string> = new Set(['after', 'before', 'page'])
 
@@ -21,7 +21,7 @@ export interface PagePlace {
   readonly request: PageRequest
   /** False when the request has a cursor or a page number beyond the first. */
   readonly atStart: boolean
-  readonly page: JsonPage
+  readonly page: Marks
 }
 
 /**

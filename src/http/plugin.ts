@@ -1,5 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
+import type { Cache } from '../cache/types.ts'
+import { checkSurrogateKeys, type SurrogateKeys } from './caching/surrogate-key.ts'
 import type { ApiInfo } from './openapi/openapi-document.ts'
 import type { AddResource } from './resource-options.ts'
 import { mountResource, type MountedResource } from './resource.ts'
@@ -18,6 +20,14 @@ export interface PlimsollOptions {
    * end or without one: the other address leads to it.
    */
   readonly docs?: string | false | undefined
+  /** Where resources with the option `cache` keep their answers, such as `openCache({ store: memoryStore() })`. */
+  readonly cache?: Cache | undefined
+  /**
+   * Names what public answers were made of for a CDN, so that it can be told to drop them: in the header `Surrogate-Key` (Fastly,
+   * Varnish), `Cache-Tag` (Cloudflare, Google), or `'both'`; a purge names them by {@link surrogateKey}. Default false: without a
+   * CDN that takes them off, clients would see the names of tables.
+   */
+  readonly surrogateKeys?: SurrogateKeys | false | undefined
   /** Told of errors in resources that are the service's own; they are logged by Fastify too. */
   readonly onError?: ((error: unknown, request: FastifyRequest) => void) | undefined
 }
@@ -53,8 +63,11 @@ async function addPlimsoll(fastify: FastifyInstance, options: PlimsollOptions): 
   if (!fastify.hasDecorator('db')) fastify.decorate('db', options.db)
   fastify.decorate('plimsollResources', resources)
   fastify.decorate('plimsollPaths', paths)
+  const { cache, surrogateKeys = false } = options
+  checkSurrogateKeys(surrogateKeys)
+  const caching = cache && { cache, surrogateKeys }
   fastify.decorate('resource', function resource(this: FastifyInstance, path, queryset, choices) {
-    const mounted = mountResource(this, path, { queryset, options: choices, onError: options.onError })
+    const mounted = mountResource(this, path, { queryset, options: choices, onError: options.onError, caching })
     resources.push(mounted)
     paths.push(mounted.path, ...(mounted.detail ? [mounted.detail.path] : []))
   } satisfies AddResource)

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import type { Duration } from '../core/duration.ts'
 import type { Models } from '../db/types/model.ts'
 import type { AnyFieldPath, FieldPath } from '../db/types/paths.ts'
 import type { QuerySet } from '../db/types/queryset.ts'
@@ -10,6 +11,31 @@ export interface PageSize {
   readonly default?: number | undefined
   /** Larger ones are refused. Default 100. */
   readonly max?: number | undefined
+}
+
+/** How long the answers of a resource are kept, and by whom. Writes end what the service itself keeps at once. */
+export interface ResourceCache {
+  /** How long the service keeps an answer. Default 1 minute. */
+  readonly ttl?: Duration | undefined
+  /**
+   * How long after `ttl` the service may still serve it, while it is read anew; never after a write of what it was made of.
+   * Default 0.
+   */
+  readonly stale?: Duration | undefined
+  /** How long clients may use an answer without asking: until then they do not see writes. Default 0, so that they always ask. */
+  readonly browser?: Duration | undefined
+  /**
+   * How long CDNs and proxies may serve an answer without asking, unless they are told to drop it; false, so that they always
+   * ask. Default: `ttl`.
+   */
+  readonly shared?: Duration | false | undefined
+  /**
+   * Who may keep answers: `'public'` everybody, `'private'` only the client itself. Default `'auto'`: private when the resource
+   * has a `scope`, or the request has `Authorization` or `Cookie`. Not `'public'` with a `scope`.
+   */
+  readonly visibility?: 'auto' | 'public' | 'private' | undefined
+  /** Names of request headers that change the answer, by a hook of yours for example; caches then keep one for each. Default: none. */
+  readonly vary?: readonly string[] | undefined
 }
 
 /** What a resource shows and lets its clients choose, by names alone; see {@link ResourceOptions} for the typed form. */
@@ -35,6 +61,11 @@ export interface ResourceChoices {
   readonly detail?: boolean | { readonly by: string | readonly string[] } | undefined
   /** For each path parameter the path of the field it stands for: `{ videoId: 'video.id' }`. Default: the column of its name. */
   readonly parent?: Readonly<Record<string, string>> | undefined
+  /**
+   * Keeps answers as bytes until something they were made of is written; true for the defaults. The plugin needs a `cache`.
+   * Default false: every request reads the database.
+   */
+  readonly cache?: ResourceCache | boolean | undefined
   /** The name in the API description. Default: the last word of the path. */
   readonly name?: string | undefined
   /** Shown in the API description. */

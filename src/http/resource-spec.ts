@@ -3,6 +3,7 @@ import { graphOf, modelOf, selectFields, type AnyQuerySet } from '../db/dynamic.
 import { resolveField } from '../db/paths.ts'
 import type { Total } from '../db/types/result.ts'
 import type { Column, Model, ModelGraph } from '../schema/model.ts'
+import { readCachePolicy, type CachePolicy } from './caching/cache-policy.ts'
 import { fieldAt, type FieldAt } from './field-path.ts'
 import { isOrderable, operatorsOf, type FilterOperator } from './filter-operators.ts'
 import { readPathParameters, type PathParameter } from './path-parameters.ts'
@@ -37,6 +38,8 @@ export interface ResourceSpec {
   readonly pathParameters: readonly PathParameter[]
   /** The columns that the path of one row gives; undefined when there is no such path. */
   readonly detail: readonly Column[] | undefined
+  /** How answers are kept; undefined when they are not. */
+  readonly cache: CachePolicy | undefined
 }
 
 /**
@@ -44,7 +47,11 @@ export interface ResourceSpec {
  *
  * @throws PLIMSOLL_FIELD_UNKNOWN, PLIMSOLL_RELATION_UNKNOWN, PLIMSOLL_OPTION_INVALID
  */
-export function defineResource(path: string, queryset: AnyQuerySet, options: ResourceChoices): ResourceSpec {
+export function defineResource(
+  path: string,
+  queryset: AnyQuerySet,
+  options: ResourceChoices & { readonly scope?: unknown },
+): ResourceSpec {
   const graph = graphOf(queryset)
   const model = modelOf(queryset)
   checkQuerySet(path, queryset, model)
@@ -90,6 +97,7 @@ export function defineResource(path: string, queryset: AnyQuerySet, options: Res
     totals,
     pathParameters: readPathParameters(path, { graph, model, parent: options.parent }),
     detail: detailColumns(path, model, options.detail ?? true),
+    cache: readCachePolicy(path, options.cache, { scoped: options.scope !== undefined }),
   })
 }
 

@@ -15,6 +15,11 @@ export interface Statement {
    * when a slow statement holds it up. Default false: a SELECT may call a function that writes.
    */
   readonly readOnly?: boolean | undefined
+  /**
+   * True when whoever runs it reports what it writes; else it is shown to the watcher of writes (`watchWrites`), if there is
+   * one and it is not `readOnly`. Default false.
+   */
+  readonly tracked?: boolean | undefined
 }
 
 /**
@@ -94,25 +99,112 @@ export interface TransactionOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** How a transaction has ended. `unknown`: the connection was lost while it committed. */
+export type TransactionOutcome = 'commit' | 'rollback' | 'unknown'
+
 /** One open transaction, or one savepoint in it. */
 export interface Transaction extends Executor {
+  /** The outermost transaction around this savepoint; the transaction itself when it is that. */
+  readonly root: Transaction
   /**
    * Runs `work` in a savepoint of this transaction.
    *
    * @throws PLIMSOLL_QUERY_INVALID for an isolation level or mode, which a savepoint cannot have of its own.
    */
   transaction<T>(work: (transaction: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>
-  /** Runs `hook` once after the outermost transaction has committed; a rolled-back savepoint drops its hooks. */
+  /**
+   * Runs `hook` once when the work of the outermost transaction is done, right before its COMMIT. It may run statements on the
+   * transaction that it is handed, and is waited for; those that it returns leave in one write with the COMMIT. When it or a
+   * statement of its fails, the transaction is rolled back and rejects with that error. Kept by the outermost transaction, also
+   * when a savepoint that has asked for it is rolled back.
+   *
+   * @throws PLIMSOLL_TRANSACTION_CLOSED
+   */
+  beforeCommit(hook: CommitHook): void
+  /**
+   * Runs `hook` once after the outermost transaction has committed, outside of it and before its caller learns of that; a
+   * rolled-back savepoint drops its hooks. What it throws is a process warning.
+   *
+   * @throws PLIMSOLL_TRANSACTION_CLOSED
+   */
   afterCommit(hook: () => void | Promise<void>): void
+  /**
+   * Runs `hook` once after the end of the outermost transaction, whatever it is, before any `afterCommit` hook. Kept also when a
+   * savepoint that has asked for it is rolled back; a transaction that is run again (`retries`) ends once each time. What it
+   * throws is a process warning.
+   *
+   * @throws PLIMSOLL_TRANSACTION_CLOSED
+   */
+  afterEnd(hook: (outcome: TransactionOutcome) => void | Promise<void>): void
   /** The client for Drizzle: everything it runs is part of this transaction, and its own transactions are savepoints. */
   readonly client: NodePgClient
   /** The client for the one Drizzle transaction that this transaction is: its begin and its end are not sent. */
   readonly dedicatedClient: NodePgClient
 }
 
+/** See {@link Transaction.beforeCommit}. */
+export type CommitHook = (
+  transaction: Transaction,
+) => readonly BatchItem[] | undefined | Promise<readonly BatchItem[] | undefined>
+
+/**
+ * Who is told of writes that nobody else reports: Drizzle's, and those of plain statements that are neither `readOnly` nor
+ * `tracked`. A tag is the name of something that is written, such as a table.
+ */
+export interface WriteWatcher {
+  /** What a statement may write, by its text; nothing for one that only reads. Called often, and with the same texts. */
+  tagsOf(text: string): readonly string[]
+  /** A statement with these tags is about to run in `transaction`. */
+  note(transaction: Transaction, tags: readonly string[]): void
+  /**
+   * Runs a write outside transactions: `work` runs it, in a transaction when it is called inside of one. `alone`: it must not
+   * be given a transaction of its own.
+   */
+  write<T>(work: () => Promise<T>, write: { readonly tags: readonly string[]; readonly alone: boolean }): Promise<T>
+}
+
+export interface ListenOptions {
+  /** False does not keep the process alive for it. Default true. */
+  readonly keepAlive?: boolean | undefined
+}
+
 export interface Subscription extends AsyncDisposable {
   /** Stops listening. */
   close(): Promise<void>
+}
+
+/**
+ * A position in the primary's write-ahead log: 24 hexadecimal digits, of which the first 8 are the timeline. A later position is
+ * the greater text.
+ */
+export type WalPosition = string
+
+/** How far behind a replica may be. */
+export interface ReplicaOptions {
+  /** A replica that may be further behind the primary than this is passed over. Default: no limit. */
+  readonly maxLag?: Duration | undefined
+}
+
+/** The read replicas of a door. */
+export interface Replicas {
+  /**
+   * For one read, of any number of statements, that may see an older state: they go to the least-loaded replica that is up, and to
+   * the primary when there is none, inside a transaction, and when they are not `readOnly`. A read that fails on a replica is run
+   * on the primary instead, unless it was cancelled or ran out of time.
+   *
+   * @throws PLIMSOLL_OPTION_INVALID
+   */
+  behind(options?: ReplicaOptions): Executor
+  /** The same for one read that has to see everything committed before `position`. */
+  atLeast(position: WalPosition): Executor
+  /** Asks the primary: a position behind every commit that has been acknowledged, to whomever. One statement. */
+  position(): Promise<WalPosition>
+  /**
+   * A position behind the COMMIT of every transaction of this door that has ended. It came with their answers; the primary is
+   * asked only when there were none, or when an answer was lost. Statements outside transactions, and transactions that are begun by
+   * hand on a client of the pool, are not covered: use `position`.
+   */
+  committed(): Promise<WalPosition>
 }
 
 /** The one door to PostgreSQL: shared pipelined connections for reads, a connection of its own for each transaction. */
@@ -128,10 +220,22 @@ export interface Postgres extends Executor, AsyncDisposable {
    */
   transaction<T>(work: (transaction: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>
 
+  /** The transaction or savepoint that the caller runs in. */
+  current(): Transaction | undefined
+
+  /**
+   * Shows `watcher` the writes that nobody else reports; undefined ends it. There is one at a time. Drizzle transactions that
+   * are begun by hand on a client of the pool are seen too, from their `begin` to their `commit`.
+   */
+  watchWrites(watcher: WriteWatcher | undefined): void
+
   /** Calls `handler` for every NOTIFY on `channel`; listens again after a reconnect. */
-  listen(channel: string, handler: (payload: string) => void): Promise<Subscription>
+  listen(channel: string, handler: (payload: string) => void, options?: ListenOptions): Promise<Subscription>
   /** Sends a NOTIFY (`pg_notify`); inside a transaction it is delivered when that commits. */
   notify(channel: string, payload?: string): Promise<void>
+
+  /** The read replicas; undefined when none are configured. */
+  readonly replicas: Replicas | undefined
 
   /** The client for Drizzle (`drizzle({ client })`): a pool whose statements join the transaction they are run in. */
   readonly client: NodePgClient

@@ -1,6 +1,6 @@
 import { PlimsollError } from '../core/errors.ts'
 import { backoffMs } from '../core/backoff.ts'
-import type { Subscription } from './contract.ts'
+import type { ListenOptions, Subscription } from './contract.ts'
 import { runText, type RunTarget } from './session/execute.ts'
 import type { Session } from './session/session.ts'
 import type { SessionOpener } from './session/session-opener.ts'
@@ -23,6 +23,8 @@ interface ListeningTarget {
 export class Listener {
   readonly #channels = new Map<string, Set<Handler>>()
   readonly #target: ListeningTarget
+  // Subscriptions that the process stays alive for.
+  #keepers = 0
   // LISTEN and UNLISTEN go out one after another, in the order they were asked for.
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -32,6 +34,11 @@ export class Listener {
 
   get channels(): ReadonlyMap<string, unknown> {
     return this.#channels
+  }
+
+  /** True while somebody listens for whom the process must not end. */
+  get keepsAlive(): boolean {
+    return this.#keepers > 0
   }
 
   /** Hands a notification to the handlers of its channel. */
@@ -45,11 +52,12 @@ export class Listener {
     }
   }
 
-  async listen(channel: string, handler: Handler): Promise<Subscription> {
+  async listen(channel: string, handler: Handler, { keepAlive = true }: ListenOptions = {}): Promise<Subscription> {
     // A handler of its own for each call, so that the same function can subscribe twice.
     const own: Handler = (payload) => handler(payload)
-    await this.#inTurn(() => this.#join(channel, own))
-    const close = (): Promise<void> => this.#inTurn(() => this.#leave(channel, own))
+    const weight = keepAlive ? 1 : 0
+    await this.#inTurn(() => this.#join(channel, own, weight))
+    const close = (): Promise<void> => this.#inTurn(() => this.#leave(channel, own, weight))
     return { close, [Symbol.asyncDispose]: close }
   }
 
@@ -59,22 +67,26 @@ export class Listener {
 
   close(): void {
     this.#channels.clear()
+    this.#keepers = 0
     this.#target.close()
   }
 
-  async #join(channel: string, handler: Handler): Promise<void> {
+  async #join(channel: string, handler: Handler, weight: number): Promise<void> {
     const target = await this.#target.ready()
     await runText(target, `listen ${quoteName(channel)}`)
     const handlers = this.#channels.get(channel) ?? new Set()
     this.#channels.set(channel, handlers.add(handler))
-    this.#target.keep(true)
+    this.#keepers += weight
+    this.#target.keep(this.keepsAlive)
   }
 
-  async #leave(channel: string, handler: Handler): Promise<void> {
+  async #leave(channel: string, handler: Handler, weight: number): Promise<void> {
     const handlers = this.#channels.get(channel)
-    if (handlers === undefined || !handlers.delete(handler) || handlers.size > 0) return
+    if (handlers === undefined || !handlers.delete(handler)) return
+    this.#keepers -= weight
+    this.#target.keep(this.keepsAlive)
+    if (handlers.size > 0) return
     this.#channels.delete(channel)
-    this.#target.keep(this.#channels.size > 0)
     // Without a connection there is nothing to take back.
     const target = await this.#target.ready().catch(ignore)
     // Not waited for: inside a transaction of PGlite it would wait for that to end.
@@ -105,7 +117,7 @@ export function ownSession(opener: SessionOpener): (listener: Listener) => Liste
       current = session
       const target: RunTarget = { submit: (run) => session.send(run), cancel: (run) => session.cancel(run, 'signal') }
       for (const channel of listener.channels.keys()) await runText(target, `listen ${quoteName(channel)}`)
-      keep(listener.channels.size > 0)
+      keep(listener.keepsAlive)
       return target
     }
     const ready = (): Promise<RunTarget> => {
@@ -126,6 +138,7 @@ export function ownSession(opener: SessionOpener): (listener: Listener) => Liste
       if (closed || listener.channels.size === 0) return
       clearTimeout(timer)
       timer = setTimeout(() => void ready().catch(() => again(attempt + 1)), backoffMs(attempt, retry))
+      if (!listener.keepsAlive) timer.unref()
     }
     const keep = (wanted: boolean): void => {
       const stream = current?.client.connection.stream

@@ -11,6 +11,7 @@ import { parsePostgresOptions, type PostgresOptions, type PostgresSettings } fro
 import { openPglite } from './pglite/open-pglite.ts'
 import { SessionOpener } from './session/session-opener.ts'
 import { SharedSessions } from './pool/shared-sessions.ts'
+import { createReplicas, parseReplicaOptions } from './replicas/create-replicas.ts'
 
 const retry = { firstMs: 100, mostMs: 2000 }
 
@@ -21,7 +22,7 @@ const hopelessMessage = /does not support SSL|client password must be a (?:non-e
 
 /**
  * Opens the door to a database: `postgres://…`, `pglite:PATH` or `pglite:memory`. Waits up to `startupTimeout` (default
- * 30s) for a server that cannot be reached yet, and says so through `onWaiting`.
+ * 30s) for a server that cannot be reached yet, and says so through `onWaiting`; a read replica that cannot is used once it is there.
  *
  * @throws PLIMSOLL_OPTION_INVALID, PLIMSOLL_PEER_MISSING, PLIMSOLL_DATABASE_UNREACHABLE, PLIMSOLL_DATABASE_LOCKED (PGlite)
  * @example
@@ -30,7 +31,8 @@ const hopelessMessage = /does not support SSL|client password must be a (?:non-e
  */
 export async function openPostgres(options: PostgresOptions): Promise<Postgres> {
   const settings = parsePostgresOptions(options)
-  if (/^postgres(?:ql)?:\/\//.test(settings.url)) return openServer(settings)
+  const replicas = parseReplicaOptions(options)
+  if (/^postgres(?:ql)?:\/\//.test(settings.url)) return openServer(settings, replicas)
   if (settings.url.startsWith('pglite:')) return openEmbedded(settings)
   throw new PlimsollError(
     'PLIMSOLL_OPTION_INVALID',
@@ -39,18 +41,29 @@ export async function openPostgres(options: PostgresOptions): Promise<Postgres> 
   )
 }
 
-async function openServer(settings: PostgresSettings): Promise<Postgres> {
+async function openServer(settings: PostgresSettings, replicaSettings: readonly PostgresSettings[]): Promise<Postgres> {
   const clock = new Clock((now) => {
-    const busy = [shared.tick(now), exclusive.tick(now), listener.tick(now)]
+    const busy = [shared.tick(now), exclusive.tick(now), listener.tick(now), replicas?.tick(now)]
     return busy.includes(true)
   })
   const opener = new SessionOpener(settings, { wake: clock.wake })
   const shared = new SharedSessions(opener)
   const exclusive = new ExclusivePool(opener)
   const listener = new Listener(ownSession(opener))
+  const replicas = createReplicas(replicaSettings, { primary: shared, wake: clock.wake })
   await startWaiting(shared, settings)
   shared.fill()
-  return new PostgresDoor({ engine: 'postgres', oneSession: false, opener, shared, exclusive, listener, clock })
+  await replicas?.start()
+  return new PostgresDoor({
+    engine: 'postgres',
+    oneSession: false,
+    opener,
+    shared,
+    exclusive,
+    listener,
+    clock,
+    replicas,
+  })
 }
 
 async function openEmbedded(settings: PostgresSettings): Promise<Postgres> {

@@ -6,6 +6,8 @@ import { redactUrl } from '../core/redact.ts'
 export interface PostgresOptions {
   /** `postgres://…`, `pglite:PATH` or `pglite:memory`. `?pgbouncer=true` says that a transaction pooler is in between. */
   readonly url: string
+  /** `postgres://…` of read replicas of the same database. They take these options too, and their own in the query of each URL. */
+  readonly replicaUrls?: readonly string[] | undefined
   /** Pipelined connections for statements outside transactions. Default 3. */
   readonly sharedConnections?: number | undefined
   /** The most shared connections: more than `sharedConnections` are opened only while slow statements hold those. Default three times as many. */

@@ -7,25 +7,29 @@ import type {
   BatchItem,
   CommandResult,
   ExecuteOptions,
+  ListenOptions,
   Postgres,
+  Replicas,
   RowSink,
   Statement,
   Subscription,
   Transaction,
   TransactionOptions,
+  WriteWatcher,
 } from './contract.ts'
-import { fetchAll } from './session/cursor.ts'
+import { fetchAll, readAlone } from './session/cursor.ts'
 import { DrizzlePool } from './drizzle/drizzle-pool.ts'
 import type { ExclusiveSessions } from './pool/exclusive-sessions.ts'
-import { batchOn, executeOn, runText } from './session/execute.ts'
+import { batchOn, executeOn } from './session/execute.ts'
 import type { Listener } from './listener.ts'
 import { runTransaction } from './transaction/run-transaction.ts'
 import type { SessionOpener } from './session/session-opener.ts'
 import type { SharedSessions } from './pool/shared-sessions.ts'
+import type { ReplicaSet } from './replicas/replica-set.ts'
 import { createStatement } from './statement.ts'
 import { TransactionScope } from './transaction/transaction-scope.ts'
 
-const notifyStatement = createStatement('select pg_notify($1, $2)')
+const notifyStatement = createStatement('select pg_notify($1, $2)', { tracked: true })
 
 interface DoorParts {
   readonly engine: 'postgres' | 'pglite'
@@ -37,12 +41,14 @@ interface DoorParts {
   /** True when transactions and everything else share one session. */
   readonly oneSession: boolean
   readonly closeEngine?: (() => Promise<void>) | undefined
+  readonly replicas?: ReplicaSet | undefined
 }
 
 /** {@link Postgres} on both engines: decides whether a call joins a transaction or goes to the shared sessions. */
 export class PostgresDoor implements Postgres {
   readonly engine: 'postgres' | 'pglite'
   readonly client: NodePgClient
+  readonly replicas: Replicas | undefined
   readonly #parts: DoorParts
   readonly #shared: SharedSessions
   readonly #scope = new TransactionScope()
@@ -53,6 +59,8 @@ export class PostgresDoor implements Postgres {
     this.engine = parts.engine
     this.#parts = parts
     this.#shared = parts.shared
+    this.replicas = parts.replicas?.serve(this)
+    this.#scope.noteCommit = parts.replicas?.primary.noteCommit
     this.client = new DrizzlePool({ ...parts, scope: this.#scope }) as unknown as NodePgClient
   }
 
@@ -70,6 +78,14 @@ export class PostgresDoor implements Postgres {
     if (transaction !== undefined) return transaction.execute(statement, values, sink, options)
     if (options?.timeoutMs !== undefined) {
       return this.transaction((own) => own.execute(statement, values, sink, options))
+    }
+    const { writes } = this.#scope
+    const tags = writes.watcher === undefined ? undefined : writes.tagsOf(statement)
+    if (tags !== undefined) {
+      const run = (): Promise<CommandResult> =>
+        this.#scope.current()?.execute(statement, values, sink, options) ??
+        executeOn(this.#shared, statement, { values, sink, signal: options?.signal })
+      return writes.write(run, { text: statement.text, tags })
     }
     return executeOn(this.#shared, statement, { values, sink, signal: options?.signal })
   }
@@ -96,15 +112,9 @@ export class PostgresDoor implements Postgres {
     // An only session must not be taken for as long as somebody iterates: the result is held instead.
     if (this.#parts.oneSession) return yield* fetchAll(this.#shared, statement, { ...read, hold: true })
     const session = await this.#parts.exclusive.acquire(options.signal)
-    const target = {
-      submit: session.send.bind(session),
-      cancel: (run: Parameters<typeof session.cancel>[0]) => session.cancel(run, 'signal'),
-    }
     try {
-      await runText(target, 'begin read only')
-      yield* fetchAll(target, statement, read)
+      yield* readAlone(session, statement, read)
     } finally {
-      if (!session.closed) await runText(target, 'rollback').catch(ignore)
       this.#parts.exclusive.release(session)
     }
   }
@@ -117,9 +127,17 @@ export class PostgresDoor implements Postgres {
     return outer.transaction(work, options)
   }
 
-  listen(channel: string, handler: (payload: string) => void): Promise<Subscription> {
+  current(): Transaction | undefined {
+    return this.#scope.current()
+  }
+
+  watchWrites(watcher: WriteWatcher | undefined): void {
+    this.#scope.writes.watcher = watcher
+  }
+
+  listen(channel: string, handler: (payload: string) => void, options?: ListenOptions): Promise<Subscription> {
     if (this.#parts.oneSession && this.#scope.current() !== undefined) return Promise.reject(listenInsideError())
-    return this.#parts.listener.listen(channel, handler)
+    return this.#parts.listener.listen(channel, handler, options)
   }
 
   async notify(channel: string, payload = ''): Promise<void> {
@@ -139,6 +157,7 @@ export class PostgresDoor implements Postgres {
     await this.#parts.exclusive.close()
     // Their hooks may still read.
     await Promise.allSettled(this.#running)
+    await this.#parts.replicas?.close()
     await this.#shared.close()
   }
 
@@ -156,6 +175,7 @@ export class PostgresDoor implements Postgres {
     await Promise.race([this.#finish(), limit.promise])
     clearTimeout(timer)
     exclusive.cut()
+    this.#parts.replicas?.cut()
     this.#shared.cut()
     clock.stop()
     await this.#parts.closeEngine?.()

@@ -69,6 +69,8 @@ function readTable(key: string, entry: unknown): TableFacts {
         foreignTable: foreign.schema === undefined ? foreign.name : `${foreign.schema}.${foreign.name}`,
         foreignTableObject: reference.foreignTable,
         foreignColumns: reference.foreignColumns.map((column) => column.name),
+        onDelete: foreignKey.onDelete ?? 'no action',
+        onUpdate: foreignKey.onUpdate ?? 'no action',
       }
     }),
     relations: Object.entries(relations).map(([name, relation]) => readRelation(key, name, relation as unknown)),
@@ -106,6 +108,7 @@ function readColumn(key: string, column: PgColumn): ColumnFacts {
     readOnly:
       (internals.generated !== undefined && internals.generated.type !== 'byDefault') ||
       internals.generatedIdentity?.type === 'always',
+    computed: internals.generated !== undefined,
     insertDefault: column.defaultFn ?? (column.default === undefined ? column.onUpdateFn : undefined),
     updateDefault: column.onUpdateFn,
     fromDriver: custom && !mapFromDriverValue.isNoop ? (value) => mapFromDriverValue.call(column, value) : undefined,

@@ -42,6 +42,7 @@ function buildModel(facts: TableFacts): Model {
   return Object.freeze<Model>({
     key: facts.key,
     name: facts.name,
+    schema: facts.schema,
     sql: quoteName(facts.schema, facts.name),
     table: facts.table,
     columns: lockMap(columns),
@@ -123,6 +124,7 @@ function buildColumn(table: TableFacts, facts: ColumnFacts): Column {
     codec: createCodec(facts),
     optionalOnInsert: !notNull || facts.hasDefault || facts.readOnly,
     readOnly: facts.readOnly,
+    computed: facts.computed,
     insertDefault: facts.insertDefault,
     updateDefault: facts.updateDefault,
   })
@@ -148,6 +150,8 @@ function buildForeignKey(facts: TableFacts['foreignKeys'][number], named: (name:
     columns: Object.freeze(facts.columns.map(named)),
     foreignTable: facts.foreignTable,
     foreignColumns: Object.freeze(facts.foreignColumns),
+    onDelete: facts.onDelete,
+    onUpdate: facts.onUpdate,
   })
 }
 

@@ -69,6 +69,8 @@ export interface Column {
   readonly optionalOnInsert: boolean
   /** True when it can never be written: generated always. */
   readonly readOnly: boolean
+  /** True when the database computes it from other columns of the row: a write of those changes it too. */
+  readonly computed: boolean
   /** Drizzle's `$defaultFn` (or `$onUpdateFn` when there is no other default): the value for an insert that has none. */
   readonly insertDefault: (() => unknown) | undefined
   /** Drizzle's `$onUpdateFn`: the value for an update that has none. */
@@ -92,7 +94,14 @@ export interface ForeignKey {
   readonly foreignTable: string
   /** The names in the database of the columns of the other table, which need not be a model. */
   readonly foreignColumns: readonly string[]
+  /** What becomes of these rows when the row they refer to is deleted. */
+  readonly onDelete: ReferentialAction
+  /** What becomes of them when the columns they refer to change. */
+  readonly onUpdate: ReferentialAction
 }
+
+/** What a foreign key does to its own rows. The first two refuse the change of the other row instead. */
+export type ReferentialAction = 'no action' | 'restrict' | 'cascade' | 'set null' | 'set default'
 
 export interface Relation {
   readonly name: string
@@ -125,6 +134,8 @@ export interface Model {
   readonly key: string
   /** The name in the database: `posts`. */
   readonly name: string
+  /** The name of its schema in the database; undefined leaves that to the search path. */
+  readonly schema: string | undefined
   /** The quoted name, with its schema when it has one: `"public"."posts"`. */
   readonly sql: string
   readonly table: PgTable

@@ -1,4 +1,5 @@
 import type { PgTable } from 'drizzle-orm/pg-core'
+import type { ReferentialAction } from './model.ts'
 
 /** What the adapter has read from one Drizzle column; nothing above it looks into Drizzle. */
 export interface ColumnFacts {
@@ -21,6 +22,8 @@ export interface ColumnFacts {
   readonly unique: boolean
   readonly hasDefault: boolean
   readonly readOnly: boolean
+  /** True when the database computes it from other columns. */
+  readonly computed: boolean
   readonly insertDefault: (() => unknown) | undefined
   readonly updateDefault: (() => unknown) | undefined
   /** A custom type's `fromDriver` and `toDriver`, already mapped over arrays by Drizzle. */
@@ -49,6 +52,8 @@ export interface ForeignKeyFacts {
   readonly foreignTable: string
   readonly foreignTableObject: PgTable
   readonly foreignColumns: readonly string[]
+  readonly onDelete: ReferentialAction
+  readonly onUpdate: ReferentialAction
 }
 
 /** A column that a relation names: the key of its model and its own key. */

@@ -188,7 +188,7 @@ export const cacheCases: readonly CacheCase[] = [
         date: new Date('2026-01-02T03:04:05.678Z'),
         bytes: Buffer.from([0, 255, 128]),
         list: [1, 'a', null, [undefined]],
-        nested: { a: { b: [{ c: 1 }] }, __proto__: null },
+        nested: { a: { b: [{ c: 1 }] } },
         map: new Map<unknown, unknown>([
           ['k', new Date(0)],
           [{ a: 1 }, new Set([1n])],
@@ -212,7 +212,9 @@ export const cacheCases: readonly CacheCase[] = [
     name: 'what cannot be kept is refused by name, and the cache goes on',
     async run(open) {
       const cache = await open()
-      class Account {}
+      class Account {
+        readonly owner = 'a'
+      }
       const refused = { code: 'PLIMSOLL_CACHE_VALUE_INVALID' }
       await expect(cache.get('f', () => ({ list: [() => 1] }))).rejects.toMatchObject({
         ...refused,
@@ -338,9 +340,9 @@ export const cacheCases: readonly CacheCase[] = [
       const options = { tags: (key: string) => [`row:${key}`] }
       const calls: string[][] = []
       const load = async (keys: readonly string[]): Promise<Map<string, number>> => {
-        calls.push([...keys])
+        const call = calls.push([...keys])
         await new Promise((resolve) => setTimeout(resolve, 5))
-        return new Map(keys.map((key) => [key, calls.length]))
+        return new Map(keys.map((key) => [key, call]))
       }
       const both = await Promise.all([
         cache.getMany(['a', 'b'], load, options),
@@ -446,14 +448,26 @@ export const cacheCases: readonly CacheCase[] = [
       const first = cache.get('k', load, { signal: one.signal })
       await started.promise
       const second = cache.get('k', load, { signal: two.signal })
+      await vi.waitFor(() => expect(cache.statistics().waits).toBe(1), waits)
       one.abort(new Error('gone'))
       await expect(first).rejects.toThrow('gone')
       expect(aborted).toBe(false)
       gate.resolve('there')
       expect(await second).toBe('there')
-      const third = cache.get('l', () => load({ signal: one.signal }), { signal: two.signal })
+      let alone: AbortSignal | undefined
+      const third = cache.get(
+        'l',
+        ({ signal }) => {
+          alone = signal
+          return new Promise(() => {})
+        },
+        { signal: two.signal },
+      )
+      await vi.waitFor(() => expect(alone).toBeDefined(), waits)
       two.abort(new Error('gone too'))
       await expect(third).rejects.toThrow('gone too')
+      expect(alone!.aborted).toBe(true)
+      expect(await cache.get('l', () => 'another load')).toBe('another load')
     },
   },
   {
@@ -461,8 +475,10 @@ export const cacheCases: readonly CacheCase[] = [
     async run(open) {
       const cache = await open({ localWindow: '1m' })
       expect(cache.peek('k')).toBeUndefined()
-      await cache.get('k', () => 'v', { tags: ['t'] })
-      expect(cache.peek('k')).toBe('v')
+      await vi.waitFor(async () => {
+        await cache.get('k', () => 'v', { tags: ['t'] })
+        expect(cache.peek('k')).toBe('v')
+      }, waits)
       await cache.invalidate('t')
       expect(cache.peek('k')).toBeUndefined()
     },

@@ -46,6 +46,22 @@ export const transactionCases: readonly DoorCase[] = [
     },
   },
   {
+    name: 'a lazy query that a callback returns is part of the transaction',
+    async run(engine) {
+      await using door = await openDoor(engine)
+      const db = drizzle({ client: door.client })
+      const table = await createTable(door, 'n int')
+      const insert = (n: number) => db.execute(sql.raw(`insert into ${table} values (${n})`))
+      await door.transaction(() => insert(1))
+      const failing = door.transaction(async (tx) => {
+        await tx.transaction(() => insert(2))
+        throw new Error('no')
+      })
+      await expect(failing).rejects.toThrow('no')
+      expect(await numbersIn(door, table)).toEqual([1])
+    },
+  },
+  {
     name: 'a transaction that its client leaves open is gone before anybody else comes',
     async run(engine) {
       await using door = await openDoor(engine, { maxTransactions: 1 })

@@ -5,10 +5,12 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { openPostgres } from '../../src/postgres/index.ts'
 import { createDatabase, type Database } from '../servers/database.ts'
 import { hasPgBouncer, startPgBouncer, type Pooler } from '../servers/pgbouncer.ts'
+import { hookCases } from './door-hooks.ts'
 import { statementCases } from './door-statements.ts'
 import { savepointCases } from './door-savepoints.ts'
 import { transactionCases } from './door-transactions.ts'
 import { limitCases } from './door-limits.ts'
+import { watchingCases } from './door-watching.ts'
 import { openDoor, valueOf, type DoorCase, type DoorEngine } from './door.ts'
 
 const cases = {
@@ -16,6 +18,8 @@ const cases = {
   transactions: transactionCases,
   savepoints: savepointCases,
   limits: limitCases,
+  hooks: hookCases,
+  watching: watchingCases,
 }
 
 /** Declares every case on one engine; what an engine lacks is skipped with its reason in the name. */

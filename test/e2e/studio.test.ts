@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
 import { createDatabase } from '../servers/database.ts'
 import { getList, walk } from './api-walk.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
@@ -39,6 +39,7 @@ describe.each(['pglite', 'postgres'])('the studio on %s', (engine) => {
       const database = await createDatabase()
       closing.unshift(database.drop)
       env['DATABASE_URL'] = database.url
+      env['CACHE_URL'] = `${inject('redisUrl')}?namespace=studio-${process.pid}`
     }
     studio = await startStudio({ cwd, env })
     closing.unshift(studio.stop)
@@ -187,6 +188,25 @@ describe.each(['pglite', 'postgres'])('the studio on %s', (engine) => {
       await page.getByText('All 240 comments.').waitFor()
       const ids = await idsOf(page, '.comment')
       expect(ids.map(Number)).toEqual(await walk(`${studio.url}/api/videos/${newestFilm}/comments?size=100`))
+    })
+
+    test('what a reader says is there at once for everybody, though the lists are cached', async () => {
+      const film = newestFilm - 1
+      const lists = [`${studio.url}/api/videos?size=5`, `${studio.url}/api/videos/${film}/comments?size=5`]
+      const [films, comments] = await Promise.all(lists.map((list) => getList(list)))
+      const counted = Number(films!.data.find(({ id }) => id === film)!['commentCount'])
+      const [writer, other] = [await openPage(`/?video=${film}`), await openPage(`/?video=${film}`)]
+      await writer.getByLabel('Say something').fill('What a film!')
+      await writer.getByLabel('Say something').press('Tab')
+      await writer.keyboard.press('Enter')
+      await writer.locator('.comment', { hasText: 'What a film!' }).waitFor()
+      await writer.getByRole('heading', { level: 3, name: `${counted + 1} comments` }).waitFor()
+      const [filmsNow, commentsNow] = await Promise.all(lists.map((list) => getList(list)))
+      expect(filmsNow!.data.find(({ id }) => id === film)).toMatchObject({ commentCount: counted + 1 })
+      expect(commentsNow!.data[0]).toMatchObject({ body: 'What a film!', author: { name: 'A reader' } })
+      expect(commentsNow!.data.slice(1)).toEqual(comments!.data.slice(0, 4))
+      await other.reload()
+      await other.locator('.comment', { hasText: 'What a film!' }).waitFor()
     })
 
     test('back, forward and reload keep the list and the place in it', async () => {

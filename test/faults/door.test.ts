@@ -139,12 +139,30 @@ describe.runIf(inject('postgresUrl'))('the door when its connections break', () 
   test('a commit whose answer is lost says that its outcome is unknown', async () => {
     const { door, wire } = await openOverWire()
     const table = await createTable(door, 'n int')
+    const ended: string[] = []
     const unsure = door.transaction(async (tx) => {
       await run(tx, `insert into ${table} values (1)`)
+      tx.beforeCommit(() => [{ statement: createStatement(`insert into ${table} values (2)`), values: [] }])
+      tx.afterCommit(() => void ended.push('committed'))
+      tx.afterEnd((outcome) => void ended.push(outcome))
       // The answer to the commit will be cut within its first message.
       wire.cutWithin(2)
     })
     await expect(unsure).rejects.toMatchObject({ ...unreachable, details: { outcome: 'unknown' } })
+    expect(ended).toEqual(['unknown'])
+  })
+
+  test('a commit that could not be sent has rolled back', async () => {
+    const { door, wire } = await openOverWire()
+    const ended: string[] = []
+    const cut = door.transaction(async (tx) => {
+      tx.afterEnd((outcome) => void ended.push(outcome))
+      await valueOf(tx, 'select 1')
+      wire.drop()
+      await valueOf(tx, 'select 1').catch(() => {})
+    })
+    await expect(cut).rejects.toMatchObject({ ...unreachable, details: { outcome: 'none' } })
+    expect(ended).toEqual(['rollback'])
   })
 
   test('no more statements are under way on a connection than its depth allows', async () => {

@@ -1,7 +1,8 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import pg from 'pg'
 import { reportMissing } from './debian.ts'
 import { freePort } from './free-port.ts'
@@ -14,14 +15,16 @@ export interface PostgresServer {
   readonly socketUrl: string
   /** Ends every session at once and throws unwritten state away, as a power cut would. */
   crash(): Promise<void>
-  /** Starts again after a crash, on the same port with the same data. */
-  restart(): Promise<void>
+  /** Starts again after a crash, on the same port with the same data; `settings` come on top of those it had. */
+  restart(settings?: readonly string[]): Promise<void>
   stop(): Promise<void>
 }
 
 export interface PostgresServerOptions {
   /** Settings beside the tests' own, as `name=value`. */
   readonly settings?: readonly string[]
+  /** The URL of a primary to be a standby of: the data is a copy of its. Default: new and empty. */
+  readonly standbyOf?: string
   /** Changes the data folder before the first start. As made, it trusts everybody on loopback. */
   readonly prepare?: (data: string, owner: Owner) => void
 }
@@ -40,7 +43,10 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
   const owner = ownerOf(folder)
   const data = join(folder, 'data')
   const initdb = ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8', '-N']
-  execFileSync(join(bin, 'initdb'), initdb, { ...owner, cwd: folder, stdio: 'ignore' })
+  const backup = ['-D', data, '-d', options.standbyOf ?? '', '-R', '-X', 'stream', '-c', 'fast', '-N']
+  const [maker, args] = options.standbyOf === undefined ? ['initdb', initdb] : ['pg_basebackup', backup]
+  // Not synchronously: the primary may be reached over a wire of this process.
+  await promisify(execFile)(join(bin, maker), args, { ...owner, cwd: folder })
   options.prepare?.(data, owner)
   const port = await freePort()
   const settings = [
@@ -50,10 +56,10 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
     'max_connections=200',
     ...(options.settings ?? []),
   ]
-  const args = ['-D', data, '-p', String(port), ...settings.flatMap((setting) => ['-c', setting])]
   const socketUrl = `postgres://postgres@localhost:${port}/postgres?host=${encodeURIComponent(folder)}`
-  const run = async (): Promise<ChildProcess> => {
-    const server = spawn(join(bin, 'postgres'), args, { ...owner, cwd: folder, stdio: 'ignore' })
+  const run = async (more: readonly string[] = []): Promise<ChildProcess> => {
+    const start = ['-D', data, '-p', String(port), ...[...settings, ...more].flatMap((setting) => ['-c', setting])]
+    const server = spawn(join(bin, 'postgres'), start, { ...owner, cwd: folder, stdio: 'ignore' })
     await answers(socketUrl, server)
     return server
   }
@@ -67,8 +73,8 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
     socketUrl,
     crash: () => end('SIGQUIT'),
-    restart: async () => {
-      server = await run()
+    restart: async (more) => {
+      server = await run(more)
     },
     stop: async () => {
       if (server.exitCode === null) await end('SIGINT')

@@ -21,6 +21,13 @@ expectType<boolean>()(await query.exists(), true)
 expectType<string>()(await query.explain({ analyze: true }), true)
 for await (const row of query.iterate({ chunkSize: 100 })) expectType<Short>()(row, true)
 
+// reads that may be behind
+expectType<Short[]>()(await query.replica().limit(3), true)
+expectType<Short | null>()(await query.replica({ maxLag: '5s' }).within({ timeout: '1s' }).first(), true)
+expectType<string[]>()(await db.posts.valuesList('title').replica(), true)
+// @ts-expect-error not a duration
+query.replica({ maxLag: 'soon' })
+
 // JSON: null only where the row would be null
 expectType<Buffer>()(await query.json(), true)
 expectType<Buffer | null>()(await query.first().json(), true)

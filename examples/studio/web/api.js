@@ -18,14 +18,27 @@ export class ApiError extends Error {
  *
  * @throws ApiError when the service cannot be reached, takes longer than 15 seconds, or answers with a problem.
  */
-export async function get(path, { query = {}, signal } = {}) {
+export function get(path, { query = {}, signal } = {}) {
   const parameters = new URLSearchParams(Object.entries(query).filter(([, value]) => value))
-  const address = parameters.size === 0 ? path : `${path}?${parameters}`
+  return ask(parameters.size === 0 ? path : `${path}?${parameters}`, { signal })
+}
+
+/**
+ * POSTs `content` as JSON to an address under /api.
+ *
+ * @throws ApiError as `get` does.
+ */
+export function post(path, content) {
+  const headers = { 'content-type': 'application/json' }
+  return ask(path, { method: 'POST', headers, body: JSON.stringify(content) })
+}
+
+async function ask(address, { signal, ...request }) {
   const limit = AbortSignal.timeout(timeoutMs)
   let response
   let body
   try {
-    response = await fetch(address, { signal: signal ? AbortSignal.any([signal, limit]) : limit })
+    response = await fetch(address, { ...request, signal: signal ? AbortSignal.any([signal, limit]) : limit })
     body = await response.json()
   } catch (error) {
     if (signal?.aborted) throw error

@@ -1,4 +1,5 @@
 import { get } from './api.js'
+import { createCommentForm } from './comment-form.js'
 import { cover } from './covers.js'
 import { element } from './element.js'
 import { createFeed } from './feed.js'
@@ -56,6 +57,18 @@ export function createPanel(dialog, { leave, announce }) {
   function showFilm(film) {
     const items = element('ol', { class: 'comments', 'aria-labelledby': 'comments-title' })
     const tail = element('div', { class: 'tail' })
+    const title = element('h3', { id: 'comments-title' }, counted(film.commentCount, 'comment'))
+    let comments = film.commentCount
+    const form = createCommentForm({
+      film,
+      announce,
+      posted() {
+        title.textContent = counted(++comments, 'comment')
+        feed?.close()
+        items.replaceChildren()
+        openFeed()
+      },
+    })
     const sheet = fill(
       element(
         'div',
@@ -73,26 +86,30 @@ export function createPanel(dialog, { leave, announce }) {
       element('h2', { id: 'panel-title', dir: 'auto' }, film.title),
       element('p', { class: 'description', dir: 'auto' }, film.description),
       tagLinks('videos', film.tags),
-      element('h3', { id: 'comments-title' }, counted(film.commentCount, 'comment')),
+      title,
+      form,
       items,
       tail,
     )
-    feed = createFeed({
-      items,
-      tail,
-      scroller: sheet,
-      announce,
-      unit: (count) => (count === 1 ? 'comment' : 'comments'),
-      empty: 'Nobody has said anything yet.',
-      lost: 'There are no comments at this address.',
-      render: commentItem,
-      load: (after, signal) =>
-        get(`/api/videos/${film.id}/comments`, {
-          query: { size: 20, fields: 'id,body,createdAt,author.name,replyTo.author.name', after },
-          signal,
-        }),
-    })
-    void feed.open()
+    const openFeed = () => {
+      feed = createFeed({
+        items,
+        tail,
+        scroller: sheet,
+        announce,
+        unit: (count) => (count === 1 ? 'comment' : 'comments'),
+        empty: 'Nobody has said anything yet.',
+        lost: 'There are no comments at this address.',
+        render: commentItem,
+        load: (after, signal) =>
+          get(`/api/videos/${film.id}/comments`, {
+            query: { size: 20, fields: 'id,body,createdAt,author.name,replyTo.author.name', after },
+            signal,
+          }),
+      })
+      void feed.open()
+    }
+    openFeed()
   }
 
   function showEssay(essay) {

@@ -94,18 +94,18 @@ export function relationWhere(
   { sourceAlias, targetAlias }: { sourceAlias: string; targetAlias: string },
 ): string | undefined {
   if (relation.where === undefined) return undefined
-  const model =
-    relation.whereOn === 'target' ? targetOf(scope.graph, relation) : scope.graph.models.get(relation.source)!
-  const { condition, values } = parsedWhere(scope.graph, model, relation)
+  const { condition, values } = parsedWhere(scope.graph, relation)
   const constants = { ...scope, placeholder: (slot: number) => scope.constant(values[slot]!) }
   return compileCondition(constants, condition, relation.whereOn === 'target' ? targetAlias : sourceAlias)
 }
 
 const parsedWheres = new WeakMap<Relation, ParsedFilter>()
 
-function parsedWhere(graph: ModelGraph, model: Model, relation: Relation): ParsedFilter {
+/** The predefined `where` of a relation that has one, as a condition on the rows of `whereOn`. */
+export function parsedWhere(graph: ModelGraph, relation: Relation): ParsedFilter {
   let parsed = parsedWheres.get(relation)
   if (!parsed) {
+    const model = relation.whereOn === 'target' ? targetOf(graph, relation) : graph.models.get(relation.source)!
     parsed = parseFilter(graph, model, { filter: relation.where, firstSlot: 0 })
     parsedWheres.set(relation, parsed)
   }

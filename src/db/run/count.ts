@@ -5,16 +5,24 @@ import { compileTextReader } from '../decode/text-reader.ts'
 import type { Shape } from '../shape.ts'
 import type { ReadInput } from './read.ts'
 
+/** How the rows of a shape are counted. */
+export function countStatement({ graph }: DbContext, shape: Shape): CompiledStatement {
+  return shape.compiled('count', (spec) => compileCount(spec, graph))
+}
+
 /** How many rows the queryset has. */
-export async function countRows({ graph }: DbContext, shape: Shape, input: ReadInput): Promise<number> {
-  const count = shape.compiled('count', (spec) => compileCount(spec, graph))
-  return Number((await firstColumn(count, input))[0])
+export async function countRows(context: DbContext, shape: Shape, input: ReadInput): Promise<number> {
+  return Number((await firstColumn(countStatement(context, shape), input))[0])
+}
+
+/** How it is found out whether a shape has any row. */
+export function existsStatement({ graph }: DbContext, shape: Shape): CompiledStatement {
+  return shape.compiled('exists', (spec) => compileExists(spec, graph))
 }
 
 /** Whether the queryset has any row. */
-export async function existRows({ graph }: DbContext, shape: Shape, input: ReadInput): Promise<boolean> {
-  const exists = shape.compiled('exists', (spec) => compileExists(spec, graph))
-  return (await firstColumn(exists, input)).length > 0
+export async function existRows(context: DbContext, shape: Shape, input: ReadInput): Promise<boolean> {
+  return (await firstColumn(existsStatement(context, shape), input)).length > 0
 }
 
 /** How many rows the planner expects, from its statistics: near for a whole table, a guess for unusual filters. */

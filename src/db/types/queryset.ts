@@ -1,3 +1,5 @@
+import type { ReplicaOptions } from '../../postgres/index.ts'
+import type { CachedOptions } from '../contract.ts'
 import type { Bounds } from './bounds.ts'
 import type { Filter } from './filter.ts'
 import type { ColumnKey, ColumnValue, InsertRow, ModelRow, Models, Unnamed } from './model.ts'
@@ -86,6 +88,21 @@ export interface Conditions<T extends keyof S & string, S extends Models, Self> 
    * @example await db.posts.filter({ title: { ilike: '%sea%' } }).within({ signal: request.signal, timeout: '2s' })
    */
   within(bounds: Bounds): Self
+  /**
+   * Keeps the answers of this queryset (rows, JSON, pages, counts) in the cache until a write changes what they depend on, and no
+   * longer than `ttl`. Writes through the `db` end them by themselves. Inside a transaction it reads from the database, always.
+   *
+   * @throws PLIMSOLL_QUERY_INVALID when the database was opened without a cache.
+   * @example const top = await db.posts.orderBy('-views').limit(10).cached({ ttl: '5m', stale: '1h' })
+   */
+  cached(options?: CachedOptions): Self
+  /**
+   * Lets the rows be older than what was committed: they are read from a replica that is up, the one with the least to do, and from
+   * the primary where there is none, inside a transaction, and with RAW filters. `maxLag` bounds how much older.
+   *
+   * @example await db.posts.filter({ status: 'published' }).replica({ maxLag: '5s' }).count()
+   */
+  replica(options?: ReplicaOptions): Self
   /**
    * Leaves out rows that repeat, which can be ordered by what they show alone; with paths, rows that repeat these values
    * (DISTINCT ON): the first in order stays, and the paths come first in the order.

@@ -44,6 +44,8 @@ export interface ConflictClause {
   /** ` on conflict …` or ''; its values come after those that the insert has already. */
   text(before: number): string
   readonly values: readonly WireValue[]
+  /** The columns that may change in a row that is there; none where no such row is updated. */
+  readonly sets: readonly Column[]
 }
 
 /**
@@ -55,8 +57,9 @@ export function conflictClause(
   conflict: OnConflict,
   { columns, made }: Pick<BulkGroup, 'columns' | 'made'>,
 ): ConflictClause {
-  if (conflict.action === 'refuse') return { key: '', text: () => '', values: [] }
-  if (conflict.action === 'ignore') return { key: 'ignore', text: () => ' on conflict do nothing', values: [] }
+  if (conflict.action === 'refuse') return { key: '', text: () => '', values: [], sets: [] }
+  if (conflict.action === 'ignore')
+    return { key: 'ignore', text: () => ' on conflict do nothing', values: [], sets: [] }
   const { target } = conflict
   const kept = new Set([...target, ...model.primaryKey, ...made])
   const taken = conflict.columns === 'all' ? columns.filter((column) => !kept.has(column)) : conflict.columns
@@ -74,6 +77,8 @@ export function conflictClause(
       return ` on conflict (${names(target)}) do ${set.length > 0 ? `update set ${set.join(', ')}` : 'nothing'}`
     },
     values,
+    // Those of the target hold what they held: it is why the rows met.
+    sets: [...taken.filter((column) => !target.includes(column)), ...items.map(({ column }) => column)],
   }
 }
 

@@ -1,5 +1,5 @@
-import { PlimsollError, showValue } from '../../core/errors.ts'
-import { createStatement, type Executor } from '../../postgres/index.ts'
+import { PlimsollError } from '../../core/errors.ts'
+import { createStatement } from '../../postgres/index.ts'
 import type { Model } from '../../schema/model.ts'
 import { conditionScope, type ConditionScope } from '../compile/compile-condition.ts'
 import { selectText, whereSql } from '../compile/compile-select.ts'
@@ -8,11 +8,13 @@ import { bindParameters, quote, SqlText } from '../compile/sql-text.ts'
 import type { CompiledStatement } from '../compile/compile-count.ts'
 import type { DbContext } from '../context.ts'
 import type { DynamicQuerySet } from '../dynamic-queryset.ts'
-import { encodeValueText } from '../filter/parse-filter.ts'
 import type { QuerySpec } from '../spec.ts'
 import { assignmentSql } from './assignment-sql.ts'
-import { givenColumns, readAssignments, updateDefaults, type WriteObject } from './assignments.ts'
-import { bulkColumnSql, bulkValues, groupByColumns, unnestSql, type BulkGroup, type BulkRow } from './bulk-values.ts'
+import { givenColumns, readAssignments, type Assignment, type WriteObject } from './assignments.ts'
+import { columnChange, type ColumnChange } from './changed-columns.ts'
+import { oldRows } from './old-rows.ts'
+import { runWrite, type WriteEffect } from './tracked-write.ts'
+import { returningSome, runReturningSome } from './written-rows.ts'
 
 /** What `update` sets. */
 export type ChangesObject = WriteObject
@@ -26,99 +28,76 @@ export async function updateRows(
   const { model, shape, bound } = queryset
   const { items, key, values } = readAssignments(model, changes, 'update')
   if (givenColumns(model, changes).length === 0) throw nothingToSet(model)
-  const update = shape.compiled(`update ${key}`, (spec) =>
-    compiledOn(context, spec, (sql, scope, alias) => {
-      const expressions = assignmentSql(items, (at) => sql.added(at))
-      const set = items.map((item, i) => `${item.column.sql} = ${expressions[i]}`).join(', ')
-      return `update ${aliasedSql(model, alias)} set ${set}${rowsWhere(context, spec, { sql, scope, alias })}`
-    }),
-  )
-  const result = await context.executor.execute(update.statement, bindParameters(update.sources, bound, values))
-  return result.rowCount
-}
-
-/**
- * Sets other values on every row, by primary key: `update … from unnest(…)`. One statement; rows that set different columns
- * take a statement per set of columns, in one transaction. Resolves with how many rows there were.
- */
-export async function updateManyRows(context: DbContext, model: Model, inputs: readonly unknown[]): Promise<number> {
-  if (!Array.isArray(inputs)) {
-    throw new PlimsollError(
-      'PLIMSOLL_WRITE_INVALID',
-      `updateMany() of '${model.key}' takes a list of rows, not ${showValue(inputs)}.`,
-    )
-  }
-  const rows = inputs.map((input) => keyedRow(model, input))
-  checkDistinct(model, rows)
-  const groups = groupByColumns(rows)
-  const update = async (executor: Executor): Promise<number> => {
-    let updated = 0
-    for (const group of groups) updated += await updateGroup(context, model, { executor, group })
-    return updated
-  }
-  return groups.length <= 1 ? update(context.executor) : context.executor.transaction(update)
-}
-
-async function updateGroup(
-  context: DbContext,
-  model: Model,
-  { executor, group }: { executor: Executor; group: BulkGroup },
-): Promise<number> {
-  const { columns } = group
-  const arrays = bulkValues(model, group)
-  const made = updateDefaults(model, new Set(columns))
-  const key = `update many ${columns.map((column) => column.key).join(',')}[${made.key}`
-  const statement = context.tree.rootOf(model.key).compiled(key, () => {
-    const expressions = assignmentSql(made.items, (at) => `$${columns.length + at + 1}`)
-    const set = [
-      ...columns.flatMap((column, i) =>
-        model.primaryKey.includes(column) ? [] : [`${column.sql} = ${bulkColumnSql(column, i)}`],
-      ),
-      ...made.items.map(({ column }, i) => `${column.sql} = ${expressions[i]}`),
-    ]
-    const where = columns.flatMap((column, i) =>
-      model.primaryKey.includes(column) ? [`${model.sql}.${column.sql} = ${bulkColumnSql(column, i)}`] : [],
-    )
-    // Without an alias, so that SQL of the schema's own can name its columns.
-    return createStatement(
-      `update ${model.sql} set ${set.join(', ')} from ${unnestSql(columns)} where ${where.join(' and ')}`,
-    )
-  })
-  const { rowCount } = await executor.execute(statement, [...arrays, ...made.values])
-  return rowCount
-}
-
-const none: ReadonlySet<never> = new Set()
-
-function keyedRow(model: Model, input: unknown): BulkRow {
-  const given = new Map(givenColumns(model, input, { keys: model.primaryKey }))
-  const key = model.primaryKey
-  if (key.length === 0 || key.some((column) => (given.get(column) ?? null) === null)) {
-    const names = key.map((column) => column.key).join(', ') || 'missing on this table'
-    throw new PlimsollError(
-      'PLIMSOLL_WRITE_INVALID',
-      `Every row of updateMany() of '${model.key}' needs its primary key (${names}).`,
-    )
-  }
-  if (given.size === key.length) throw nothingToSet(model)
-  return { values: given, made: none }
-}
-
-function checkDistinct(model: Model, rows: readonly BulkRow[]): void {
-  const seen = new Set<string>()
-  for (const { values } of rows) {
-    const key = model.primaryKey.map((column) => encodeValueText(model, column, values.get(column))).join('\u0000')
-    if (seen.has(key)) {
-      throw new PlimsollError(
-        'PLIMSOLL_WRITE_INVALID',
-        `updateMany() of '${model.key}' has the key ${key.replaceAll('\u0000', ', ')} twice; which change should win?`,
+  return runWrite(context, model, {
+    async plain(executor) {
+      const { statement, sources } = shape.compiled(`update ${key}`, (spec) =>
+        compiledOn(context, spec, (sql, scope, alias) => {
+          const where = rowsWhere(context, spec, { sql, scope, alias })
+          return `update ${aliasedSql(model, alias)} set ${setSql(items, sql)}${where}`
+        }),
       )
-    }
-    seen.add(key)
-  }
+      return (await executor.execute(statement, bindParameters(sources, bound, values))).rowCount
+    },
+    async tracked(executor) {
+      const update = shape.compiled(`tracked update ${key}`, (spec) => compileTracked(context, spec, items))
+      const { statement, sources } = update.compiled
+      const { tags, moves, cascade } = update.change
+      const effect = await runReturningSome(executor, {
+        statement,
+        values: bindParameters(sources, bound, values),
+        columns: update.keyed ? tags.written : [],
+        old: moves && update.keyed,
+      })
+      const known: WriteEffect = { ...effect, rows: update.keyed ? effect.rows : 'unknown', cascade }
+      return { result: effect.rowCount, effects: [known] }
+    },
+  })
 }
 
-function nothingToSet(model: Model): PlimsollError {
+/** An update that gives back which rows it wrote. */
+interface TrackedUpdate {
+  readonly compiled: CompiledStatement
+  readonly change: ColumnChange
+  /** False when a row may move and has no primary key by which to know it before and after. */
+  readonly keyed: boolean
+}
+
+function compileTracked(context: DbContext, spec: QuerySpec, items: readonly Assignment[]): TrackedUpdate {
+  const { model } = spec
+  const set = items.map((item) => item.column)
+  const change = columnChange(context.graph, model, set)
+  const keyed = !change.moves || model.primaryKey.length > 0
+  const compiled = compiledOn(
+    context,
+    spec,
+    (sql, scope, alias) => {
+      // In the order of the plain statement, so that the values are numbered alike in both.
+      const assigned = setSql(items, sql)
+      const where = rowsWhere(context, spec, { sql, scope, alias })
+      const update = `update ${aliasedSql(model, alias)} set ${assigned}`
+      const own = change.tags.written.map((column) => `${alias}.${column.sql}`)
+      if (!keyed) return returningSome(`${update}${where}`, [])
+      if (!change.moves) return returningSome(`${update}${where}`, own)
+      const old = oldRows(model, {
+        alias,
+        set,
+        columns: change.tags.written,
+        rows: `${aliasedSql(model, alias)}${where}`,
+      })
+      return returningSome(`${update} from ${old.from} where ${old.tie}`, [...own, ...old.columns])
+    },
+    { tracked: true },
+  )
+  return { compiled, change, keyed }
+}
+
+function setSql(items: readonly Assignment[], sql: SqlText): string {
+  const expressions = assignmentSql(items, (at) => sql.added(at))
+  return items.map((item, i) => `${item.column.sql} = ${expressions[i]}`).join(', ')
+}
+
+/** The error for an update that sets nothing. */
+export function nothingToSet(model: Model): PlimsollError {
   return new PlimsollError('PLIMSOLL_WRITE_INVALID', `An update of '${model.key}' sets no column.`)
 }
 
@@ -127,11 +106,12 @@ export function compiledOn(
   context: DbContext,
   spec: QuerySpec,
   text: (sql: SqlText, scope: ConditionScope, alias: string) => string,
+  options?: { readonly tracked: boolean },
 ): CompiledStatement {
   const sql = new SqlText()
   const scope = conditionScope(context.graph, sql, 0)
   const alias = sql.alias(spec.model.name)
-  return { statement: createStatement(text(sql, scope, alias)), sources: sql.sources }
+  return { statement: createStatement(text(sql, scope, alias), options), sources: sql.sources }
 }
 
 /** The table of a write. Under its own name SQL can name its columns with the schema before them, as Drizzle does. */

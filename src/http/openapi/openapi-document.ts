@@ -107,6 +107,13 @@ function operation({ spec }: MountedResource, { schema, missing = false, ...desc
           headers: {
             ETag: { $ref: '#/components/headers/ETag' },
             ...(list ? { Link: { $ref: '#/components/headers/Link' } } : {}),
+            'Cache-Control': { $ref: '#/components/headers/CacheControl' },
+            ...(spec.cache
+              ? {
+                  Vary: { $ref: '#/components/headers/Vary' },
+                  'Content-Encoding': { $ref: '#/components/headers/ContentEncoding' },
+                }
+              : {}),
           },
           content: { 'application/json': { schema } },
         },
@@ -114,6 +121,7 @@ function operation({ spec }: MountedResource, { schema, missing = false, ...desc
         400: { $ref: '#/components/responses/BadRequest' },
         ...(missing ? { 404: { $ref: '#/components/responses/NotFound' } } : {}),
         405: { $ref: '#/components/responses/MethodNotAllowed' },
+        ...(spec.cache ? { 406: { $ref: '#/components/responses/NotAcceptable' } } : {}),
         500: { $ref: '#/components/responses/Failed' },
         503: { $ref: '#/components/responses/Unavailable' },
         504: { $ref: '#/components/responses/TimedOut' },

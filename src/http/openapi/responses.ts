@@ -36,13 +36,25 @@ export const sharedHeaders: Readonly<Record<string, unknown>> = {
       'RFC 8288: `next`, `prev`, `first`, and `last` for numbered pages with a total, relative to the URL of the request. Left out where they would be too long; the cursors are in the body too.',
     schema: { type: 'string' },
   },
+  CacheControl: {
+    description: 'How long the answer may be used without asking again, and whether by the client alone.',
+    schema: { type: 'string' },
+  },
+  Vary: { description: 'The headers of the request that the answer depends on.', schema: { type: 'string' } },
+  ContentEncoding: {
+    description: 'How the body is compressed, as far as Accept-Encoding has it; small ones are not.',
+    schema: { type: 'string', enum: ['br', 'zstd', 'gzip'] },
+  },
 }
 
 /** Answers that operations share. */
 export const responses: Readonly<Record<string, unknown>> = {
   NotModified: {
     description: 'The client has the answer already.',
-    headers: { ETag: { $ref: '#/components/headers/ETag' } },
+    headers: {
+      ETag: { $ref: '#/components/headers/ETag' },
+      'Cache-Control': { $ref: '#/components/headers/CacheControl' },
+    },
   },
   BadRequest: problem('A parameter is wrong; the problem says which one, and what it could be.'),
   NotFound: problem('There is no such row.'),
@@ -50,6 +62,7 @@ export const responses: Readonly<Record<string, unknown>> = {
     ...problem('The path was asked with another method than there are.'),
     headers: { Allow: { description: 'The methods that there are.', schema: { type: 'string' } } },
   },
+  NotAcceptable: problem('Accept-Encoding leaves no way to answer.'),
   Failed: problem('Something went wrong in the service.'),
   Unavailable: {
     ...problem('The service cannot answer at the moment: it is busy, is closing, or does not reach its database.'),

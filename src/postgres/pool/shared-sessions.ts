@@ -43,6 +43,24 @@ export class SharedSessions {
     for (let missing = this.#missing(); missing > 0; missing--) this.#openInBackground()
   }
 
+  /** Statements in flight and waiting. */
+  get load(): number {
+    return this.#sessions.reduce((sum, session) => sum + session.inFlight, this.#waiting.size)
+  }
+
+  /** The session that a statement would be sent on now; undefined when it would have to wait. */
+  ready(): Session | undefined {
+    return this.#closing || this.#waiting.size > 0 ? undefined : this.#pick()
+  }
+
+  /** True while there is a session that nothing slow holds up; else one more is opened, if there may be more. */
+  answers(): boolean {
+    if (this.#closing) return false
+    if (this.#sessions.some((session) => session.open && !session.stalled)) return true
+    this.#grow()
+    return false
+  }
+
   /** Sends a run now, or as soon as a session has room. */
   submit(run: StatementRun): void {
     if (this.#closing) return run.fail(closedError())

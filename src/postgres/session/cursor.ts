@@ -2,6 +2,7 @@ import type { WireValue } from '../../core/wire.ts'
 import { PlimsollError } from '../../core/errors.ts'
 import type { RowSink, Statement } from '../contract.ts'
 import { checkTimeout, executeOn, runText, type RunTarget } from './execute.ts'
+import type { Session } from './session.ts'
 
 let cursors = 0
 
@@ -57,6 +58,24 @@ export async function* fetchAll(
       if (timeoutMs !== undefined)
         await runText(target, `set local statement_timeout to ${read.restoreMs ?? 'default'}`)
     }
+  }
+}
+
+/** Reads through a cursor on a session that nobody else uses meanwhile, in a transaction of its own that ends with the loop. */
+export async function* readAlone(
+  session: Session,
+  statement: Statement,
+  read: CursorRead,
+): AsyncGenerator<number, void, void> {
+  const target: RunTarget = {
+    submit: (run) => session.send(run),
+    cancel: (run) => session.cancel(run, 'signal'),
+  }
+  try {
+    await runText(target, 'begin read only')
+    yield* fetchAll(target, statement, read)
+  } finally {
+    if (!session.closed) await runText(target, 'rollback').catch(ignore)
   }
 }
 

@@ -57,6 +57,20 @@ export async function batchOn(target: RunTarget, items: readonly BatchItem[], op
     ),
     new StatementRun('commit', {}),
   ]
+  await groupOn(target, runs, options?.signal)
+}
+
+/**
+ * Sends runs right behind each other on one session, all in one write, and waits for the answers of all. None of them is moved or
+ * repeated elsewhere.
+ *
+ * @throws what the first that has failed says: those behind it may only say that the transaction is aborted.
+ */
+export async function groupOn(
+  target: RunTarget,
+  runs: readonly StatementRun[],
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const results = runs.map((run) => {
     run.grouped = true
     return new Promise<CommandResult>((resolve, reject) => {
@@ -66,15 +80,12 @@ export async function batchOn(target: RunTarget, items: readonly BatchItem[], op
   })
   const [first, ...followers] = runs as [StatementRun, ...StatementRun[]]
   first.followers = followers
-  const { signal } = options ?? {}
   if (signal?.aborted) throw cancelledError()
   if (signal !== undefined) abortWith(target, runs, signal)
   // Before submitting: a run that fails at once must find its promise watched.
   const settled = Promise.allSettled(results)
   target.submit(first)
-  const outcomes = await settled
-  // The first to fail tells why; those behind it only say that the transaction is aborted.
-  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+  for (const outcome of await settled) if (outcome.status === 'rejected') throw outcome.reason
 }
 
 function abortWith(target: RunTarget, runs: readonly StatementRun[], signal: AbortSignal): void {

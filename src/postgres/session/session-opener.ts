@@ -19,13 +19,19 @@ export class SessionOpener {
   serverVersion = 0
   readonly settings: PostgresSettings
   readonly #stream: (() => Duplex) | undefined
+  readonly #readOnly: boolean
   /** Wakes the clock of the door. */
   readonly wake: () => void
   #named: boolean
   #probed = false
 
-  constructor(settings: PostgresSettings, options: { readonly wake: () => void; readonly stream?: () => Duplex }) {
+  /** `readOnly`: the server is to refuse writes on these sessions, also where it is no standby (any more). */
+  constructor(
+    settings: PostgresSettings,
+    options: { readonly wake: () => void; readonly stream?: () => Duplex; readonly readOnly?: boolean },
+  ) {
     this.settings = settings
+    this.#readOnly = options.readOnly ?? false
     this.pooled = settings.pgbouncer
     this.#named = settings.prepare === 'named' || (settings.prepare === 'auto' && !settings.pgbouncer)
     this.#stream = options.stream
@@ -130,6 +136,7 @@ export class SessionOpener {
       ...parameters,
       IntervalStyle: 'postgres',
       statement_timeout: String(Math.ceil(this.settings.statementTimeoutMs)),
+      ...(this.#readOnly && { default_transaction_read_only: 'on' }),
     }
   }
 

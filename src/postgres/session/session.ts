@@ -124,6 +124,11 @@ export class Session implements RunCarrier {
     return this.#status !== idle
   }
 
+  /** The statement that the server is at. */
+  get head(): StatementRun | undefined {
+    return this.#sent.head
+  }
+
   /** True when a new statement may be sent at once. */
   get open(): boolean {
     return !this.closed && !this.#cancellation.fenced
@@ -341,7 +346,7 @@ export class Session implements RunCarrier {
     this.answered++
     this.stalled = false
     if (run.cancellable) this.cancellable--
-    if (run.startedAt > 0) publish(run)
+    if (run.startedAt > 0) publishStatement(run)
     const failure = run.failure
     if (failure !== undefined) this.#refused(run, failure)
     else if (run.query !== undefined && !run.settled) this.#deliver(run)
@@ -456,7 +461,7 @@ export class Session implements RunCarrier {
     for (const run of this.#sent.drain()) {
       if (run.settled) continue
       if (run.cancelReason === 'timeout') run.fail(silentError(run))
-      else if (run.cancelReason === 'signal') run.fail(cancelledError())
+      else if (run.cancelReason === 'signal') run.fail(cancelledError(run))
       else if (this.#repeatableElsewhere(run)) repeatable.push(run)
       else run.fail(lostError(cause, run, true))
     }
@@ -474,6 +479,12 @@ export class Session implements RunCarrier {
       this.purpose === 'shared' && !this.reserved && !run.grouped && run.attempts < 4 && run.rows === 0 && run.readOnly
     )
   }
+}
+
+/** Publishes where it was asked for, so that a subscriber can tell for whom. */
+function publishStatement(run: StatementRun): void {
+  if (run.origin === undefined) publish(run)
+  else run.origin.runInAsyncScope(publish, undefined, run)
 }
 
 function publish(run: StatementRun): void {

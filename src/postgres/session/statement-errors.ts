@@ -1,9 +1,13 @@
 import { PlimsollError } from '../../core/errors.ts'
 import type { StatementRun } from './statement-run.ts'
 
-/** The error of a statement that was stopped before, or while, it ran. */
-export function cancelledError(): PlimsollError {
-  return new PlimsollError('PLIMSOLL_STATEMENT_CANCELLED', 'The statement was cancelled by its AbortSignal.')
+/** The error of a statement that was stopped before, or while, it ran; `lost` when its connection went with it. */
+export function cancelledError(lost?: StatementRun): PlimsollError {
+  const message = 'The statement was cancelled by its AbortSignal.'
+  if (lost === undefined) return new PlimsollError('PLIMSOLL_STATEMENT_CANCELLED', message)
+  return new PlimsollError('PLIMSOLL_STATEMENT_CANCELLED', message, {
+    details: { statement: lost.text, outcome: lost.readOnly ? 'none' : 'unknown' },
+  })
 }
 
 /** The error of a statement whose server has gone silent. */

@@ -1,4 +1,6 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { PlimsollError } from '../../core/errors.ts'
+import { events } from '../../core/events.ts'
 import type { WireValue } from '../../core/wire.ts'
 import type { CommandResult, RowSink } from '../contract.ts'
 import type { ServerError } from './sql-state.ts'
@@ -50,6 +52,13 @@ export class StatementRun {
   queuedAt = 0
   /** When it was sent, while somebody observes. */
   startedAt = 0
+  /**
+   * The asynchronous context it was asked for in, while somebody observes: the answer arrives in that of the connection, which is
+   * whoever's was first. (A snapshot of AsyncLocalStorage would do the same and take a hundred times as long to make.)
+   */
+  readonly origin: AsyncResource | undefined = events.hasSubscribers
+    ? new AsyncResource('PlimsollStatement', { requireManualDestroy: true })
+    : undefined
   rows = 0
   rowCount = 0
   command = ''

@@ -3,10 +3,11 @@ import { PlimsollError, isPlimsollError } from '../../core/errors.ts'
 import { parseDuration } from '../../core/duration.ts'
 import { events } from '../../core/events.ts'
 import { backoffMs } from '../../core/backoff.ts'
-import type { IsolationLevel, Transaction, TransactionOptions } from '../contract.ts'
+import type { CommandResult, IsolationLevel, Transaction, TransactionOptions, TransactionOutcome } from '../contract.ts'
 import type { ExclusiveSessions } from '../pool/exclusive-sessions.ts'
 import { runText } from '../session/execute.ts'
 import type { Session } from '../session/session.ts'
+import { commitWith, runEndHooks } from './end-transaction.ts'
 import { OpenTransaction } from './transaction.ts'
 import type { TransactionScope } from './transaction-scope.ts'
 
@@ -26,27 +27,27 @@ export async function runTransaction<T>(
   options: TransactionOptions = {},
 ): Promise<T> {
   const begin = beginText(options)
-  const { statementTimeout } = options
+  const { signal, readOnly, statementTimeout } = options
   const timeoutMs = statementTimeout === undefined ? undefined : parseDuration(statementTimeout, 'statementTimeout')
   const attempts = 1 + checkRetries(options.retries ?? 0)
   for (let attempt = 1; ; attempt++) {
-    const session = await house.sessions.acquire(options.signal)
-    const transaction = new OpenTransaction(session, { scope: house.scope, signal: options.signal, timeoutMs })
-    let result: T
-    try {
-      result = await attemptOnce(house, transaction, { session, begin, attempt, work })
-    } catch (error) {
-      const lost = transaction.lost || isPlimsollError(error, 'PLIMSOLL_SERIALIZATION_FAILED')
-      if (!lost || attempt >= attempts || options.signal?.aborted) throw error
-      await sleep(backoffMs(attempt, retry))
-      continue
-    } finally {
-      house.sessions.release(session)
-    }
-    await runHooks(house.scope, transaction)
-    return result
+    const session = await house.sessions.acquire(signal)
+    const transaction = new OpenTransaction(session, { scope: house.scope, signal, timeoutMs, readOnly })
+    const attempted = await attemptOnce(house, transaction, { session, begin, attempt, work })
+    // Before the hooks, which may need one.
+    house.sessions.release(session)
+    await runEndHooks(house.scope, transaction, attempted.outcome)
+    if (attempted.outcome === 'commit') return attempted.result
+    const { error } = attempted
+    const lost = transaction.lost || isPlimsollError(error, 'PLIMSOLL_SERIALIZATION_FAILED')
+    if (!lost || attempt >= attempts || signal?.aborted) throw error
+    await sleep(backoffMs(attempt, retry))
   }
 }
+
+type Attempted<T> =
+  | { readonly outcome: 'commit'; readonly result: T }
+  | { readonly outcome: 'rollback' | 'unknown'; readonly error: unknown }
 
 async function attemptOnce<T>(
   house: TransactionHouse,
@@ -57,48 +58,52 @@ async function attemptOnce<T>(
     readonly attempt: number
     readonly work: (transaction: Transaction) => Promise<T>
   },
-): Promise<T> {
+): Promise<Attempted<T>> {
   const began = performance.now()
-  const target = sessionTarget(attempt.session)
+  const attempted = await workAndCommit(house, transaction, attempt)
+  if (events.hasSubscribers) {
+    const outcome = attempted.outcome === 'commit' ? 'commit' : 'rollback'
+    const durationMs = performance.now() - began
+    events.publish({ type: 'transaction', outcome, attempt: attempt.attempt, durationMs })
+  }
+  return attempted
+}
+
+async function workAndCommit<T>(
+  house: TransactionHouse,
+  transaction: OpenTransaction,
+  {
+    session,
+    begin,
+    work,
+  }: {
+    readonly session: Session
+    readonly begin: string
+    readonly work: (transaction: Transaction) => Promise<T>
+  },
+): Promise<Attempted<T>> {
+  const target = sessionTarget(session)
   // Not awaited: they leave in the same write as the first statement.
   const { timeoutMs } = transaction
   const limit = timeoutMs === undefined ? [] : [`set local statement_timeout = ${Math.ceil(timeoutMs)}`]
-  const begun = Promise.all([attempt.begin, ...limit].map((text) => runText(target, text)))
+  const begun = Promise.all([begin, ...limit].map((text) => runText(target, text)))
   begun.catch(ignore)
-  let outcome: 'commit' | 'rollback' = 'rollback'
+  let outcome: TransactionOutcome = 'rollback'
   try {
-    const result = await house.scope.run(transaction, () => attempt.work(transaction))
+    const result = await house.scope.run(transaction, () => work(transaction))
+    const departing = transaction.departing()
+    const items = departing === undefined ? [] : await departing
     transaction.end()
     await begun
-    const { command } = await runText(target, 'commit')
-    // PostgreSQL answers a commit of an aborted transaction with ROLLBACK, and no error.
-    if (command !== 'COMMIT') throw abortedError(transaction.failure)
-    outcome = 'commit'
-    return result
+    const commit = (): Promise<CommandResult> => runText(target, 'commit')
+    const ending = await commitWith(target, items, { commit, transaction, scope: house.scope })
+    outcome = ending.outcome
+    if (outcome === 'commit') return { outcome, result }
+    throw ending.error
   } catch (error) {
     transaction.end()
-    if (!attempt.session.closed && outcome === 'rollback') await runText(target, 'rollback').catch(ignore)
-    throw error
-  } finally {
-    if (events.hasSubscribers) {
-      const durationMs = performance.now() - began
-      events.publish({ type: 'transaction', outcome, attempt: attempt.attempt, durationMs })
-    }
-  }
-}
-
-/**
- * The hooks run one after another before the caller learns of the commit. What they throw cannot undo it: it becomes a
- * process warning, and the transaction stays resolved.
- */
-async function runHooks(scope: TransactionScope, transaction: OpenTransaction): Promise<void> {
-  for (const hook of transaction.takeHooks()) {
-    try {
-      await scope.exit(hook)
-    } catch (error) {
-      const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
-      process.emitWarning(`An afterCommit hook failed; the transaction is committed. ${text}`, 'PlimsollWarning')
-    }
+    if (!session.closed && outcome === 'rollback') await runText(target, 'rollback').catch(ignore)
+    return { outcome: outcome === 'unknown' ? 'unknown' : 'rollback', error }
   }
 }
 
@@ -122,14 +127,6 @@ function checkRetries(retries: number): number {
 
 function sessionTarget(session: Session): Parameters<typeof runText>[0] {
   return { submit: (run) => session.send(run), cancel: (run) => session.cancel(run, 'signal') }
-}
-
-function abortedError(cause: unknown): PlimsollError {
-  return new PlimsollError(
-    'PLIMSOLL_STATEMENT_FAILED',
-    'The transaction was rolled back: a statement in it had failed, and its error was caught inside. Let the error out, or run what may fail in a transaction of its own inside this one.',
-    { cause },
-  )
 }
 
 function ignore(): void {}

@@ -4,17 +4,20 @@ import type { WireValue } from '../../core/wire.ts'
 import type {
   BatchItem,
   CommandResult,
+  CommitHook,
   ExecuteOptions,
   RowSink,
   Statement,
   Transaction,
   TransactionOptions,
+  TransactionOutcome,
 } from '../contract.ts'
 import { fetchAll } from '../session/cursor.ts'
 import { TransactionClient } from '../drizzle/drizzle-client.ts'
 import { checkTimeout, executeOn, runText, settle, type RunTarget } from '../session/execute.ts'
 import type { Session } from '../session/session.ts'
 import type { StatementRun } from '../session/statement-run.ts'
+import { TransactionHooks } from './transaction-hooks.ts'
 import type { TransactionScope } from './transaction-scope.ts'
 
 type Hook = () => void | Promise<void>
@@ -26,8 +29,11 @@ export class OpenTransaction implements Transaction, RunTarget {
   readonly #parent: OpenTransaction | undefined
   readonly #signal: AbortSignal | undefined
   /** The outermost transaction, which keeps what is known of all of it. */
-  readonly #root: OpenTransaction
+  readonly root: OpenTransaction
+  readonly #readOnly: boolean
   #hooks: Hook[] = []
+  // Kept by the outermost.
+  #endHooks: TransactionHooks | undefined
   #ended = false
   #savepoints = 0
   // Savepoints of one transaction cannot overlap: each waits for the one before.
@@ -50,6 +56,7 @@ export class OpenTransaction implements Transaction, RunTarget {
       readonly signal?: AbortSignal | undefined
       /** The limit of each of its statements in milliseconds; default: the pool's. */
       readonly timeoutMs?: number | undefined
+      readonly readOnly?: boolean | undefined
     },
   ) {
     this.#session = session
@@ -57,7 +64,8 @@ export class OpenTransaction implements Transaction, RunTarget {
     this.#parent = options.parent
     this.#signal = options.signal
     this.timeoutMs = options.timeoutMs ?? options.parent?.timeoutMs
-    this.#root = options.parent === undefined ? this : options.parent.#root
+    this.root = options.parent === undefined ? this : options.parent.root
+    this.#readOnly = options.readOnly ?? false
   }
 
   get client(): NodePgClient {
@@ -99,6 +107,7 @@ export class OpenTransaction implements Transaction, RunTarget {
     sink?: RowSink,
     options?: ExecuteOptions,
   ): Promise<CommandResult> {
+    this.#note(this.#scope.writes.tagsOf(statement))
     const signal = this.#anySignal(options?.signal)
     if (options?.timeoutMs === undefined) return executeOn(this, statement, { values, sink, signal })
     const timeoutMs = checkTimeout(options.timeoutMs)
@@ -153,9 +162,29 @@ export class OpenTransaction implements Transaction, RunTarget {
     this.#hooks.push(hook)
   }
 
+  beforeCommit(hook: CommitHook): void {
+    this.#hooksOfEnd('beforeCommit').beforeCommit(hook)
+  }
+
+  afterEnd(hook: (outcome: TransactionOutcome) => void | Promise<void>): void {
+    this.#hooksOfEnd('afterEnd').afterEnd(hook)
+  }
+
   /** Runs a query of `pg` in this transaction. */
   runQuery(run: StatementRun): Promise<CommandResult> {
+    this.#note(this.#scope.writes.tagsOfText(run.text))
     return settle(this, run, this.#signal)
+  }
+
+  /** Runs the hooks before the commit, if there are any; the statements that are to leave with it. */
+  departing(): Promise<readonly BatchItem[]> | undefined {
+    const hooks = this.#endHooks
+    return hooks && this.#scope.run(this, () => hooks.departing(this))
+  }
+
+  /** The hooks to run at the end, whatever it is. */
+  get endHooks(): readonly ((outcome: TransactionOutcome) => void | Promise<void>)[] {
+    return this.#endHooks?.afterEndHooks ?? []
   }
 
   /** Refuses everything from here on. */
@@ -184,8 +213,8 @@ export class OpenTransaction implements Transaction, RunTarget {
       nested.end()
       if (!this.#session.closed && !this.#over()) {
         await control(`rollback to savepoint ${name}`)
-        this.#root.failure = undefined
-        this.#root.lost = false
+        this.root.failure = undefined
+        this.root.lost = false
       }
       throw error
     } finally {
@@ -197,6 +226,16 @@ export class OpenTransaction implements Transaction, RunTarget {
   readonly #control: RunTarget = {
     submit: (run) => (this.#over() ? run.fail(endedError(run.text)) : this.#session.send(run)),
     cancel: (run) => this.cancel(run),
+  }
+
+  #hooksOfEnd(name: string): TransactionHooks {
+    if (this.#over()) throw endedError(name)
+    return (this.root.#endHooks ??= new TransactionHooks())
+  }
+
+  // What is shown to the watcher of writes is guessed from a text, and a read-only transaction knows better.
+  #note(tags: readonly string[] | undefined): void {
+    if (tags !== undefined && !this.root.#readOnly && !this.#over()) this.#scope.writes.note(this, tags)
   }
 
   /** True when this one or one around it has ended: the session may be somebody else's by now. */
@@ -224,8 +263,8 @@ export class OpenTransaction implements Transaction, RunTarget {
   // What the client itself refuses has no SQLSTATE, and aborts nothing.
   #noteFailure(error: unknown): void {
     if (!isPlimsollError(error) || error.details.sqlState === undefined) return
-    this.#root.failure ??= error
-    if (error.code === 'PLIMSOLL_SERIALIZATION_FAILED') this.#root.lost = true
+    this.root.failure ??= error
+    if (error.code === 'PLIMSOLL_SERIALIZATION_FAILED') this.root.lost = true
   }
 }
 

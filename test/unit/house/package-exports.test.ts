@@ -10,7 +10,7 @@ interface Manifest {
 const manifest = JSON.parse(textOf('package.json')) as Manifest
 
 /** Folders with an index.ts of their own that is for the floors above them, not for users. */
-const internal = new Set(['postgres', 'schema'])
+const internal = new Set(['outbox', 'postgres', 'schema'])
 
 describe('package.json', () => {
   test('exports one subpath for each public index.ts, and nothing else', () => {

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import Fastify, { type FastifyInstance } from 'fastify'
+import { memoryStore } from '../../../src/cache/drivers/memory/memory-store.ts'
+import { openCache } from '../../../src/cache/index.ts'
 import { plimsoll } from '../../../src/http/index.ts'
 import { checkOpenApi } from './check-openapi.ts'
 import { setup, unaskedDb } from './library.ts'
@@ -37,6 +39,24 @@ describe('the API description', () => {
       { name: 'id', in: 'path', description: 'The `id` of the row.' },
       { name: 'fields' },
     ])
+  })
+
+  test('says of a resource that keeps answers how they are compressed, and what they depend on', async () => {
+    const cache = openCache({ store: memoryStore() })
+    const { fastify, db } = await setup({ cache })
+    fastify.resource('/authors', db.authors, { fields: ['id', 'name'], cache: true })
+    const document = (await fastify.inject('/openapi.json')).json()
+    checkOpenApi(document)
+    for (const path of ['/authors', '/authors/{id}']) {
+      const { responses } = document.paths[path].get
+      expect(Object.keys(responses[200].headers)).toEqual(
+        expect.arrayContaining(['ETag', 'Cache-Control', 'Vary', 'Content-Encoding']),
+      )
+      expect(responses).toHaveProperty('304')
+      expect(responses).toHaveProperty('406')
+    }
+    expect(document.paths['/books'].get.responses).not.toHaveProperty('406')
+    await cache.close()
   })
 
   test('says where the paths begin, relative to itself', async () => {

@@ -1,11 +1,10 @@
 import { LRUCache } from 'lru-cache'
 import { PlimsollError } from '../core/errors.ts'
 import { selectFields, type AnyQuerySet } from '../db/dynamic.ts'
-import { answerJson } from './answer.ts'
-import type { Handler } from './list-handler.ts'
 import { parseDetailFields } from './list-request.ts'
 import { applyPathParameters, type PathParameter } from './path-parameters.ts'
 import { cut, parseQueryString, splitUrl } from './query-string.ts'
+import type { Reader } from './reading.ts'
 import type { Scope } from './resource-options.ts'
 import type { ResourceSpec } from './resource-spec.ts'
 import { applyScope } from './scope.ts'
@@ -29,37 +28,56 @@ export function detailPath({ path, pathParameters, detail }: ResourceSpec): Deta
   return { path: [path.replace(/\/$/, ''), ...key.map(({ name }) => `:${name}`)].join('/'), key }
 }
 
-/** The handler of one row. */
-export function detailHandler(
+/** The rows of a resource with some of its fields. */
+interface Selection {
+  readonly queryset: AnyQuerySet
+  readonly fields: readonly string[]
+}
+
+/** Reads one row by its path. */
+export function detailReader(
   spec: ResourceSpec,
   { path, key }: DetailPath,
   scope: Scope<AnyQuerySet> | undefined,
-): Handler {
-  const selections = new LRUCache<string, AnyQuerySet>({ max: maxSelections })
+): Reader {
+  const selections = new LRUCache<string, Selection>({ max: maxSelections })
   const parameters = [...spec.pathParameters, ...key]
-  const all = selectFields(spec.queryset.orderBy(), spec.fields)
+  const all = select(spec.fields)
 
-  function selectionOf(query: string): AnyQuerySet {
+  function select(fields: readonly string[]): Selection {
+    return { queryset: selectFields(spec.queryset.orderBy(), fields), fields }
+  }
+
+  function selectionOf(query: string): Selection {
     if (query === '') return all
     const fields = parseDetailFields(parseQueryString(query), spec, path)
     const name = fields.join(',')
     let selected = selections.get(name)
     if (!selected) {
-      selected = selectFields(spec.queryset.orderBy(), fields)
+      selected = select(fields)
       selections.set(name, selected)
     }
     return selected
   }
 
-  return async (request, reply) => {
+  return (request) => {
     const values = request.params as Record<string, string>
-    const found = applyPathParameters(selectionOf(splitUrl(request.url).query), parameters, values)
+    const { queryset, fields } = selectionOf(splitUrl(request.url).query)
+    const found = applyPathParameters(queryset, parameters, values)
     const rows = scope ? applyScope(scope, request, found) : found
-    const body = await rows.first().json()
-    if (!body) {
-      const wanted = key.map(({ name, path: field }) => `${field} '${cut(values[name] ?? '')}'`).join(' and ')
-      throw new PlimsollError('PLIMSOLL_NOT_FOUND', `${spec.name} has nothing with ${wanted}.`)
+    return {
+      rows,
+      form: () => `${spec.model.key}\n${fields.join()}`,
+      check: () => {},
+      load: async (from) => {
+        const body = await from.first().json()
+        return body ? { body } : undefined
+      },
+      link: () => undefined,
+      missing: () => {
+        const wanted = key.map(({ name, path: field }) => `${field} '${cut(values[name] ?? '')}'`).join(' and ')
+        return new PlimsollError('PLIMSOLL_NOT_FOUND', `${spec.name} has nothing with ${wanted}.`)
+      },
     }
-    return answerJson(request, reply, { body, scoped: scope !== undefined })
   }
 }

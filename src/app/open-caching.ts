@@ -1,0 +1,65 @@
+import { openCache, type CacheOptions, type CacheStore, type OpenCache } from '../cache/index.ts'
+import type { QueryCache, WriteTracker } from '../db/contract.ts'
+import { openOutbox, type Outbox } from '../outbox/index.ts'
+import type { Postgres } from '../postgres/index.ts'
+import type { ModelGraph } from '../schema/model.ts'
+import { tagsOfSql } from '../schema/index.ts'
+import { openStore } from './open-store.ts'
+
+/** The options of the cache of an application. */
+export interface AppCacheOptions extends Omit<CacheOptions, 'store' | 'bypass' | 'drain'> {
+  /** A store that was opened already, such as one on a live client, instead of a URL; it is closed with the cache. */
+  readonly store?: CacheStore | undefined
+}
+
+/** The cache, and what keeps it right: every write of the application ends what depends on it. */
+export interface Caching {
+  readonly cache: OpenCache
+  readonly queries: QueryCache
+  readonly writes: WriteTracker
+  readonly outbox: Outbox
+  /** Ends the relay, then the cache; before the database. */
+  close(): Promise<void>
+}
+
+/** The effect that ends what was cached under tags. */
+const bump = 'cache.bump'
+
+/**
+ * Opens the cache on the store at `url` and joins it to the database: writes, Drizzle's too, bump their tags after their commit and
+ * before they are acknowledged; what a crash leaves between the two is carried out by the outbox of any process.
+ */
+export async function openCaching(
+  postgres: Postgres,
+  { url, graph, options }: { readonly url: string; readonly graph: ModelGraph; readonly options: AppCacheOptions },
+): Promise<Caching> {
+  const store = options.store ?? (await openStore(url))
+  try {
+    const outbox = await openOutbox({ postgres, durable: store.features.shared })
+    const cache = openCache({
+      ...options,
+      store,
+      // A transaction sees the database itself: its own writes, or a state that is older than the last bump.
+      bypass: () => postgres.current() !== undefined,
+      drain: async () => void (await outbox.drain(bump)),
+    })
+    outbox.carry(bump, (tags) => cache.bump(tags))
+    postgres.watchWrites(outbox.watcher((text) => tagsOfSql(graph, text)))
+    return {
+      cache,
+      outbox,
+      writes: outbox,
+      queries: {
+        get: (key, load, keep) => cache.get(key, ({ signal }) => load(signal), keep),
+        bypassed: () => postgres.current() !== undefined,
+      },
+      async close() {
+        await outbox.close()
+        await cache.close()
+      },
+    }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}

@@ -1,0 +1,80 @@
+import type { Postgres, Transaction, WriteWatcher } from '../postgres/index.ts'
+
+/** What a carrier is told beside the items. */
+export interface CarryInfo {
+  /** True when not the writer's own process carries them right after its commit: a relay, or a drain. */
+  readonly late: boolean
+}
+
+/**
+ * Carries out effects: bumps tags, relays jobs. May be called more than once for the same items, and by several processes at a
+ * time; what it has carried once it carries again without harm. It is given 30 s.
+ */
+export type Carrier = (items: readonly string[], info: CarryInfo) => Promise<void>
+
+/** What a write has done: its result, and the tags of what it changed. */
+export interface WrittenTags<T> {
+  readonly result: T
+  readonly tags: readonly string[]
+}
+
+/** The kind of effect that bumps tags: its items are tags. */
+export const bumpKind = 'cache.bump'
+
+/** Effects that are carried out if and only if the transaction that they belong to commits. */
+export interface Outbox extends AsyncDisposable {
+  /** True when effects are recorded in the database with their transaction, and survive a crash. */
+  readonly durable: boolean
+
+  /**
+   * Registers who carries out the effects of a kind here; several may, and each is given all of them. Returns how to take it
+   * back. What no carrier here knows is left to other processes.
+   */
+  carry(kind: string, carrier: Carrier): () => void
+
+  /**
+   * Has `items` carried out after the outermost transaction around `transaction` has committed, each once however often it is
+   * noted, and before the caller of that transaction learns of the commit. Kept when the savepoint that notes it is rolled back.
+   *
+   * @throws PLIMSOLL_TRANSACTION_CLOSED
+   */
+  note(transaction: Transaction, kind: string, items: readonly string[]): void
+
+  /**
+   * Runs `work`, a write on what it is handed, and has the tags that it resolves with bumped after its commit, before its
+   * caller learns of that. It joins `within`, or the transaction that the caller runs in; outside of one it gets a transaction of
+   * its own when effects are durable. `worst` are the tags when the outcome of the write is lost with its connection. Work that
+   * rejects has changed nothing; work of several statements opens a transaction or savepoint of its own.
+   */
+  write<T>(
+    work: (executor: Postgres | Transaction) => Promise<WrittenTags<T>>,
+    worst: readonly string[],
+    within?: Transaction,
+  ): Promise<T>
+
+  /** Bumps the tags that `tagsOf` reads from the texts of statements that nobody else reports; for `Postgres.watchWrites`. */
+  watcher(tagsOf: (text: string) => readonly string[]): WriteWatcher
+
+  /**
+   * Carries everything of `kind` that is recorded and committed now, whoever else is about to, and resolves when it is done;
+   * to `carrier`, by default to those that are registered. Resolves to the number of effects. What cannot be carried stays recorded.
+   *
+   * @throws what the carrier throws, and the errors of the database
+   */
+  drain(kind: string, carrier?: Carrier): Promise<number>
+
+  /** Ends the relay, and waits for what it carries now. What is noted later is still recorded, for other processes. */
+  close(): Promise<void>
+}
+
+/** The options of `openOutbox`. */
+export interface OutboxOptions {
+  readonly postgres: Postgres
+  /**
+   * True records effects in the table `plimsoll.outbox`, which is made when it is missing. False is for effects that mean nothing
+   * once this process has ended: they are carried out after the commit, and not recorded.
+   */
+  readonly durable: boolean
+  /** How often the relay looks for what a crashed process has left, in milliseconds, give or take a quarter. Default 5000. */
+  readonly pollMs?: number | undefined
+}

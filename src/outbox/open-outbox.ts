@@ -1,0 +1,124 @@
+import { isPlimsollError } from '../core/errors.ts'
+import type { Transaction, WriteWatcher } from '../postgres/index.ts'
+import { Carriers } from './carriers.ts'
+import { bumpKind, type Outbox, type OutboxOptions, type WrittenTags } from './contract.ts'
+import { drainRows } from './drain.ts'
+import { carryNow, TransactionEffects } from './effects.ts'
+import { OutboxRows } from './outbox-rows.ts'
+import { ensureOutboxTable } from './outbox-table.ts'
+import { OwnMark, triggersInstalled } from './own-mark.ts'
+import { Relay } from './relay.ts'
+
+/**
+ * Opens the outbox on a database. When `durable`, its table is made when it is missing, and a relay begins to carry what
+ * other processes, or this one before a crash, have left.
+ *
+ * @throws PLIMSOLL_OUTBOX_UNAVAILABLE when the role may not make the table or use it
+ * @example
+ * const outbox = await openOutbox({ postgres, durable: true })
+ * outbox.carry('cache.bump', (tags) => cache.invalidate(...tags))
+ * postgres.watchWrites(outbox.watcher((text) => tagsOfSql(graph, text)))
+ */
+export async function openOutbox({ postgres, durable, pollMs = 5000 }: OutboxOptions): Promise<Outbox> {
+  const carriers = new Carriers()
+  let mark: OwnMark | undefined
+  if (durable) {
+    await ensureOutboxTable(postgres)
+    if (await triggersInstalled(postgres)) mark = new OwnMark()
+  }
+  const rows = durable ? new OutboxRows(postgres) : undefined
+  const relay = rows && new Relay(postgres, { rows, carriers, pollMs })
+  const parts = { carriers, rows }
+  const byTransaction = new WeakMap<Transaction, TransactionEffects>()
+
+  const effectsOf = ({ root }: Transaction): TransactionEffects => {
+    const known = byTransaction.get(root)
+    if (known !== undefined) return known
+    const effects = new TransactionEffects(root, parts)
+    byTransaction.set(root, effects)
+    return effects
+  }
+
+  const bump = (tags: readonly string[]): Promise<void> => carryNow(parts, { kind: bumpKind, items: tags, ids: [] })
+
+  const writeWithin = async <T>(
+    transaction: Transaction,
+    work: (executor: Transaction) => Promise<WrittenTags<T>>,
+    worst: readonly string[],
+  ): Promise<T> => {
+    const effects = effectsOf(transaction)
+    const noted = async (): Promise<T> => {
+      const { result, tags } = await (mark?.around(transaction, worst, work) ?? work(transaction))
+      effects.noteWritten(tags)
+      // Nobody has waited for it, and the transaction has committed what it wrote: all that is left is to be quick.
+      if (effects.outcome !== undefined && effects.outcome !== 'rollback') await bump(tags)
+      return result
+    }
+    return effects.writing(noted())
+  }
+
+  const writeAlone = async <T>(
+    work: () => Promise<WrittenTags<T>>,
+    { worst, always = false }: { readonly worst: readonly string[]; readonly always?: boolean },
+  ): Promise<T> => {
+    let written: WrittenTags<T>
+    try {
+      written = await work()
+    } catch (error) {
+      if (always || isUnknown(error)) await bump(worst)
+      throw error
+    }
+    await bump(written.tags)
+    return written.result
+  }
+
+  const watcher = (tagsOf: (text: string) => readonly string[]): WriteWatcher => ({
+    tagsOf,
+    note: (transaction, tags) => effectsOf(transaction).noteWritten(tags),
+    async write(work, { tags, alone }) {
+      // In a transaction the statement is shown again, and noted there.
+      if (durable && !alone) return postgres.transaction(work)
+      const written = async (): Promise<WrittenTags<Awaited<ReturnType<typeof work>>>> => ({
+        result: await work(),
+        tags,
+      })
+      // What runs alone because it may commit by itself may also have done so before it failed.
+      return writeAlone(written, { worst: tags, always: alone })
+    },
+  })
+
+  relay?.start()
+  const close = async (): Promise<void> => {
+    await relay?.close()
+    await rows?.idle()
+  }
+  return Object.freeze<Outbox>({
+    durable,
+    carry(kind, carrier) {
+      const takeBack = carriers.add(kind, carrier)
+      relay?.wake(kind)
+      return takeBack
+    },
+    note(transaction, kind, items) {
+      const effects = effectsOf(transaction)
+      // Has the transaction refuse it.
+      if (effects.outcome !== undefined) transaction.root.afterEnd(() => {})
+      effects.note(kind, items)
+    },
+    async write(work, worst, within) {
+      const transaction = within ?? postgres.current()
+      if (transaction !== undefined) return writeWithin(transaction, work, worst)
+      if (durable) return postgres.transaction((own) => writeWithin(own, work, worst))
+      return writeAlone(() => work(postgres), { worst })
+    },
+    watcher,
+    drain: async (kind, carrier) => (rows === undefined ? 0 : drainRows(rows, { carriers, kind, carrier })),
+    close,
+    [Symbol.asyncDispose]: close,
+  })
+}
+
+/** True when a write may have happened although it failed: its answer was lost. */
+function isUnknown(error: unknown): boolean {
+  return isPlimsollError(error) && error.details.outcome === 'unknown'
+}

@@ -1,0 +1,86 @@
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { reportMissing } from './debian.ts'
+import { freePort } from './free-port.ts'
+
+const program = '/usr/sbin/nginx'
+
+/** An nginx of the tests' own: a cache that many clients share. */
+export interface CachingProxy {
+  readonly url: string
+  stop(): Promise<void>
+}
+
+/** Where nginx is. */
+export function findNginx(): string | undefined {
+  return existsSync(program) ? program : undefined
+}
+
+/** True when nginx is there; says so when it is not. */
+export function hasNginx(): boolean {
+  if (findNginx() === undefined) reportMissing('nginx', 'nginx')
+  return findNginx() !== undefined
+}
+
+/**
+ * Starts nginx before the service at `upstream`. It keeps what the headers of answers let a shared cache keep, for as long as they
+ * say, and says in `X-Cache` whether an answer is one that it had: HIT, MISS, EXPIRED, REVALIDATED.
+ */
+export async function startNginx(upstream: string): Promise<CachingProxy> {
+  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-nginx-'))
+  const port = await freePort()
+  const temporary = ['client_body', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`)
+  writeFileSync(
+    join(folder, 'nginx.conf'),
+    `daemon off;
+worker_processes 1;
+pid ${folder}/nginx.pid;
+${process.getuid?.() === 0 ? 'user root;' : ''}
+error_log ${folder}/error.log;
+events { worker_connections 256; }
+http {
+  access_log off;
+  ${temporary.join('\n  ')}
+  proxy_temp_path ${folder}/proxy;
+  proxy_cache_path ${folder}/cache keys_zone=shared:1m use_temp_path=off;
+  server {
+    listen 127.0.0.1:${port};
+    location / {
+      proxy_pass ${upstream};
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_cache shared;
+      proxy_cache_revalidate on;
+      add_header X-Cache $upstream_cache_status always;
+    }
+  }
+}
+`,
+  )
+  // Its own log from the start: the one that is compiled in belongs to the system's nginx.
+  const args = ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', join(folder, 'error.log')]
+  const server = spawn(program, args, { cwd: folder, stdio: 'ignore' })
+  const ended = new Promise((resolve) => server.once('exit', resolve))
+  while (!(await accepts(port))) {
+    if (server.exitCode !== null) throw new Error('nginx ended while it started.')
+  }
+  return {
+    url: `http://127.0.0.1:${port}`,
+    async stop() {
+      server.kill('SIGTERM')
+      await ended
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1')
+    socket.once('connect', () => resolve(true)).once('error', () => setTimeout(resolve, 20, false))
+    socket.once('connect', () => socket.destroy())
+  })
+}
