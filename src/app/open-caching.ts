@@ -1,4 +1,5 @@
 import { openCache, type CacheOptions, type CacheStore, type OpenCache } from '../cache/index.ts'
+import { isPlimsollError } from '../core/errors.ts'
 import type { QueryCache, WriteTracker } from '../db/contract.ts'
 import { openOutbox, type Outbox } from '../outbox/index.ts'
 import type { Postgres } from '../postgres/index.ts'
@@ -22,6 +23,16 @@ export interface Caching {
   close(): Promise<void>
 }
 
+/** Bumps what is recorded. What another server of the store keeps from being bumped stays, and is bumped when that is back. */
+async function drainBumps(outbox: Outbox): Promise<void> {
+  try {
+    await outbox.drain(bump)
+  } catch (error) {
+    // Of the server that has just come back it says the same, and that one is then not taken for back.
+    if (!isPlimsollError(error, 'PLIMSOLL_CACHE_UNREACHABLE')) throw error
+  }
+}
+
 /** The effect that ends what was cached under tags. */
 const bump = 'cache.bump'
 
@@ -41,7 +52,7 @@ export async function openCaching(
       store,
       // A transaction sees the database itself: its own writes, or a state that is older than the last bump.
       bypass: () => postgres.current() !== undefined,
-      drain: async () => void (await outbox.drain(bump)),
+      drain: () => drainBumps(outbox),
     })
     outbox.carry(bump, (tags) => cache.bump(tags))
     postgres.watchWrites(outbox.watcher((text) => tagsOfSql(graph, text)))

@@ -35,9 +35,18 @@ export interface EntryTimes {
   readonly staleMs: number
 }
 
+/** Random texts that were drawn together, since drawing costs the same for many as for one. */
+let tokens = ''
+let tokenAt = 0
+
 /** A random text of 16 characters that nobody else has. */
 export function randomToken(): string {
-  return randomBytes(12).toString('base64url')
+  if (tokenAt === tokens.length) {
+    tokens = randomBytes(12 * 256).toString('base64url')
+    tokenAt = 0
+  }
+  tokenAt += half
+  return tokens.slice(tokenAt - half, tokenAt)
 }
 
 /**
@@ -45,8 +54,19 @@ export function randomToken(): string {
  * entries does not have. 96 bits of SHA-1: nobody chooses the versions.
  */
 export function generationOf(versions: readonly string[], form: string): string {
-  return hash('sha1', `${layout}\n${form}\n${versions.join('\n')}`, 'base64url').slice(0, half)
+  const text = `${form}\n${versions.length === 1 ? versions[0]! : versions.join('\n')}`
+  let generation = generations.get(text)
+  if (generation === undefined) {
+    generation = hash('sha1', `${layout}\n${text}`, 'base64url').slice(0, half)
+    if (generations.size >= mostGenerations) generations.clear()
+    generations.set(text, generation)
+  }
+  return generation
 }
+
+/** Those that were asked for before: most reads are under versions that others were under. */
+const generations = new Map<string, string>()
+const mostGenerations = 10_000
 
 /** The generation that an entry was filled under. */
 export function generationOfEntry(bytes: Buffer): string {

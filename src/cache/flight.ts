@@ -6,9 +6,9 @@ export class Flight<T> {
   #waiting = 0
   #abandoned = false
 
-  constructor(generation: string, run: (signal: AbortSignal) => Promise<T>) {
+  constructor(generation: string, run: (controller: AbortController) => Promise<T>) {
     this.generation = generation
-    this.result = run(this.#controller.signal)
+    this.result = run(this.#controller)
     // Whoever waits hears of a failure; when everybody has left, nobody has to.
     this.result.catch(() => {})
   }

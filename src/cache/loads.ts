@@ -1,7 +1,7 @@
 import { isPlimsollError, PlimsollError } from '../core/errors.ts'
 import { events } from '../core/events.ts'
 import type { CacheStore, StoredEntry } from './contract.ts'
-import { generationOf, openEntry, randomToken, sealEntry, type OpenEntry } from './entry.ts'
+import { openEntry, randomToken, sealEntry, type OpenEntry } from './entry.ts'
 import { DirectLoads, Flight } from './flight.ts'
 import { jittered, type KeepPlan } from './keep-plan.ts'
 import { localEntry, type LocalEntry, type LocalTier } from './local-tier.ts'
@@ -16,8 +16,8 @@ export interface LoadAsk {
   readonly plan: KeepPlan
   /** Taken before the versions were read. */
   readonly snapshot: Snapshot
-  /** The versions of the tags, read before the load begins. */
-  readonly versions: readonly string[]
+  /** The name of the versions of the tags, which were read before the load begins. */
+  readonly generation: string
   readonly source: Source
   readonly counts: readonly Counts[]
   /** When the versions were read. */
@@ -35,6 +35,8 @@ const firstPollMs = 2
 const mostPollMs = 50
 /** How long a refresh that failed keeps others from trying again. */
 const failedRefreshMs = 1000
+/** How many keys are warned of; each once. */
+const mostWarnings = 100
 
 /** Loads what is missing: once for all who ask in this process, and by the store's lease once for all processes. */
 export class Loads {
@@ -44,6 +46,7 @@ export class Loads {
   readonly #flights = new Map<string, Flight<LocalEntry>>()
   readonly #refreshing = new Set<string>()
   readonly #direct = new DirectLoads()
+  readonly #warned = new Set<string>()
   /** Loads whose key was removed by hand meanwhile are not kept. */
   readonly #dropped = new WeakSet<Flight<LocalEntry>>()
 
@@ -55,18 +58,18 @@ export class Loads {
 
   /** The value of a key that is missing; joins a load of the same generation that is under way. */
   load(ask: LoadAsk, signal: AbortSignal | undefined): Promise<LocalEntry> {
-    const { key, plan, counts, source } = ask
-    const generation = generationOf(ask.versions, plan.form)
+    const { key, plan, counts, source, generation } = ask
     const known = this.#flights.get(key)
     if (known !== undefined && known.generation === generation && !known.abandoned) {
       source.skip()
       return this.#waitFor(known.join(signal), ask)
     }
-    const flight: Flight<LocalEntry> = new Flight(generation, (aborted) =>
-      this.#resolve(ask, { generation, aborted, isDropped: () => this.#dropped.has(flight) }).finally(() => {
+    const flight: Flight<LocalEntry> = new Flight(generation, (controller) => {
+      const task = { controller, isDropped: () => this.#dropped.has(flight), isAbandoned: () => flight.abandoned }
+      return this.#resolve(ask, task).finally(() => {
         if (this.#flights.get(key) === flight) this.#flights.delete(key)
-      }),
-    )
+      })
+    })
     this.#flights.set(key, flight)
     count(counts, 'misses')
     if (events.hasSubscribers) events.publish({ type: 'cache.miss', key, tags: plan.tags })
@@ -74,7 +77,7 @@ export class Loads {
   }
 
   /** Loads without the store, which cannot be reached; nothing is kept. */
-  async loadDirectly(ask: Omit<LoadAsk, 'versions'>): Promise<LocalEntry> {
+  async loadDirectly(ask: Omit<LoadAsk, 'generation'>): Promise<LocalEntry> {
     const { key, counts } = ask
     count(counts, 'misses')
     return (await this.#direct.load(key, async () => {
@@ -87,11 +90,10 @@ export class Loads {
 
   /** Loads anew what is still served, in the background; one does, of all processes. */
   refresh(ask: LoadAsk): void {
-    const { key, plan } = ask
+    const { key } = ask
     if (this.#refreshing.has(key) || this.#flights.has(key)) return ask.source.skip()
     this.#refreshing.add(key)
-    const generation = generationOf(ask.versions, plan.form)
-    const task = { generation, aborted: new AbortController().signal, isDropped: () => false, once: true }
+    const task = { controller: new AbortController(), isDropped: never, isAbandoned: never, once: true }
     this.#resolve(ask, task)
       .catch(() => {}) // It was reported, and the old value is still served.
       .finally(() => this.#refreshing.delete(key))
@@ -135,7 +137,7 @@ export class Loads {
       for (let round = 0; ; round++) {
         const answer = await this.#store.acquire({
           key,
-          generation: task.generation,
+          generation: ask.generation,
           token,
           leaseMs,
           replacing,
@@ -150,7 +152,7 @@ export class Loads {
         // The holder of a lease renews it while its loader may run; longer than that nobody waits.
         if (performance.now() - began > plan.loadTimeoutMs + leaseMs) return await this.loadDirectly(ask)
         await pause(Math.min(mostPollMs, firstPollMs * 2 ** round) * (0.75 + Math.random() / 2))
-        task.aborted.throwIfAborted()
+        task.controller.signal.throwIfAborted()
       }
     } catch (error) {
       if (!isPlimsollError(error, 'PLIMSOLL_CACHE_UNREACHABLE') || task.once) throw error
@@ -167,17 +169,12 @@ export class Loads {
     const renewal = setInterval(() => void store.renew(key, token, leaseMs).catch(ignore), leaseMs / 3)
     renewal.unref()
     try {
-      const controller = new AbortController()
-      const abort = (): void => controller.abort(task.aborted.reason)
-      task.aborted.addEventListener('abort', abort, { once: true })
-      const { entry, durationMs } = await this.#run(ask, controller).finally(() =>
-        task.aborted.removeEventListener('abort', abort),
-      )
+      const { entry, durationMs } = await this.#run(ask, task.controller)
       const negative = entry.kind <= 1
       const times = negative
         ? { ttlMs: jittered(plan.negativeTtlMs), staleMs: 0 }
         : { ttlMs: jittered(plan.ttlMs), staleMs: plan.staleMs }
-      const open: OpenEntry = { ...entry, ...times, generation: task.generation, token }
+      const open: OpenEntry = { ...entry, ...times, generation: ask.generation, token }
       const kept = localEntry(open, { ...aboutOf(ask), remainingMs: times.ttlMs + times.staleMs })
       const { filled, error } = await this.#fill(key, open)
       if (filled && !task.isDropped()) this.#local?.put(key, kept)
@@ -186,7 +183,7 @@ export class Loads {
     } catch (error) {
       // A refresh that failed keeps the lease for a while, so that not every read tries again.
       if (task.once) await store.renew(key, token, failedRefreshMs).catch(ignore)
-      else await store.release(key, token, task.aborted.aborted ? undefined : messageOf(error)).catch(ignore)
+      else await store.release(key, token, task.isAbandoned() ? undefined : messageOf(error)).catch(ignore)
       throw error
     } finally {
       clearInterval(renewal)
@@ -208,14 +205,17 @@ export class Loads {
       return { filled: await store.fill(key, { token: entry.token, bytes, ttlMs }) }
     } catch (error) {
       if (isPlimsollError(error, 'PLIMSOLL_CACHE_VALUE_TOO_LARGE')) {
-        process.emitWarning(
-          `The value of '${key}' is loaded anew for every reader: ${error.message}`,
-          'PlimsollWarning',
-        )
+        this.#warnOnce(key, error.message)
         await store.release(key, entry.token).catch(ignore)
       } else if (!isPlimsollError(error, 'PLIMSOLL_CACHE_UNREACHABLE')) throw error
       return { filled: false, error }
     }
+  }
+
+  #warnOnce(key: string, problem: string): void {
+    if (this.#warned.size >= mostWarnings || this.#warned.has(key)) return
+    this.#warned.add(key)
+    process.emitWarning(`The value of '${key}' is loaded anew for every reader: ${problem}`, 'PlimsollWarning')
   }
 
   /** The entry that somebody else filled meanwhile. */
@@ -230,7 +230,7 @@ export class Loads {
 
   /** Runs the loader, for its time at most. */
   async #run(
-    ask: Omit<LoadAsk, 'versions'>,
+    ask: Omit<LoadAsk, 'generation'>,
     controller: AbortController,
   ): Promise<{ entry: Omit<OpenEntry, 'generation' | 'token'>; durationMs: number }> {
     const { key, plan, source } = ask
@@ -257,7 +257,7 @@ export class Loads {
   }
 
   #report(
-    { key, plan, counts }: Omit<LoadAsk, 'versions'>,
+    { key, plan, counts }: Omit<LoadAsk, 'generation'>,
     end: { readonly durationMs: number; readonly outcome: 'filled' | 'refused' | 'failed'; readonly error?: unknown },
   ): void {
     count(counts, end.outcome === 'failed' ? 'failures' : 'loads')
@@ -269,13 +269,15 @@ export class Loads {
 }
 
 interface Task {
-  readonly generation: string
-  readonly aborted: AbortSignal
+  readonly controller: AbortController
   readonly isDropped: () => boolean
+  /** True when nobody waits for it any more, which is no failure of the loader. */
+  readonly isAbandoned: () => boolean
   /** True for a refresh, which leaves it to whoever is at it. */
   readonly once?: boolean
 }
 
+const never = (): boolean => false
 const noBytes = Buffer.alloc(0)
 
 function aboutOf({
@@ -283,7 +285,7 @@ function aboutOf({
   snapshot,
   counts,
   verifiedAt,
-}: Omit<LoadAsk, 'versions'>): Omit<Parameters<typeof localEntry>[1], 'remainingMs'> {
+}: Omit<LoadAsk, 'generation'>): Omit<Parameters<typeof localEntry>[1], 'remainingMs'> {
   return { tags: plan.tags, form: plan.form, snapshot, counts, verifiedAt }
 }
 

@@ -4,14 +4,14 @@ import { events } from '../core/events.ts'
 import { parseSize, type Size } from '../core/size.ts'
 import { Bumps } from './bumps.ts'
 import type { CacheStore } from './contract.ts'
-import { generationOf, generationOfEntry, openEntry, randomToken, sealEntry } from './entry.ts'
+import { generationOfEntry, openEntry, randomToken, sealEntry } from './entry.ts'
 import { planKeep, jittered, type KeepDefaults, type KeepPlan } from './keep-plan.ts'
 import { Loads, type LoadAsk } from './loads.ts'
 import { localEntry, LocalTier, localValue, type LocalEntry } from './local-tier.ts'
-import { ReadBatch } from './read-batch.ts'
+import { SharedReads } from './shared-reads.ts'
 import { ManySources, singleSource, type Source } from './source.ts'
 import { count, Statistics } from './statistics.ts'
-import { TagCells, type Snapshot } from './tag-cells.ts'
+import { TagCells } from './tag-cells.ts'
 import type { Cache, CacheStatistics, GetManyOptions, GetOptions, KeepOptions, Loader, ManyLoader } from './types.ts'
 import { encodeValue } from './value-codec.ts'
 
@@ -68,7 +68,7 @@ class TieredCache implements OpenCache {
   readonly #cells: TagCells
   readonly #local: LocalTier | undefined
   readonly #loads: Loads
-  readonly #reads: ReadBatch
+  readonly #reads: SharedReads
   readonly #bumps: Bumps
   readonly #statistics: Statistics
   readonly #defaults: KeepDefaults
@@ -103,7 +103,7 @@ class TieredCache implements OpenCache {
       leaseMs: parseDuration(options.lease ?? '2s', 'lease'),
       compressAbove: this.#compressAbove,
     })
-    this.#reads = new ReadBatch(store)
+    this.#reads = new SharedReads(store, this.#cells)
     this.#bumps = new Bumps(store, this.#cells)
     store.attach({
       bumped: (tags) => this.#cells.bumped(tags),
@@ -115,7 +115,8 @@ class TieredCache implements OpenCache {
 
   get<T>(key: string, loader: Loader<T>, options?: GetOptions): Promise<T> {
     try {
-      return this.#get(key, options, () => singleSource(loader)) as Promise<T>
+      const plan = planKeep(options, this.#defaults)
+      return this.#get(key, plan, { source: () => singleSource(loader), signal: options?.signal }) as Promise<T>
     } catch (error) {
       return Promise.reject(error)
     }
@@ -128,13 +129,12 @@ class TieredCache implements OpenCache {
   ): Promise<Map<string, T>> {
     const wanted = [...new Set(keys)]
     const sources = new ManySources(loader, wanted.length)
+    const shared = typeof tags === 'function' ? undefined : planKeep({ ...options, tags }, this.#defaults)
     const values = await Promise.all(
       wanted.map((key) => {
         const source = sources.of(key)
-        const own = { ...options, tags: typeof tags === 'function' ? tags(key) : tags }
-        const value = this.#get(key, own, () => source)
-        value.then(source.skip, source.skip)
-        return value as Promise<T>
+        const plan = shared ?? planKeep({ ...options, tags: (tags as TagsOfKey)(key) }, this.#defaults)
+        return this.#get(key, plan, { source: () => source, signal: options.signal }).finally(source.skip) as Promise<T>
       }),
     )
     return new Map(wanted.map((key, i) => [key, values[i]!]))
@@ -158,9 +158,9 @@ class TieredCache implements OpenCache {
     const encoded = encodeValue(value)
     if (ttlMs + staleMs <= 0) return this.delete(key)
     try {
-      const { versions, snapshot, verifiedAt } = await this.#versions(plan.tags)
-      if (versions === undefined) return await this.delete(key)
-      const stamp = { generation: generationOf(versions, plan.form), token: randomToken() }
+      const { generation, snapshot, verifiedAt } = await this.#reads.versions(plan)
+      if (generation === undefined) return await this.delete(key)
+      const stamp = { generation, token: randomToken() }
       const times = { ttlMs, staleMs, compressAbove: this.#compressAbove }
       const bytes = await sealEntry(stamp, encoded, times)
       this.#forget([key])
@@ -225,25 +225,21 @@ class TieredCache implements OpenCache {
     return this.close()
   }
 
-  #get(key: string, options: GetOptions | undefined, source: () => Source): Promise<unknown> {
+  #get(key: string, plan: KeepPlan, { source, signal }: Reader): Promise<unknown> {
     this.#checkOpen()
-    const plan = planKeep(options, this.#defaults)
-    if (this.#bypass?.() === true) return source().load({ signal: options?.signal ?? never })
+    if (this.#bypass?.() === true) return source().load({ signal: signal ?? never })
     const now = performance.now()
     const entry = this.#local?.get(key)
     if (entry !== undefined && sameTags(entry, plan) && this.#trusts(entry, now)) {
-      if (now < entry.freshUntil) {
-        this.#hit(key, entry, 'local', false)
-        if (plan.earlyRefresh > 0) this.#refreshEarly(key, plan, { entry, source, now })
-        return Promise.resolve(localValue(entry))
-      }
-      if (plan.staleMs > 0 && now < entry.usableUntil) {
-        this.#hit(key, entry, 'local', true)
-        void this.#refresh(key, plan, { entry, source })
+      const fresh = now < entry.freshUntil
+      if (fresh || (plan.staleMs > 0 && now < entry.usableUntil)) {
+        this.#hit(key, entry, 'local', !fresh)
+        if (!fresh) void this.#refresh(key, plan, { entry, source })
+        else if (plan.earlyRefresh > 0) this.#refreshEarly(key, plan, { entry, source, now })
         return Promise.resolve(localValue(entry))
       }
     }
-    return this.#getShared(key, plan, { source: source(), signal: options?.signal })
+    return this.#getShared(key, plan, { source: source(), signal })
   }
 
   /** What the store has, or a load. */
@@ -253,23 +249,28 @@ class TieredCache implements OpenCache {
     { source, signal }: { readonly source: Source; readonly signal: AbortSignal | undefined },
   ): Promise<unknown> {
     const counts = this.#statistics.of(key)
-    const read = await this.#read(key, plan)
-    const ask = { key, plan, source, counts, snapshot: read.snapshot, verifiedAt: read.verifiedAt }
-    const { versions, stored } = read
-    if (versions === undefined) return localValue(await this.#loads.loadDirectly(ask))
+    const ages = this.#local !== undefined || plan.staleMs > 0 || plan.earlyRefresh > 0
+    const removals = this.#removals
+    let read = await this.#reads.read(key, plan, ages)
+    const { generation, snapshot, verifiedAt } = read
+    const ask = { key, plan, source, counts, snapshot, verifiedAt }
+    if (generation === undefined) return localValue(await this.#loads.loadDirectly(ask))
     let replacing: string | undefined
-    if (stored !== undefined && generationOfEntry(stored.bytes) === generationOf(versions, plan.form)) {
-      const opened = openEntry(stored.bytes)
+    if (read.stored !== undefined && generationOfEntry(read.stored.bytes) === generation) {
+      const opened = openEntry(read.stored.bytes)
       const entry = opened instanceof Promise ? await opened : opened
-      if (entry !== undefined) {
-        const remainingMs = stored.remainingMs ?? entry.ttlMs + entry.staleMs
-        const taken = localEntry(entry, { ...ask, tags: plan.tags, form: plan.form, remainingMs })
+      // Whoever filled it lets it be stale for a time; only its age tells whether that has begun.
+      if (!ages && entry !== undefined && entry.staleMs > 0) read = await this.#reads.read(key, plan, true)
+      if (entry !== undefined && read.generation === generation) {
+        const remainingMs = read.stored?.remainingMs ?? entry.ttlMs + entry.staleMs
+        const about = { tags: plan.tags, form: plan.form, snapshot, verifiedAt, counts, remainingMs }
+        const taken = localEntry(entry, about)
         const now = performance.now()
         const fresh = now < taken.freshUntil
         if (fresh || (plan.staleMs > 0 && now < taken.usableUntil)) {
-          if (read.removals === this.#removals) this.#local?.put(key, taken)
+          if (removals === this.#removals) this.#local?.put(key, taken)
           this.#hit(key, taken, 'shared', !fresh)
-          if (!fresh) this.#loads.refresh({ ...ask, versions, replacing: entry.token })
+          if (!fresh) this.#loads.refresh({ ...ask, generation, replacing: entry.token })
           else if (plan.earlyRefresh > 0) this.#refreshEarly(key, plan, { entry: taken, source: () => source, now })
           else source.skip()
           return localValue(taken)
@@ -277,76 +278,7 @@ class TieredCache implements OpenCache {
         replacing = entry.token
       }
     }
-    return localValue(await this.#loads.load({ ...ask, versions, replacing }, signal))
-  }
-
-  /** Reads an entry and the versions of its tags; `versions` is undefined when the store cannot be reached. */
-  async #read(
-    key: string,
-    plan: KeepPlan,
-  ): Promise<{
-    readonly stored: Awaited<ReturnType<ReadBatch['read']>>['entry']
-    readonly versions: readonly string[] | undefined
-    readonly snapshot: Snapshot
-    readonly verifiedAt: number
-    readonly removals: number
-  }> {
-    const verifiedAt = performance.now()
-    const snapshot = this.#cells.snapshot(plan.tags)
-    const removals = this.#removals
-    const mirrored = this.#mirrored(snapshot, verifiedAt)
-    try {
-      if (mirrored !== undefined) {
-        const { entry } = await this.#reads.read(key, noTags)
-        // An entry of another generation may be one of a bump that is still on its way here.
-        if (entry === undefined || generationOfEntry(entry.bytes) === generationOf(mirrored, plan.form)) {
-          return { stored: entry, versions: mirrored, snapshot, verifiedAt, removals }
-        }
-      }
-      const { entry, versions } = await this.#reads.read(key, plan.tags)
-      const complete = await this.#complete(plan.tags, versions)
-      if (complete !== undefined) this.#cells.learn(snapshot, complete)
-      return { stored: entry, versions: complete, snapshot, verifiedAt, removals }
-    } catch (error) {
-      if (!isPlimsollError(error, 'PLIMSOLL_CACHE_UNREACHABLE')) throw error
-      return { stored: undefined, versions: undefined, snapshot, verifiedAt, removals }
-    }
-  }
-
-  /** The versions that this process knows, if it would have been told of every bump. */
-  #mirrored({ cells }: Snapshot, now: number): readonly string[] | undefined {
-    const { coherence } = this.#store.features
-    if (cells.length > 0 && (coherence !== 'pushed' || !this.#store.isCurrent(now))) return undefined
-    const versions: string[] = []
-    for (const { version } of cells) {
-      if (version === undefined) return undefined
-      versions.push(version)
-    }
-    return versions
-  }
-
-  async #versions(
-    tags: readonly string[],
-  ): Promise<{ versions: readonly string[] | undefined; snapshot: Snapshot; verifiedAt: number }> {
-    const snapshot = this.#cells.snapshot(tags)
-    const verifiedAt = performance.now()
-    const { versions } = await this.#store.read([], tags)
-    return { versions: await this.#complete(tags, versions), snapshot, verifiedAt }
-  }
-
-  /** Makes versions for tags that have none; undefined when one of them cannot be reached. */
-  async #complete(
-    tags: readonly string[],
-    versions: readonly (string | undefined | null)[],
-  ): Promise<readonly string[] | undefined> {
-    let complete: readonly (string | undefined | null)[] = versions
-    if (versions.includes(undefined)) {
-      const missing = tags.filter((_, i) => versions[i] === undefined)
-      const created = await this.#store.createVersions(missing)
-      const made = new Map(missing.map((tag, i) => [tag, created[i]]))
-      complete = tags.map((tag, i) => versions[i] ?? (versions[i] === null ? null : made.get(tag)))
-    }
-    return complete.every((version) => typeof version === 'string') ? complete : undefined
+    return localValue(await this.#loads.load({ ...ask, generation, replacing }, signal))
   }
 
   /** Whether a local copy can be served without asking the store. */
@@ -377,25 +309,22 @@ class TieredCache implements OpenCache {
   ): Promise<void> {
     if (this.#loads.isRefreshing(key)) return source().skip()
     try {
-      const snapshot = this.#cells.snapshot(plan.tags)
-      const verifiedAt = performance.now()
-      const { versions } = await this.#reads.read(key, plan.tags)
-      const complete = await this.#complete(plan.tags, versions)
-      if (complete === undefined || !this.#cells.isCurrent(snapshot)) return source().skip()
+      const { generation, snapshot, verifiedAt } = await this.#reads.versions(plan)
+      if (generation === undefined || !this.#cells.isCurrent(snapshot)) return source().skip()
       const ask: LoadAsk = {
         key,
         plan,
         source: source(),
         snapshot,
         verifiedAt,
-        versions: complete,
+        generation,
         counts: entry.counts,
         replacing: entry.token,
       }
       this.#loads.refresh(ask)
-    } catch (error) {
-      // The old value is served on; the next read tries again.
-      if (!isPlimsollError(error)) throw error
+    } catch {
+      // The store cannot be reached. The old value is served on, and the next read tries again.
+      source().skip()
     }
   }
 
@@ -419,7 +348,14 @@ class TieredCache implements OpenCache {
   }
 }
 
-const noTags: readonly string[] = []
+type TagsOfKey = (key: string) => readonly string[]
+
+/** Who reads: where the value comes from if nobody has it, and what ends the waiting. */
+interface Reader {
+  readonly source: () => Source
+  readonly signal: AbortSignal | undefined
+}
+
 const never = new AbortController().signal
 
 function sameTags({ tags, form }: LocalEntry, plan: KeepPlan): boolean {

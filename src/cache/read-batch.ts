@@ -1,4 +1,4 @@
-import type { CacheStore, StoredEntry } from './contract.ts'
+import type { CacheStore, ReadAnswer, StoredEntry } from './contract.ts'
 
 /** What one read of the batch comes to. */
 export interface BatchedRead {
@@ -9,7 +9,8 @@ export interface BatchedRead {
 interface Batch {
   readonly keys: Map<string, number>
   readonly tags: Map<string, number>
-  readonly answer: Promise<Awaited<ReturnType<CacheStore['read']>>>
+  readonly answer: Promise<ReadAnswer>
+  ages: boolean
 }
 
 /**
@@ -24,26 +25,34 @@ export class ReadBatch {
     this.#store = store
   }
 
-  async read(key: string, tags: readonly string[]): Promise<BatchedRead> {
+  /** `ages` asks how long the entry has left as well. */
+  read(key: string, tags: readonly string[], ages: boolean): Promise<BatchedRead> {
     const batch = (this.#open ??= this.#start())
+    if (ages) batch.ages = true
     const keyAt = placeOf(batch.keys, key)
+    if (tags.length === 0) return batch.answer.then(({ entries }) => ({ entry: entries[keyAt], versions: noVersions }))
     const tagsAt = tags.map((tag) => placeOf(batch.tags, tag))
-    const { entries, versions } = await batch.answer
-    return { entry: entries[keyAt], versions: tagsAt.map((at) => versions[at]) }
+    return batch.answer.then(({ entries, versions }) => ({
+      entry: entries[keyAt],
+      versions: tagsAt.map((at) => versions[at]),
+    }))
   }
 
   #start(): Batch {
-    const { promise, resolve, reject } = Promise.withResolvers<Awaited<ReturnType<CacheStore['read']>>>()
-    const batch: Batch = { keys: new Map(), tags: new Map(), answer: promise }
+    const { promise, resolve, reject } = Promise.withResolvers<ReadAnswer>()
+    const batch: Batch = { keys: new Map(), tags: new Map(), answer: promise, ages: false }
     const send = (): void => {
       this.#open = undefined
-      this.#store.read([...batch.keys.keys()], [...batch.tags.keys()], { ages: true }).then(resolve, reject)
+      const { keys, tags, ages } = batch
+      this.#store.read([...keys.keys()], [...tags.keys()], { ages }).then(resolve, reject)
     }
     // A tick of its own begins when every promise that is settled by now has been heard.
     queueMicrotask(() => process.nextTick(send))
     return batch
   }
 }
+
+const noVersions: readonly never[] = []
 
 function placeOf(places: Map<string, number>, name: string): number {
   let at = places.get(name)

@@ -23,7 +23,7 @@ export function encodeValue(value: unknown): EncodedValue {
   if (value === undefined) return { kind: valueKinds.undefined, payload: nothing }
   if (typeof value === 'string') return { kind: valueKinds.text, payload: Buffer.from(value, 'utf8') }
   if (Buffer.isBuffer(value)) return { kind: valueKinds.bytes, payload: value }
-  return isJson(value, [], new Set())
+  return isJson(value, [], [])
     ? { kind: valueKinds.json, payload: Buffer.from(JSON.stringify(value), 'utf8') }
     : { kind: valueKinds.structured, payload: serialize(value) }
 }
@@ -65,7 +65,7 @@ function freezeJson(value: unknown): unknown {
 }
 
 /** True when JSON gives `value` back as it is; walks all of it, since what cannot be kept at all must be refused. */
-function isJson(value: unknown, path: readonly (string | number)[], parents: Set<object>): boolean {
+function isJson(value: unknown, path: (string | number)[], parents: object[]): boolean {
   switch (typeof value) {
     case 'string':
     case 'boolean':
@@ -83,41 +83,44 @@ function isJson(value: unknown, path: readonly (string | number)[], parents: Set
   }
 }
 
-function isJsonObject(value: object, path: readonly (string | number)[], parents: Set<object>): boolean {
+function isJsonObject(value: object, path: (string | number)[], parents: object[]): boolean {
   // What holds itself is for the structured clone; to walk on would never end.
-  if (parents.has(value)) return false
-  parents.add(value)
+  if (parents.includes(value)) return false
+  parents.push(value)
   const json = isJsonMembers(value, path, parents)
-  parents.delete(value)
+  parents.pop()
   return json
 }
 
-function isJsonMembers(value: object, path: readonly (string | number)[], parents: Set<object>): boolean {
+function isJsonMembers(value: object, path: (string | number)[], parents: object[]): boolean {
+  let json = true
   // Every member is walked, also after the first that is not JSON: one may be impossible to keep.
-  const all = (items: Iterable<[string | number, unknown]>): boolean => {
-    let json = true
-    for (const [name, item] of items) if (!isJson(item, [...path, name], parents)) json = false
+  const walk = (name: string | number, item: unknown): void => {
+    path.push(name)
+    if (!isJson(item, path, parents)) json = false
+    path.pop()
+  }
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) walk(i, value[i])
     return json
   }
-  if (Array.isArray(value)) return all(value.entries())
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype === Object.prototype || prototype === null) {
-    const plain =
-      prototype !== null &&
-      !Object.hasOwn(value, '__proto__') &&
-      typeof (value as { toJSON?: unknown }).toJSON !== 'function'
-    return all(Object.entries(value)) && plain
+    for (const name of Object.keys(value)) walk(name, (value as Record<string, unknown>)[name])
+    const hasToJson = typeof (value as { toJSON?: unknown }).toJSON === 'function'
+    return json && prototype !== null && !Object.hasOwn(value, '__proto__') && !hasToJson
   }
   if (value instanceof Map) {
     let at = 0
     for (const [key, item] of value) {
-      isJson(key, [...path, at], parents)
-      isJson(item, [...path, at++], parents)
+      walk(at, key)
+      walk(at++, item)
     }
     return false
   }
   if (value instanceof Set) {
-    all([...value].entries())
+    let at = 0
+    for (const item of value) walk(at++, item)
     return false
   }
   if (isCloneable(value)) return false

@@ -40,7 +40,8 @@ interface Flight {
 
 const ticksPerTimeout = 4
 const graceTimeouts = 9
-const backoff = { firstMs: 50, mostMs: 2000 }
+// Short: while one process does not know that the server is back, the others hear of its writes in a roundabout way.
+const backoff = { firstMs: 25, mostMs: 250 }
 
 /**
  * A time-out and a circuit breaker around one server. Work that takes longer than `timeoutMs`, or fails with an outage,

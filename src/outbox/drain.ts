@@ -8,7 +8,7 @@ const most = 500
  * Carries every row of `kind` that is committed when it begins, without a claim: a relay may carry some of them at the same
  * time, which is harmless, and waiting for it would not be known to end. The number of rows.
  *
- * @throws what the carrier throws: the rows from there on stay
+ * @throws what the carrier throws first, when all rows were tried; those that it failed for stay
  */
 export async function drainRows(
   rows: OutboxRows,
@@ -21,18 +21,23 @@ export async function drainRows(
   const upTo = await rows.newestId(kind)
   let count = 0
   let after = '0'
+  let failure: { readonly error: unknown } | undefined
   for (;;) {
     const some = await rows.read(kind, { after, upTo, most })
     const last = some.at(-1)
-    if (last === undefined) return count
+    if (last === undefined) break
     const items = [...new Set(some.flatMap((row) => row.items))]
     const carried: Carried = carrier
       ? await carryBy([carrier], { kind, items, late: true })
       : await carriers.carry(kind, items, true)
-    if (carried.state === 'failed') throw carried.error
-    if (carried.state === 'nobody') return count
-    await rows.delete(some.map(({ id }) => id))
-    count += some.length
+    if (carried.state === 'nobody') break
+    if (carried.state === 'failed') failure ??= { error: carried.error }
+    else {
+      await rows.delete(some.map(({ id }) => id))
+      count += some.length
+    }
     after = last.id
   }
+  if (failure !== undefined) throw failure.error
+  return count
 }

@@ -8,6 +8,8 @@ import type { OutboxRows } from './outbox-rows.ts'
 export interface OutboxParts {
   readonly carriers: Carriers
   readonly rows: OutboxRows | undefined
+  /** Told of a kind that could not be carried here. */
+  readonly refused: (kind: string) => void
 }
 
 /** What one outermost transaction is to bring about when it commits. */
@@ -78,7 +80,7 @@ export class TransactionEffects {
  * recorded for them now. Never rejects.
  */
 export async function carryNow(
-  { carriers, rows }: OutboxParts,
+  { carriers, rows, refused }: OutboxParts,
   { kind, items, ids }: { readonly kind: string; readonly items: readonly string[]; readonly ids: readonly string[] },
 ): Promise<void> {
   if (items.length === 0) return
@@ -90,6 +92,7 @@ export async function carryNow(
     if (carried.state === 'failed') warn(kind, error)
     return
   }
+  refused(kind)
   if (ids.length > 0) return rows.failed(ids, error)
   try {
     await rows.insertFailed(kind, items, error)

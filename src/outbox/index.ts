@@ -1,3 +1,5 @@
 export { bumpKind } from './contract.ts'
 export type { CarryInfo, Carrier, Outbox, OutboxOptions, WrittenTags } from './contract.ts'
 export { openOutbox } from './open-outbox.ts'
+export { ensureOutboxTable } from './outbox-table.ts'
+export { installTriggers, removeTriggers } from './triggers.ts'

@@ -28,7 +28,7 @@ export async function openOutbox({ postgres, durable, pollMs = 5000 }: OutboxOpt
   }
   const rows = durable ? new OutboxRows(postgres) : undefined
   const relay = rows && new Relay(postgres, { rows, carriers, pollMs })
-  const parts = { carriers, rows }
+  const parts = { carriers, rows, refused: (kind: string) => relay?.rest(kind) }
   const byTransaction = new WeakMap<Transaction, TransactionEffects>()
 
   const effectsOf = ({ root }: Transaction): TransactionEffects => {

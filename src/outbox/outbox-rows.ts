@@ -11,6 +11,12 @@ export const wakeChannel = 'plimsoll_outbox'
 /** A claim lasts longer than a carrier is given, so that a row is carried by one relay at a time. */
 const claimSeconds = 35
 
+/**
+ * Carried rows are deleted together, since each delete is a commit: well before a relay takes them for left, which they are for
+ * nobody's harm when the process ends before.
+ */
+const forgetAfterMs = 100
+
 /** What our own statements write is no effect of anybody's. None is readOnly: what a replica knows is too old. */
 const own = (text: string): Statement => createStatement(text, { tracked: true })
 
@@ -69,8 +75,8 @@ export class OutboxRows {
 
   constructor(postgres: Postgres) {
     this.#postgres = postgres
-    this.#carried = new Batched((ids) => this.delete(ids))
-    this.#failed = new Batched(async (failed) => {
+    this.#carried = new Batched(forgetAfterMs, (ids) => this.delete(ids))
+    this.#failed = new Batched(0, async (failed) => {
       // One error for all: they failed at the same moment, for what is most likely the same reason.
       await this.#run(markFailed, [failed.map(({ id }) => id), errorText(failed.at(-1)!.error)])
     })

@@ -7,11 +7,16 @@ import { wakeChannel, type OutboxRow, type OutboxRows } from './outbox-rows.ts'
 
 const batch = 100
 const retry = { firstMs: 500, mostMs: 60_000 }
+const rest = { firstMs: 500, mostMs: 5000 }
 
 /** The passes over one kind: one at a time, however often it is woken. */
 interface Passes {
   running: Promise<void> | undefined
   again: boolean
+  /** How often in a row nothing went through. */
+  failures: number
+  /** Until when others are left to try. */
+  restsUntil: number
 }
 
 /**
@@ -55,6 +60,17 @@ export class Relay {
     })
   }
 
+  /**
+   * Nothing of this kind goes through here now: for a while it is left to other processes, which may fare better, and which this
+   * one would only take the rows away from.
+   */
+  rest(kind: string): void {
+    const passes = this.#passesOf(kind)
+    const restMs = backoffMs(++passes.failures, rest)
+    passes.restsUntil = performance.now() + restMs
+    this.#outside(() => this.#pollWithin(restMs))
+  }
+
   /** Stops, and waits for what is being carried. */
   async close(): Promise<void> {
     this.#closed = true
@@ -92,8 +108,8 @@ export class Relay {
   }
 
   #pass(kind: string): void {
-    const passes = this.#passes.get(kind) ?? { running: undefined, again: false }
-    this.#passes.set(kind, passes)
+    const passes = this.#passesOf(kind)
+    if (performance.now() < passes.restsUntil) return
     if (passes.running !== undefined) {
       passes.again = true
       return
@@ -103,10 +119,19 @@ export class Relay {
         passes.again = false
         // The database is away: what is there is still there when it is back.
         await this.#carryDue(kind).catch(ignore)
-      } while (passes.again && !this.#closed)
+      } while (passes.again && !this.#closed && performance.now() >= passes.restsUntil)
       passes.running = undefined
     }
     passes.running = run()
+  }
+
+  #passesOf(kind: string): Passes {
+    let passes = this.#passes.get(kind)
+    if (passes === undefined) {
+      passes = { running: undefined, again: false, failures: 0, restsUntil: 0 }
+      this.#passes.set(kind, passes)
+    }
+    return passes
   }
 
   async #carryDue(kind: string): Promise<void> {
@@ -114,9 +139,11 @@ export class Relay {
       const rows = await this.#rows.claim(kind, batch)
       if (rows.length === 0) return
       const carried = await this.#carryRows(kind, rows)
-      if (carried.length > 0) await this.#rows.delete(carried)
-      // When nothing goes through, it is not one bad row that is to blame, and what else is due would fare no better now.
-      if (this.#closed || carried.length === 0) return
+      // It is hardly one bad row that is to blame, and what else is due would fare no better now.
+      if (carried.length === 0) return this.rest(kind)
+      this.#passesOf(kind).failures = 0
+      await this.#rows.delete(carried)
+      if (this.#closed) return
     }
   }
 

@@ -53,7 +53,7 @@ describe.runIf(inject('postgresUrl') && inject('redisUrl'))('what readers see of
   }
 
   function expectRight(seen: Seen): void {
-    expect(seen.violations, 'reads of less than was acknowledged').toEqual([])
+    expect(seen.violations.slice(0, 20), 'reads of less than was acknowledged').toEqual([])
     expect(seen.failures).toEqual([])
     expect(seen.reads).toBeGreaterThan(200)
     expect(seen.writes).toBeGreaterThan(50)

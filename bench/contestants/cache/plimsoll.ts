@@ -1,5 +1,6 @@
 // Plimsoll as its documentation shows it: the options are written out at every read. Readers share one frozen value.
-import { memcachedStore, memoryStore, openCache, redisStore, type CacheStore } from 'plimsoll/cache'
+import { memcachedStore, memoryStore, redisStore } from 'plimsoll'
+import { openCache, type CacheStore } from 'plimsoll/cache'
 import { mostLocalEntries, type CacheUrls, type OpenCacheContestant } from './contestant.ts'
 
 const openWith =

@@ -31,6 +31,8 @@ export interface CachedOptions extends Caching {
 /** What a request comes to: the key of its answer, and what to say with it. */
 interface Place {
   readonly key: string
+  /** Whole texts, so that they are hashed once and not for every request. */
+  readonly keys: Readonly<Record<Encoding | 'identity', string>>
   /** The headers that name the answer's tags. */
   readonly names: Readonly<Record<string, string>>
   /** False when a shared cache could not be told to drop the answer. */
@@ -43,6 +45,11 @@ interface ReadyAnswer {
   readonly etags: Readonly<Record<Encoding | 'identity', string>>
   readonly body: Buffer
   readonly link: string | undefined
+}
+
+interface Sending {
+  readonly place: Place
+  readonly answer: ReadyAnswer
 }
 
 const jsonType = 'application/json; charset=utf-8'
@@ -69,8 +76,10 @@ export function cachedHandler(
     const { key, tags } = answerKey(reading)
     // Pages hold cursors, which another secret does not open.
     version ??= `${packedVersion} ${hash('sha256', reading.rows.context.secret, 'base64url').slice(0, 8)}`
+    const known = urls?.find(request)
+    const place = known?.key === key ? known : placeOf(key, tags)
     const bytes = await cache.get<Buffer | null>(
-      `r:${key}`,
+      place.keys.identity,
       async ({ signal }) => {
         const answer = await reading.load(rowsToKeep(reading.rows, signal))
         // That a row is missing is kept too: creating it ends that.
@@ -79,7 +88,6 @@ export function cachedHandler(
       { ...keep, tags, version },
     )
     if (bytes === null) throw reading.missing()
-    const place = urls?.find(request) ?? placeOf(key, tags)
     urls?.keep(request, place)
     const { etag, marks, body } = unpackAnswer(bytes)
     const answer = { etags: etagsOf(etag), body, link: reading.link(marks) }
@@ -90,54 +98,58 @@ export function cachedHandler(
 
   function placeOf(key: string, tags: readonly string[]): Place {
     const names = surrogateKeys ? surrogateHeaders(tags, surrogateKeys) : nameless
-    return { key, names: names ?? nameless, shareable: names !== undefined, ready: new WeakMap() }
+    return { key, keys: keysOf(key), names: names ?? nameless, shareable: names !== undefined, ready: new WeakMap() }
   }
 
   function send(
     request: FastifyRequest,
     reply: FastifyReply,
-    { place, answer }: { readonly place: Place; readonly answer: ReadyAnswer },
+    { place, answer }: Sending,
   ): Promise<FastifyReply> | undefined {
     const encoding = encodingFor(request, answer.body.length)
-    const etag = answer.etags[encoding]
     const known = request.headers['if-none-match']
-    if (known !== undefined && matchesEtag(known, etag)) {
-      putHeaders(request, reply, { place, answer, etag })
+    if (known !== undefined && matchesEtag(known, answer.etags[encoding])) {
+      putHeaders(request, reply, { place, answer, encoding })
       reply.code(304).send()
       return undefined
     }
     if (encoding === 'identity') {
-      putHeaders(request, reply, { place, answer, etag })
+      putHeaders(request, reply, { place, answer, encoding })
       reply.header('content-type', jsonType).send(answer.body)
       return undefined
     }
-    const finish = (body: Buffer): FastifyReply => {
-      putHeaders(request, reply, { place, answer, etag })
-      return reply.header('content-type', jsonType).header('content-encoding', encoding).send(body)
-    }
-    const source = answer.etags.identity
-    const key = `z:${place.key}:${encoding}`
-    const bytes = cache.peek<Buffer>(key)
+    const bytes = cache.peek<Buffer>(place.keys[encoding])
     const variant = bytes && unpackAnswer(bytes)
-    if (variant?.etag === source) {
-      finish(variant.body)
-      return undefined
-    }
-    return cache
-      .get(key, async () => packVariant(source, await compress(answer.body, encoding)), {
-        ttl: policy.ttlMs + policy.staleMs,
-        version: `${packedVersion} ${source}`,
-      })
-      .then((made) => finish(unpackAnswer(made).body))
+    if (variant?.etag !== answer.etags.identity) return sendVariant(request, reply, { place, answer, encoding })
+    putHeaders(request, reply, { place, answer, encoding })
+    reply.header('content-type', jsonType).header('content-encoding', encoding).send(variant.body)
+    return undefined
+  }
+
+  /** Sends a compressed form that this process does not hold, and may have to make. */
+  async function sendVariant(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { place, answer, encoding }: Sending & { readonly encoding: Encoding },
+  ): Promise<FastifyReply> {
+    const source = answer.etags.identity
+    const bytes = await cache.get(
+      place.keys[encoding],
+      async () => packVariant(source, await compress(answer.body, encoding)),
+      { ttl: policy.ttlMs + policy.staleMs, version: `${packedVersion} ${source}` },
+    )
+    putHeaders(request, reply, { place, answer, encoding })
+    reply.header('content-type', jsonType).header('content-encoding', encoding)
+    return reply.send(unpackAnswer(bytes).body)
   }
 
   function putHeaders(
     request: FastifyRequest,
     reply: FastifyReply,
-    { place, answer, etag }: { readonly place: Place; readonly answer: ReadyAnswer; readonly etag: string },
+    { place, answer, encoding }: Sending & { readonly encoding: Encoding | 'identity' },
   ): void {
     // Rows hold texts of strangers: no browser may take an answer for a page.
-    reply.header('etag', etag).header('x-content-type-options', 'nosniff')
+    reply.header('etag', answer.etags[encoding]).header('x-content-type-options', 'nosniff')
     addVary(reply, headers.vary)
     if (answer.link !== undefined) reply.header('link', answer.link)
     const own = isOwn(request, policy) || !place.shareable
@@ -149,7 +161,7 @@ export function cachedHandler(
   return (request, reply) => {
     const place = urls?.find(request)
     if (place !== undefined) {
-      const bytes = cache.peek<Buffer | null>(`r:${place.key}`)
+      const bytes = cache.peek<Buffer | null>(place.keys.identity)
       const answer = bytes ? place.ready.get(bytes) : undefined
       if (answer !== undefined) return send(request, reply, { place, answer })
     }
@@ -168,6 +180,11 @@ function encodingFor(request: FastifyRequest, length: number): Encoding | 'ident
   if (identity && (best === undefined || length < minCompressedLength)) return 'identity'
   if (best !== undefined) return best
   throw Object.assign(new Error('Accept-Encoding takes neither br, zstd, gzip nor identity.'), { statusCode: 406 })
+}
+
+/** `r:` for answers, so that they are counted by themselves, and `z:` for their compressed forms. */
+function keysOf(key: string): Place['keys'] {
+  return { identity: `r:${key}`, br: `z:${key}:br`, zstd: `z:${key}:zstd`, gzip: `z:${key}:gzip` }
 }
 
 /** Each encoding is a representation of its own, with a strong tag of its own (RFC 9110, section 8.8.3.3). */

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import type { AnyQuerySet } from '../../../src/db/dynamic.ts'
 import type { DynamicModelSet } from '../../../src/db/model-set.ts'
 import { RefinedPrefetch } from '../../../src/db/prefetch.ts'
+import { createStatement } from '../../../src/postgres/index.ts'
 import type { Model, ModelGraph, Relation } from '../../../src/schema/model.ts'
 import { postId } from './tagged.ts'
 
@@ -144,8 +145,22 @@ function chosen(graph: ModelGraph, model: Model): fc.Arbitrary<Step> {
   return once('chosen', model, 0, () => makeChosen(graph, model))
 }
 
+/** One value of one column: what is read most, and what fine tags are for. */
+function plainFilters(model: Model): fc.Arbitrary<Record<string, unknown>> {
+  const columns = [...model.columns.values()].map((column) => {
+    const values = domains[model.key]![column.key]!
+    const one: fc.Arbitrary<unknown> = fc.oneof(
+      { arbitrary: values as fc.Arbitrary<unknown>, weight: 4 },
+      { arbitrary: fc.constant(null), weight: column.notNull ? 0 : 1 },
+      { arbitrary: values.map((value) => ({ in: [value, null] })), weight: column.notNull ? 0 : 1 },
+    )
+    return one.map((value) => ({ [column.key]: value }))
+  })
+  return fc.oneof(...columns)
+}
+
 function makeChosen(graph: ModelGraph, model: Model): fc.Arbitrary<Step> {
-  const filter = filters(graph, model)
+  const filter = fc.oneof(plainFilters(model), filters(graph, model))
   const paths = [
     ...model.columns.keys(),
     ...toOne(model).flatMap((relation) =>
@@ -332,9 +347,11 @@ export function writes(graph: ModelGraph): fc.Arbitrary<{ name: string; run: Wri
       return column.notNull ? domain[name]! : fc.option(domain[name]!, { freq: 4 })
     }
     const row = fc.record(Object.fromEntries(writable.map((column) => [column.key, value(column.key)])))
-    const changes = fc
-      .uniqueArray(fc.constantFrom(...writable.map((column) => column.key)), { minLength: 1, maxLength: 2 })
-      .chain((names) => fc.record(Object.fromEntries(names.map((name) => [name, value(name)]))))
+    const changesOf = (names: readonly string[]): fc.Arbitrary<Record<string, unknown>> =>
+      fc
+        .uniqueArray(fc.constantFrom(...names), { minLength: 1, maxLength: 2 })
+        .chain((some) => fc.record(Object.fromEntries(some.map((name) => [name, value(name)]))))
+    const changes = changesOf(writable.map((column) => column.key))
     const computed =
       key === 'posts'
         ? [fc.constant<Record<string, unknown>>({ rank: sql`rank + 1`, authorId: sql`author_id % 3 + 1` })]
@@ -361,8 +378,9 @@ export function writes(graph: ModelGraph): fc.Arbitrary<{ name: string; run: Wri
       ),
     )
     const keys = model.primaryKey.map((column) => column.key)
+    const others = writable.filter((column) => !model.primaryKey.includes(column)).map((column) => column.key)
     const keyed = fc
-      .tuple(row, changes)
+      .tuple(row, changesOf(others))
       .map(([whole, some]) => ({ ...some, ...Object.fromEntries(keys.map((name) => [name, whole[name]])) }))
     const all: fc.Arbitrary<{ name: string; run: Write }>[] = [
       row.map((input) => ({ name: `${key}.create(${show(input)})`, run: (sets) => sets[key]!.create(input) })),
@@ -385,12 +403,50 @@ export function writes(graph: ModelGraph): fc.Arbitrary<{ name: string; run: Wri
       )
     }
     if (key === 'notes') {
-      const many = Array.from({ length: 120 }, (_, i) => ({ postId: postId((i % 6) + 1), body: `many ${i}` }))
+      // The last are of a post that the first say nothing about.
+      const many = Array.from({ length: 120 }, (_, i) => ({ postId: postId(i < 110 ? 1 : 2), body: `many ${i}` }))
       all.push(fc.constant({ name: 'notes.createMany of 120', run: (sets: Sets) => sets['notes']!.createMany(many) }))
     }
-    return fc.oneof(...all)
+    // Updates are where the tags before and after differ.
+    return fc.oneof(...all, ...all.slice(2))
   })
   return fc.oneof(...ofModel)
+}
+
+/** Statements of unknown origin, which change all kinds of rows; `#` stands for a number. */
+const statements: readonly string[] = [
+  'delete from users where id = #',
+  'delete from "posts" p using users u where p.author_id = u.id and u.id = #',
+  'update only "public"."users" as u set mentor_id = # where id <> 2',
+  "update regions set code = code || '#' where code <> ''",
+  "delete from regions where code = 'se'",
+  "with gone as (delete from comments where id = # returning post_id) insert into notes select post_id, 'gone' from gone",
+  "with changed as (update posts set title = 'Other #' where rank = 1 returning id) select count(*) from changed",
+  'truncate labels cascade',
+  'truncate table only notes, profiles',
+  "merge into labels l using (values (#, 'merged')) v(id, name) on l.id = v.id when matched then update set name = v.name when not matched then insert values (v.id, v.name)",
+  "/* update posts */ insert into profiles -- values\n values (#, 'new') on conflict (user_id) do update set bio = excluded.bio",
+  'do $body$ begin delete from post_labels where label_id = #; end $body$',
+  "select 'delete from users', $$update posts$$ from posts for update",
+  'explain analyze delete from comments where id < #',
+  'alter table notes drop column body cascade; alter table notes add column body text',
+]
+
+export function sqlWrites(
+  tagsOf: (text: string) => readonly string[],
+  noted: (tags: readonly string[]) => void,
+): fc.Arbitrary<{ name: string; run: Write }> {
+  return fc.tuple(fc.constantFrom(...statements), numbers).map(([template, n]) => {
+    const text = template.replaceAll('#', String(n))
+    const run: Write = async (sets) => {
+      // One by one: a prepared statement holds no second one.
+      for (const part of text.split('; alter').map((sql, i) => (i > 0 ? `alter${sql}` : sql))) {
+        await sets['users']!.context.door.execute(createStatement(part, { prepare: false }), [])
+      }
+      noted(tagsOf(text))
+    }
+    return { name: text, run }
+  })
 }
 
 function show(value: unknown): string {

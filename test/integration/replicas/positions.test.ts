@@ -180,23 +180,6 @@ describe.runIf(inject('postgresUrl'))('reads at a position', { timeout: 120_000 
     )
   })
 
-  test('are answered by a replica also when the primary has cleaned up after a reader, and flushes nothing', async () => {
-    const { postgres } = await open()
-    const replicas = postgres.replicas!
-    await query(primary.url, 'create table worn (n int); insert into worn values (1)')
-    const dead = `update worn set n = n + 1; `
-    await vi.waitFor(async () => {
-      await query(primary.url, `${dead.repeat(300)} select count(*) from worn`)
-      await valueOf(postgres, 'select count(*) from worn')
-      expect(await valueOf(postgres, 'select pg_current_wal_insert_lsn() > pg_current_wal_flush_lsn()')).toBe('t')
-    }, eventually)
-    const position = await replicas.position()
-    await vi.waitFor(async () => {
-      await replicas.position()
-      expect(await noteOf(replicas.atLeast(position), 1)).toMatchObject({ standby: true })
-    }, eventually)
-  })
-
   test('a commit whose answer is lost is made up for by asking', async () => {
     const { postgres } = await open()
     const replicas = postgres.replicas!

@@ -2,20 +2,34 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { PrimaryPosition } from '../../../src/postgres/replicas/primary-position.ts'
 import type { RunTarget } from '../../../src/postgres/session/execute.ts'
 
-/** A primary whose log grows by one with every question; it answers when it is told to. */
-function growingLog(): RunTarget & { asked: number; answer(): Promise<void>; fail(): Promise<void> } {
+interface Log extends RunTarget {
+  /** The texts of all statements. */
+  readonly texts: string[]
+  readonly asked: number
+  answer(): Promise<void>
+  fail(): Promise<void>
+}
+
+/**
+ * A primary whose log grows by one with every question, all of it flushed, or stays as it is with nothing flushed; it answers when
+ * it is told to.
+ */
+function growingLog({ idle = false } = {}): Log {
   const open: Parameters<RunTarget['submit']>[0][] = []
   const primary = {
-    asked: 0,
+    texts: [] as string[],
+    get asked(): number {
+      return primary.texts.length
+    },
     submit(run: Parameters<RunTarget['submit']>[0]): void {
-      primary.asked++
+      primary.texts.push(run.text)
       open.push(run)
     },
     cancel(): void {},
     async answer(): Promise<void> {
       for (const run of open.splice(0)) {
-        const lsn = `0/${primary.asked.toString(16)}`
-        const row = dataRow(['000000010000000000000001', lsn, '0', lsn])
+        const lsn = `0/${idle ? '9' : primary.asked.toString(16)}`
+        const row = dataRow(['000000010000000000000001', lsn, '0', idle ? '0/1' : lsn])
         run.sink?.(row, 0, row.length)
         run.succeed()
       }
@@ -83,6 +97,17 @@ describe('the position of the primary', () => {
     expect(again).toBeInstanceOf(Promise)
     await primary.answer()
     expect(await again).toBe(at(primary.asked))
+  })
+
+  test('is flushed when it stands still and is not, since replicas are sent nothing else', async () => {
+    const primary = growingLog({ idle: true })
+    const position = new PrimaryPosition(primary)
+    for (let question = 0; question < 2; question++) {
+      void position.position()
+      await primary.answer()
+      vi.advanceTimersByTime(100)
+    }
+    expect(primary.texts.map((text) => text.includes('txid_current'))).toEqual([false, false, true])
   })
 
   test('of the latest commit is asked for only when it did not come with the commit', async () => {

@@ -1,0 +1,38 @@
+import { createDb } from '../db/create-db.ts'
+import type { Models } from '../db/types/model.ts'
+import { ensureOutboxTable, installTriggers, removeTriggers } from '../outbox/index.ts'
+import { openPostgres } from '../postgres/index.ts'
+import { buildModelGraph } from '../schema/index.ts'
+import { embeddedDatabase, optionOrEnvironment } from './environment.ts'
+import { migrateDatabase } from './migrate.ts'
+
+/** What is done to a database before a service runs on it. */
+export interface Migration extends AsyncDisposable {
+  /** Runs the migrations of a folder of drizzle-kit that the database has not had yet. */
+  migrate(folder: string): Promise<void>
+  /** Makes the table of the outbox, which a service makes itself where its role may. */
+  prepareOutbox(): Promise<void>
+  /** Installs the triggers that record what others write; returns the tables. */
+  installTriggers(): Promise<readonly string[]>
+  removeTriggers(): Promise<void>
+}
+
+/**
+ * Opens the database of the environment (DATABASE_URL, else PGlite in `.plimsoll/db`) to migrate it.
+ *
+ * @throws PLIMSOLL_SCHEMA_INVALID, PLIMSOLL_DATABASE_UNREACHABLE, PLIMSOLL_OUTBOX_UNAVAILABLE
+ */
+export async function openMigration(relations: Models): Promise<Migration> {
+  const graph = buildModelGraph(relations)
+  const url = optionOrEnvironment(undefined, 'DATABASE_URL') ?? embeddedDatabase
+  const postgres = await openPostgres({ url })
+  // No cursor is made here.
+  const db = createDb({ relations, graph, postgres, secret: 'unused while migrating' })
+  return {
+    migrate: (folder) => migrateDatabase(db, folder),
+    prepareOutbox: () => ensureOutboxTable(postgres),
+    installTriggers: () => installTriggers(postgres, graph),
+    removeTriggers: () => removeTriggers(postgres),
+    [Symbol.asyncDispose]: () => postgres.close(),
+  }
+}

@@ -1,0 +1,27 @@
+#!/usr/bin/env node
+import { isPlimsollError } from '../core/errors.ts'
+import { migrateCommand, migrateHelp } from './migrate-command.ts'
+
+const help = `Usage: plimsoll COMMAND [options]
+
+  migrate   runs migrations, and prepares the database for Plimsoll
+
+plimsoll COMMAND --help tells more.`
+
+try {
+  const [command, ...rest] = process.argv.slice(2)
+  if (command === 'migrate') await migrateCommand(rest, (line) => console.log(line))
+  else if (command === undefined || command === '--help' || command === '-h') console.log(help)
+  else throw new TypeError(`There is no command '${command}'.\n\n${help}`)
+} catch (error) {
+  console.error(explain(error))
+  process.exitCode = 1
+}
+
+/** What went wrong in words that lead to the fix; anything unforeseen with its stack. */
+function explain(error: unknown): string {
+  if (isPlimsollError(error)) return `${error.code}: ${error.message}\n${error.fix}`
+  const { code, message, stack } = error as NodeJS.ErrnoException
+  if (code?.startsWith('ERR_PARSE_ARGS')) return `${message}\n\n${migrateHelp}`
+  return error instanceof TypeError ? message : (stack ?? String(error))
+}
