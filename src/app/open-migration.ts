@@ -1,6 +1,6 @@
 import { createDb } from '../db/create-db.ts'
 import type { Models } from '../db/types/model.ts'
-import { ensureOutboxTable, installTriggers, removeTriggers } from '../outbox/index.ts'
+import { ensureOutboxTable, installTriggers, removeTriggers, type InstalledTriggers } from '../outbox/index.ts'
 import { openPostgres } from '../postgres/index.ts'
 import { buildModelGraph } from '../schema/index.ts'
 import { embeddedDatabase, optionOrEnvironment } from './environment.ts'
@@ -12,20 +12,21 @@ export interface Migration extends AsyncDisposable {
   migrate(folder: string): Promise<void>
   /** Makes the table of the outbox, which a service makes itself where its role may. */
   prepareOutbox(): Promise<void>
-  /** Installs the triggers that record what others write; returns the tables. */
-  installTriggers(): Promise<readonly string[]>
+  /** Installs the triggers that record what others write. */
+  installTriggers(): Promise<InstalledTriggers>
   removeTriggers(): Promise<void>
 }
 
 /**
- * Opens the database of the environment (DATABASE_URL, else PGlite in `.plimsoll/db`) to migrate it.
+ * Opens the database of the environment (DATABASE_URL, else PGlite in `.plimsoll/db`) to migrate it. `onWaiting` is told, in one
+ * line, when it is not there yet.
  *
  * @throws PLIMSOLL_SCHEMA_INVALID, PLIMSOLL_DATABASE_UNREACHABLE, PLIMSOLL_OUTBOX_UNAVAILABLE
  */
-export async function openMigration(relations: Models): Promise<Migration> {
+export async function openMigration(relations: Models, onWaiting: (line: string) => void): Promise<Migration> {
   const graph = buildModelGraph(relations)
   const url = optionOrEnvironment(undefined, 'DATABASE_URL') ?? embeddedDatabase
-  const postgres = await openPostgres({ url })
+  const postgres = await openPostgres({ url, onWaiting })
   // No cursor is made here.
   const db = createDb({ relations, graph, postgres, secret: 'unused while migrating' })
   return {

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { isPlimsollError } from '../core/errors.ts'
+import { isPlimsollError, PlimsollError } from '../core/errors.ts'
 import { migrateCommand, migrateHelp } from './migrate-command.ts'
 
 const help = `Usage: plimsoll COMMAND [options]
@@ -12,7 +12,7 @@ try {
   const [command, ...rest] = process.argv.slice(2)
   if (command === 'migrate') await migrateCommand(rest, (line) => console.log(line))
   else if (command === undefined || command === '--help' || command === '-h') console.log(help)
-  else throw new TypeError(`There is no command '${command}'.\n\n${help}`)
+  else throw new PlimsollError('PLIMSOLL_OPTION_INVALID', `There is no command '${command}'.\n\n${help}\n`)
 } catch (error) {
   console.error(explain(error))
   process.exitCode = 1
@@ -22,6 +22,5 @@ try {
 function explain(error: unknown): string {
   if (isPlimsollError(error)) return `${error.code}: ${error.message}\n${error.fix}`
   const { code, message, stack } = error as NodeJS.ErrnoException
-  if (code?.startsWith('ERR_PARSE_ARGS')) return `${message}\n\n${migrateHelp}`
-  return error instanceof TypeError ? message : (stack ?? String(error))
+  return code?.startsWith('ERR_PARSE_ARGS') ? `${message}\n\n${migrateHelp}` : (stack ?? String(error))
 }

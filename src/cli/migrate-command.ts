@@ -6,6 +6,8 @@ import { openMigration } from '../app/open-migration.ts'
 import { PlimsollError } from '../core/errors.ts'
 import type { Models } from '../db/types/model.ts'
 
+/** What `plimsoll migrate --help` prints. */
+/** What `plimsoll migrate --help` prints. */
 export const migrateHelp = `Usage: plimsoll migrate [--schema FILE] [--folder FOLDER] [--triggers | --no-triggers]
 
 Runs those of drizzle-kit's migrations that the database at DATABASE_URL has not had yet, and makes the table of the outbox.
@@ -32,7 +34,7 @@ export async function migrateCommand(args: readonly string[], say: (line: string
   const relations = await importRelations(values.schema)
   const folder = values.folder ?? (existsSync('migrations') ? 'migrations' : undefined)
   if (folder !== undefined && !existsSync(folder)) throw invalid('folder', `There is no folder '${folder}'`)
-  await using migration = await openMigration(relations)
+  await using migration = await openMigration(relations, (line) => console.error(line))
   if (folder !== undefined) {
     await migration.migrate(folder)
     say(`The database has every migration in ${folder}.`)
@@ -40,8 +42,9 @@ export async function migrateCommand(args: readonly string[], say: (line: string
   await migration.prepareOutbox()
   say('The table plimsoll.outbox is there.')
   if (values.triggers === true) {
-    const tables = await migration.installTriggers()
+    const { tables, leftOut } = await migration.installTriggers()
     say(`Triggers record the writes to ${tables.join(', ')}.`)
+    if (leftOut.length > 0) say(`Views and foreign tables can have none: ${leftOut.join(', ')}.`)
   } else if (values.triggers === false) {
     await migration.removeTriggers()
     say('No table has triggers of Plimsoll.')

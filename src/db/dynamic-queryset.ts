@@ -1,3 +1,4 @@
+// Over 400 lines, because every step and every way of reading is one method here, each of a few lines.
 import { PlimsollError, showValue } from '../core/errors.ts'
 import type { WireValue } from '../core/wire.ts'
 import type { ReplicaOptions } from '../postgres/index.ts'

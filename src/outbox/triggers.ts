@@ -18,22 +18,29 @@ const functions = `select p.proname from pg_proc p join pg_namespace n on n.oid 
 const kindOfTable = `select c.relkind, format('%I.%I', n.nspname, c.relname)
   from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = $1::text::regclass`
 
+/** What came of it: full names of tables. */
+export interface InstalledTriggers {
+  readonly tables: readonly string[]
+  /** Models that have no triggers, because they are views or foreign tables. */
+  readonly leftOut: readonly string[]
+}
+
 /**
  * Installs a trigger for each kind of write on every table of the models: it records the tags of what was written in the outbox, so
  * that writes which do not come through here end what was cached all the same. Tables that are no model's any more lose theirs.
  * Run again, it changes what has changed, and locks no table that has its triggers. The role has to own the tables.
  *
- * Returns the names of the tables; views and foreign tables, which cannot tell what was written, are left out.
+ * Views and foreign tables, which cannot tell what was written, are left out.
  *
  * @throws PLIMSOLL_OUTBOX_UNAVAILABLE, PLIMSOLL_STATEMENT_FAILED where a table is missing or is somebody else's
  */
-export async function installTriggers(postgres: Postgres, graph: ModelGraph): Promise<readonly string[]> {
+export async function installTriggers(postgres: Postgres, graph: ModelGraph): Promise<InstalledTriggers> {
   await ensureOutboxTable(postgres)
   return postgres.transaction(
     async (transaction) => {
       await lock(transaction)
       await run(transaction, tagValueSql)
-      const models = await tablesOf(transaction, graph)
+      const { models, leftOut } = await tablesOf(transaction, graph)
       const wanted = new Set([...models.values()].map((model) => noteFunction(tableTags(graph, model))))
       // First: a table whose tag is another one now has its old triggers in the way.
       for (const [name] of await rows(transaction, functions)) {
@@ -52,20 +59,26 @@ export async function installTriggers(postgres: Postgres, graph: ModelGraph): Pr
           )
         }
       }
-      return [...models.keys()]
+      return { tables: [...models.keys()], leftOut }
     },
     { statementTimeout: 0 },
   )
 }
 
 /** The models by the full names of their tables, each table once; without what is a view or lies elsewhere. */
-async function tablesOf(executor: Executor, graph: ModelGraph): Promise<ReadonlyMap<string, Model>> {
+async function tablesOf(
+  executor: Executor,
+  graph: ModelGraph,
+): Promise<{ readonly models: ReadonlyMap<string, Model>; readonly leftOut: readonly string[] }> {
   const models = new Map<string, Model>()
+  const leftOut: string[] = []
   for (const model of graph.models.values()) {
     const [found] = await rows(executor, kindOfTable, [model.sql])
-    if (found?.[0] === 'r' || found?.[0] === 'p') models.set(found[1]!, model)
+    const [kind, name] = found as [string, string]
+    if (kind === 'r' || kind === 'p') models.set(name, model)
+    else leftOut.push(name)
   }
-  return models
+  return { models, leftOut }
 }
 
 /** Removes the triggers of all tables, and what they call. */

@@ -25,7 +25,7 @@ export async function loadCacheContestant(name: string): Promise<OpenCacheContes
     case 'cacheable':
       return (await import('./cacheable.ts')).openCacheable
     case 'cache-manager':
-      return (await import('./cache-manager.ts')).openCacheManager
+      return (await import('./cachemanager.ts')).openCacheManager
     case 'ioredis':
       return (await import('./ioredis.ts')).openIoredis
     default:

@@ -48,7 +48,7 @@ export function tagsOfSql(graph: ModelGraph, text: string): readonly string[] {
 }
 
 /** `t` and `t*` of every table. */
-export function allTableTags(graph: ModelGraph): readonly string[] {
+function allTableTags(graph: ModelGraph): readonly string[] {
   return [...new Set([...graph.models.values()].flatMap((model) => unknownRowTags(tableTags(graph, model))))]
 }
 

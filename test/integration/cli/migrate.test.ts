@@ -65,7 +65,7 @@ describe('plimsoll migrate', () => {
     const installed = await plimsoll(folder, ['migrate', '--triggers'], database.url)
     expect(installed).toMatchObject({
       code: 0,
-      stdout: expect.stringContaining('Triggers record the writes to "notes".'),
+      stdout: expect.stringContaining('Triggers record the writes to public.notes.'),
     })
     {
       await using door = await openPostgres({ url: database.url })

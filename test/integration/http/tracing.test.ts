@@ -139,14 +139,14 @@ describe('a traced service', () => {
       await app.db.drizzle.select().from(makers)
       await app.db.transaction((tx) => tx.makers.count())
     }
-    app.fastify.get<{ Params: { id: string } }>('/work/:id', (request) => work(Number(request.params.id)))
+    app.fastify.get<{ Params: { id: string } }>('/tasks/:id', (request) => work(Number(request.params.id)))
     await app.fastify.ready()
     exporter.reset()
     const ids = Array.from({ length: 20 }, (_, at) => (at + 1).toString(16).padStart(32, '0'))
     await Promise.all(
       ids.map((id, at) => {
         const headers = { traceparent: `00-${id}-b7ad6b7169203331-01` }
-        return app.fastify.inject({ url: `/work/${at % 7}`, headers })
+        return app.fastify.inject({ url: `/tasks/${at % 7}`, headers })
       }),
     )
     for (const id of ids) {
@@ -158,7 +158,7 @@ describe('a traced service', () => {
         'SELECT makers',
         'COMMIT',
         'transaction',
-        'GET /work/:id',
+        'GET /tasks/:id',
       ])
       const request = names.at(-1)!.spanContext().spanId
       expect(new Set(names.slice(0, -1).map((span) => span.parentSpanContext?.spanId))).toEqual(new Set([request]))
