@@ -21,7 +21,7 @@ import { memoryCache } from './open-store.ts'
 
 /** The options of {@link createApp}. */
 export interface AppOptions<S extends Models>
-  extends Pick<PlimsollOptions, 'info' | 'openapi' | 'docs' | 'onError'>, ObservabilityOptions {
+  extends Pick<PlimsollOptions, 'info' | 'openapi' | 'docs' | 'onError' | 'surrogateKeys'>, ObservabilityOptions {
   /** What Drizzle's `defineRelations` returns. */
   readonly relations: S
   /** `postgres://…`, `pglite:PATH` or `pglite:memory`. Default: DATABASE_URL, or PGlite in `.plimsoll/db`. */
@@ -124,16 +124,16 @@ function isInstance(fastify: AppOptions<Models>['fastify']): fastify is FastifyI
 }
 
 async function openServer<S extends Models>(db: Db<S>, cache: Cache, options: AppOptions<S>): Promise<FastifyInstance> {
-  const { fastify: given, info, openapi, docs } = options
+  const { fastify: given, info, openapi, docs, surrogateKeys } = options
   if (isInstance(given)) {
-    await given.register(plimsoll, { db, cache, info, openapi, docs, onError: options.onError })
+    await given.register(plimsoll, { db, cache, info, openapi, docs, surrogateKeys, onError: options.onError })
     return given
   }
   const logger = options.logger ?? given?.logger ?? false
   const fastify = openFastify({ ...given, logger })
   const silent = logger === false && !given?.loggerInstance
   const onError = options.onError ?? (silent ? printError : undefined)
-  await fastify.register(plimsoll, { db, cache, info, openapi, docs, onError })
+  await fastify.register(plimsoll, { db, cache, info, openapi, docs, surrogateKeys, onError })
   answerWithProblems(fastify, onError)
   return fastify
 }

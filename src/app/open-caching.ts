@@ -33,6 +33,11 @@ async function drainBumps(outbox: Outbox): Promise<void> {
   }
 }
 
+/** A database of which there may be several processes, each with a cache that hears of its own writes alone. */
+const aloneWarning =
+  'The cache is in the memory of this process, and does not hear of writes by others to the same PostgreSQL: what it holds of them is ' +
+  'out of date until its ttl. Set CACHE_URL to a Redis or Memcached, the same for every process.'
+
 /** The effect that ends what was cached under tags. */
 const bump = 'cache.bump'
 
@@ -45,6 +50,7 @@ export async function openCaching(
   { url, graph, options }: { readonly url: string; readonly graph: ModelGraph; readonly options: AppCacheOptions },
 ): Promise<Caching> {
   const store = options.store ?? (await openStore(url))
+  if (!store.features.shared && postgres.engine === 'postgres') console.error(aloneWarning)
   try {
     const outbox = await openOutbox({ postgres, durable: store.features.shared })
     const cache = openCache({

@@ -2,15 +2,17 @@
 import { PlimsollError, showValue } from '../core/errors.ts'
 import type { WireValue } from '../core/wire.ts'
 import type { ReplicaOptions } from '../postgres/index.ts'
-import type { Column, Model } from '../schema/model.ts'
+import type { Model } from '../schema/model.ts'
 import { compileSelect, type CompiledSelect } from './compile/compile-select.ts'
 import { cachedRead } from './cached/cached-read.ts'
 import { checkCached } from './cached/cached-options.ts'
 import type { TagKind } from './cached/compile-tags.ts'
 import type { Plan } from './cached/plan-key.ts'
+import { chooseColumns } from './column-choice.ts'
 import type { DbContext } from './context.ts'
 import type { CachedOptions } from './contract.ts'
 import { isEmptyCondition, parseFilter } from './filter/parse-filter.ts'
+import { isFilter, keyFilter, singleKey } from './key-filter.ts'
 import { orderKey, readOrder, resolveOrder, type OrderItem } from './order.ts'
 import { planKeysetPage, type LoadedPage, type PlannedPage } from './page/keyset-page.ts'
 import { planNumberPage } from './page/number-page.ts'
@@ -121,7 +123,7 @@ export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
   }
 
   only(...paths: string[]): DynamicQuerySet {
-    return this.#step(pathsKey('only', paths), (spec) => ({ ...spec, columns: this.#chosen(spec, 'only', paths) }))
+    return this.#step(pathsKey('only', paths), (spec) => this.#choose(spec, 'only', paths))
   }
 
   /** Loads exactly these columns of the model ('') and of joined relations, by path; a level may have none. */
@@ -133,7 +135,7 @@ export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
   }
 
   defer(...paths: string[]): DynamicQuerySet {
-    return this.#step(pathsKey('defer', paths), (spec) => ({ ...spec, columns: this.#chosen(spec, 'defer', paths) }))
+    return this.#step(pathsKey('defer', paths), (spec) => this.#choose(spec, 'defer', paths))
   }
 
   values(...paths: string[]): DynamicQuerySet {
@@ -178,15 +180,15 @@ export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
   }
 
   find(key: unknown): LazyResult<AnyRow | null, Buffer | null> {
-    return this.filter(this.keyFilter(key)).first()
+    return this.filter(keyFilter(this.model, key)).first()
   }
 
   get(key: unknown): LazyResult<AnyRow, Buffer> {
-    return this.filter(isFilter(key) ? key : this.keyFilter(key)).one()
+    return this.filter(isFilter(key) ? key : keyFilter(this.model, key)).one()
   }
 
   async inBulk(keys: readonly unknown[]): Promise<Map<unknown, AnyRow>> {
-    const { key } = this.#singleKey()
+    const { key } = singleKey(this.model)
     const { columns, output } = this.shape.spec
     if (!Array.isArray(keys) || output.kind !== 'rows') {
       const wrong = Array.isArray(keys) ? 'rows of values()' : showValue(keys)
@@ -245,35 +247,6 @@ export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
     return deleteRows(this.context, this)
   }
 
-  /** The filter that a primary key stands for. @throws PLIMSOLL_FILTER_INVALID unless it names the whole key. */
-  keyFilter(key: unknown): AnyRow {
-    const { key: name, primaryKey } = this.model
-    if (primaryKey.length === 1 && !isFilter(key)) {
-      if (key === undefined || key === null) {
-        throw new PlimsollError('PLIMSOLL_FILTER_INVALID', `The primary key of '${name}' cannot be ${String(key)}.`)
-      }
-      return { [primaryKey[0]!.key]: key }
-    }
-    const names = primaryKey.map((column) => column.key)
-    const given = isFilter(key) ? Object.keys(key) : []
-    if (names.length > 0 && given.length === names.length && names.every((part) => given.includes(part)))
-      return key as AnyRow
-    const wanted = names.length > 0 ? `{ ${names.join(', ')} }` : 'nothing, since it has no primary key'
-    throw new PlimsollError(
-      'PLIMSOLL_FILTER_INVALID',
-      `The primary key of '${name}' is ${wanted}, not ${showValue(key)}.`,
-    )
-  }
-
-  #singleKey(): Column {
-    const [column, ...others] = this.model.primaryKey
-    if (column && others.length === 0) return column
-    throw new PlimsollError(
-      'PLIMSOLL_QUERY_INVALID',
-      `inBulk() needs a primary key of one column, which '${this.model.key}' has not; use filter().`,
-    )
-  }
-
   #step(key: string, next: (spec: QuerySpec) => QuerySpec, more?: readonly WireValue[]): DynamicQuerySet {
     const values = more && more.length > 0 ? [...this.bound, ...more] : this.bound
     return new DynamicQuerySet(this.context, this.shape.step(key, next), values)
@@ -318,20 +291,8 @@ export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
     return this.#step(key, (spec) => addPrefetch(graph, spec, { path: item.path, leaf }), refined.bound)
   }
 
-  #chosen(spec: QuerySpec, mode: ColumnChoice['mode'], paths: readonly string[]): Map<string, ColumnChoice> {
-    const chosen = new Map(mode === 'only' ? [] : spec.columns)
-    for (const path of paths) {
-      const { column } = resolveField(this.context.graph, spec.model, path)
-      const level = path.slice(0, Math.max(0, path.lastIndexOf('.')))
-      checkJoined(spec, level, path)
-      const before = chosen.get(level)
-      const keys = new Set(before?.keys)
-      // Deferring a column of an `only` level takes it out of that level.
-      if (before?.mode === 'only' && mode === 'defer') keys.delete(column.key)
-      else keys.add(column.key)
-      chosen.set(level, { mode: before?.mode ?? mode, keys })
-    }
-    return chosen
+  #choose(spec: QuerySpec, mode: ColumnChoice['mode'], paths: readonly string[]): QuerySpec {
+    return { ...spec, columns: chooseColumns(this.context.graph, spec, { mode, paths }) }
   }
 
   /** At most so many rows, or fewer where there is a smaller limit already. */
@@ -397,21 +358,7 @@ export class DynamicQuerySet implements PromiseLike<AnyRow[]> {
   }
 }
 
-function isFilter(key: unknown): key is AnyRow {
-  return (
-    typeof key === 'object' && key !== null && !(key instanceof Date) && !Buffer.isBuffer(key) && !Array.isArray(key)
-  )
-}
-
 function checkCount(name: string, value: unknown): void {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return
   throw new PlimsollError('PLIMSOLL_QUERY_INVALID', `${name}() takes a whole number from 0, not ${showValue(value)}.`)
-}
-
-function checkJoined(spec: QuerySpec, level: string, path: string): void {
-  if (level === '' || spec.joins.some((join) => join.path === level || join.path.startsWith(`${level}.`))) return
-  throw new PlimsollError(
-    'PLIMSOLL_QUERY_INVALID',
-    `'${path}' names a column of '${level}', which is not loaded: call selectRelated('${level}') first.`,
-  )
 }

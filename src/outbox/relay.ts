@@ -8,6 +8,8 @@ import { wakeChannel, type OutboxRow, type OutboxRows } from './outbox-rows.ts'
 const batch = 100
 const retry = { firstMs: 500, mostMs: 60_000 }
 const rest = { firstMs: 500, mostMs: 5000 }
+// A timer can be early by the clocks of others, and would find nothing due.
+const slackMs = 20
 
 /** The passes over one kind: one at a time, however often it is woken. */
 interface Passes {
@@ -68,7 +70,7 @@ export class Relay {
     const passes = this.#passesOf(kind)
     const restMs = backoffMs(++passes.failures, rest)
     passes.restsUntil = performance.now() + restMs
-    this.#outside(() => this.#pollWithin(restMs))
+    this.#outside(() => this.#pollWithin(restMs + slackMs))
   }
 
   /** Stops, and waits for what is being carried. */
@@ -163,7 +165,7 @@ export class Relay {
     const delayMs = backoffMs(row.attempts, retry)
     const error = carried.state === 'failed' ? carried.error : new Error('Its carrier was taken back.')
     await this.#rows.postpone(row, delayMs, error)
-    this.#pollWithin(delayMs)
+    this.#pollWithin(delayMs + slackMs)
     return []
   }
 }

@@ -28,6 +28,16 @@ expectType<string[]>()(await db.posts.valuesList('title').replica(), true)
 // @ts-expect-error not a duration
 query.replica({ maxLag: 'soon' })
 
+// kept answers
+expectType<Short[]>()(await query.cached().limit(3), true)
+expectType<Short | null>()(await query.cached({ ttl: '5m', stale: 500 }).first(), true)
+expectType<string[]>()(await db.posts.valuesList('title').cached({ ttl: '1h' }), true)
+expectType<number>()(await db.posts.cached().within({ timeout: '1s' }).count(), true)
+// @ts-expect-error not a duration
+query.cached({ ttl: 'soon' })
+// @ts-expect-error no such option
+query.cached({ tags: ['posts'] })
+
 // JSON: null only where the row would be null
 expectType<Buffer>()(await query.json(), true)
 expectType<Buffer | null>()(await query.first().json(), true)

@@ -32,8 +32,8 @@ export async function updateRows(
     async plain(executor) {
       const { statement, sources } = shape.compiled(`update ${key}`, (spec) =>
         compiledOn(context, spec, (sql, scope, alias) => {
-          const where = rowsWhere(context, spec, { sql, scope, alias })
-          return `update ${aliasedSql(model, alias)} set ${setSql(items, sql)}${where}`
+          const set = setSql(items, sql)
+          return `update ${aliasedSql(model, alias)} set ${set}${rowsWhere(context, spec, { sql, scope, alias })}`
         }),
       )
       return (await executor.execute(statement, bindParameters(sources, bound, values))).rowCount

@@ -90,7 +90,7 @@ function makeFilters(graph: ModelGraph, model: Model, depth: number): fc.Arbitra
     const list = fc.array(values, { maxLength: 3 })
     return fc
       .oneof(
-        { arbitrary: values as fc.Arbitrary<unknown>, weight: 6 },
+        { arbitrary: values, weight: 6 },
         { arbitrary: list.map((items) => ({ in: items })), weight: 3 },
         list.map((items) => ({ in: [...items, null] })),
         list.map((items) => ({ notIn: items })),
@@ -150,7 +150,7 @@ function plainFilters(model: Model): fc.Arbitrary<Record<string, unknown>> {
   const columns = [...model.columns.values()].map((column) => {
     const values = domains[model.key]![column.key]!
     const one: fc.Arbitrary<unknown> = fc.oneof(
-      { arbitrary: values as fc.Arbitrary<unknown>, weight: 4 },
+      { arbitrary: values, weight: 4 },
       { arbitrary: fc.constant(null), weight: column.notNull ? 0 : 1 },
       { arbitrary: values.map((value) => ({ in: [value, null] })), weight: column.notNull ? 0 : 1 },
     )
@@ -307,7 +307,7 @@ export function reads(graph: ModelGraph): fc.Arbitrary<Read> {
           (queryset) =>
             second(first(queryset)),
       ),
-      end: end as fc.Arbitrary<Read['end']>,
+      end,
     })
   })
   return fc.oneof(...ofModel)

@@ -8,6 +8,7 @@ import { observe, type PlimsollEvent } from '../../../src/core/events.ts'
 import { openOutbox } from '../../../src/outbox/index.ts'
 import { openPostgres } from '../../../src/postgres/index.ts'
 import { numbersIn, run, valueOf } from '../../drivers/door.ts'
+import { hasPgBouncer, startPgBouncer } from '../../servers/pgbouncer.ts'
 import { engines, open, recorder } from './open.ts'
 
 /** Puts a row there as a process would leave it that has crashed some time ago. */
@@ -166,6 +167,17 @@ describe.runIf(engines.includes('PostgreSQL'))('several processes', () => {
     await insert(1)
     expect(carried).toEqual(['t:1'])
     await expect.poll(() => elsewhere).toEqual(['t:1 late'])
+  })
+
+  test.runIf(hasPgBouncer())('behind a transaction pooler, where nobody can listen, the clock is enough', async () => {
+    const { database } = await open('PostgreSQL')
+    const pooler = await startPgBouncer(database.url)
+    onTestFinished(() => pooler.stop())
+    const { postgres, carried, insert, recorded } = await open('PostgreSQL', { url: pooler.url })
+    await insert(1)
+    await run(postgres, left('a'))
+    await expect.poll(() => carried).toEqual(['t:1', 'a late'])
+    await expect.poll(recorded).toEqual([])
   })
 
   test('the relay keeps no process alive', async () => {
