@@ -6,6 +6,7 @@ import type {
   ColumnReference,
   ForeignKeyFacts,
   IndexFacts,
+  OtherTableFacts,
   RelationFacts,
   TableFacts,
 } from './table-facts.ts'
@@ -61,20 +62,42 @@ function readTable(key: string, entry: unknown): TableFacts {
     ),
     primaryKeys: config.primaryKeys.map((primaryKey) => primaryKey.columns.map((column) => column.name)),
     indexes: readIndexes(config),
-    foreignKeys: config.foreignKeys.map((foreignKey): ForeignKeyFacts => {
-      const reference = foreignKey.reference()
-      const foreign = getTableConfig(reference.foreignTable)
-      return {
-        columns: reference.columns.map((column) => column.name),
-        foreignTable: foreign.schema === undefined ? foreign.name : `${foreign.schema}.${foreign.name}`,
-        foreignTableObject: reference.foreignTable,
-        foreignColumns: reference.foreignColumns.map((column) => column.name),
-        onDelete: foreignKey.onDelete ?? 'no action',
-        onUpdate: foreignKey.onUpdate ?? 'no action',
-      }
-    }),
+    foreignKeys: readForeignKeys(config),
     relations: Object.entries(relations).map(([name, relation]) => readRelation(key, name, relation as unknown)),
   }
+}
+
+function readForeignKeys(config: ReturnType<typeof getTableConfig>): ForeignKeyFacts[] {
+  return config.foreignKeys.map((foreignKey): ForeignKeyFacts => {
+    const reference = foreignKey.reference()
+    const foreign = getTableConfig(reference.foreignTable)
+    return {
+      columns: reference.columns.map((column) => column.name),
+      foreignTable: foreign.schema === undefined ? foreign.name : `${foreign.schema}.${foreign.name}`,
+      foreignTableObject: reference.foreignTable,
+      foreignColumns: reference.foreignColumns.map((column) => column.name),
+      onDelete: foreignKey.onDelete ?? 'no action',
+      onUpdate: foreignKey.onUpdate ?? 'no action',
+    }
+  })
+}
+
+/** The tables beside `tables` that their foreign keys lead to, and those of these in turn. */
+export function readOtherTables(tables: readonly TableFacts[]): OtherTableFacts[] {
+  const known = new Set<PgTable>(tables.map(({ table }) => table))
+  const others: OtherTableFacts[] = []
+  const follow = (foreignKeys: readonly ForeignKeyFacts[]): void => {
+    for (const { foreignTableObject } of foreignKeys) {
+      if (known.has(foreignTableObject)) continue
+      known.add(foreignTableObject)
+      const config = getTableConfig(foreignTableObject)
+      const other = { name: config.name, schema: config.schema, foreignKeys: readForeignKeys(config) }
+      others.push(other)
+      follow(other.foreignKeys)
+    }
+  }
+  for (const { foreignKeys } of tables) follow(foreignKeys)
+  return others
 }
 
 /** The parts of a Drizzle column that its types keep to themselves. */

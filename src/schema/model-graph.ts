@@ -1,7 +1,7 @@
 import { listNames, PlimsollError } from '../core/errors.ts'
 import { createCodec } from './codec.ts'
-import { quoteName, readRelations } from './drizzle-adapter.ts'
-import type { Column, ForeignKey, Index, Model, ModelGraph, Relation } from './model.ts'
+import { quoteName, readOtherTables, readRelations } from './drizzle-adapter.ts'
+import type { Column, ForeignKey, Index, Model, ModelGraph, OtherTable, Relation } from './model.ts'
 import { reservedFieldKeys, reservedModelKeys } from './reserved-keys.ts'
 import { comparableType } from './sql-type.ts'
 import type { ColumnFacts, ColumnReference, RelationFacts, TableFacts } from './table-facts.ts'
@@ -23,7 +23,11 @@ export function buildModelGraph(relations: unknown): ModelGraph {
     for (const relation of facts.relations) built.set(relation.name, buildRelation(model, relation, models, tables))
     lockMap(built)
   }
-  return Object.freeze({ models: lockMap(models) })
+  const otherTables = readOtherTables(tables).map((facts): OtherTable => {
+    const foreignKeys = facts.foreignKeys.map((key) => ({ ...key, columns: key.columns.map((name) => ({ name })) }))
+    return Object.freeze({ name: facts.name, schema: facts.schema, foreignKeys })
+  })
+  return Object.freeze({ models: lockMap(models), otherTables: Object.freeze(otherTables) })
 }
 
 function buildModel(facts: TableFacts): Model {

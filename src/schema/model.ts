@@ -154,7 +154,20 @@ export interface Model {
   readonly foreignKeys: readonly ForeignKey[]
 }
 
+/** A table that is no model, but that foreign keys of models refer to: changes go on through it. */
+export interface OtherTable {
+  readonly name: string
+  readonly schema: string | undefined
+  readonly foreignKeys: readonly OtherForeignKey[]
+}
+
+/** A {@link ForeignKey} whose columns are known by their names alone. */
+export interface OtherForeignKey extends Omit<ForeignKey, 'columns'> {
+  readonly columns: readonly { readonly name: string }[]
+}
+
 /** All models of one application, by key. Frozen. */
 export interface ModelGraph {
   readonly models: ReadonlyMap<string, Model>
+  readonly otherTables: readonly OtherTable[]
 }

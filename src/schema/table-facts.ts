@@ -56,6 +56,13 @@ export interface ForeignKeyFacts {
   readonly onUpdate: ReferentialAction
 }
 
+/** A table that is in no `defineRelations`, but that a foreign key of one that is leads to. */
+export interface OtherTableFacts {
+  readonly name: string
+  readonly schema: string | undefined
+  readonly foreignKeys: readonly ForeignKeyFacts[]
+}
+
 /** A column that a relation names: the key of its model and its own key. */
 export interface ColumnReference {
   readonly model: string

@@ -1,4 +1,4 @@
-import type { Model, ModelGraph } from '../model.ts'
+import type { Model, ModelGraph, OtherTable } from '../model.ts'
 import { cascadeTags, type RowChange } from './cascades.ts'
 import { isUnknownCall } from './sql-functions.ts'
 import { mayName, splitStatements, type QualifiedName, type SqlStatement } from './sql-statement.ts'
@@ -61,16 +61,23 @@ function readTags(graph: ModelGraph, text: string): readonly string[] {
     if (writes === 'unknown') return allTableTags(graph)
     for (const { target, changes } of writes) {
       for (const model of graph.models.values()) {
-        if (mayName(target, model)) addTags(tags, graph, model, changes)
+        if (!mayName(target, model)) continue
+        for (const tag of unknownRowTags(tableTags(graph, model))) tags.add(tag)
+        addBehind(tags, graph, { table: model, changes })
       }
+      for (const table of graph.otherTables) if (mayName(target, table)) addBehind(tags, graph, { table, changes })
     }
   }
   return [...tags]
 }
 
-function addTags(tags: Set<string>, graph: ModelGraph, model: Model, changes: readonly RowChange[]): void {
-  for (const tag of unknownRowTags(tableTags(graph, model))) tags.add(tag)
-  for (const change of changes) for (const tag of cascadeTags(graph, model, change)) tags.add(tag)
+/** What foreign keys do behind a write of a table. */
+function addBehind(
+  tags: Set<string>,
+  graph: ModelGraph,
+  { table, changes }: { table: Model | OtherTable; changes: readonly RowChange[] },
+): void {
+  for (const change of changes) for (const tag of cascadeTags(graph, table, change)) tags.add(tag)
 }
 
 /** Statements that change no row, and cannot hold another statement that does. */

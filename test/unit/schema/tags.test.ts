@@ -241,6 +241,22 @@ describe('foreign keys', () => {
     expect(cascadeTags(graph, models.get('parts')!, { kind: 'truncate' })).toEqual(['screws', 'screws*'])
   })
 
+  test('are followed through tables that are no models', () => {
+    const tops = pgTable('tops', { id: integer().primaryKey() })
+    const middles = pgTable('middles', {
+      id: integer().primaryKey(),
+      top: integer().references(() => tops.id, { onDelete: 'cascade' }),
+    })
+    const bottoms = pgTable('bottoms', {
+      id: integer().primaryKey(),
+      middle: integer().references(() => middles.id, { onDelete: 'set null' }),
+    })
+    const gap = buildModelGraph(defineRelations({ tops, bottoms }))
+    expect(cascadeTags(gap, gap.models.get('tops')!, { kind: 'delete' })).toEqual(['bottoms', 'bottoms*'])
+    expect(tagsOfSql(gap, 'delete from middles')).toEqual(['bottoms', 'bottoms*'])
+    expect(tagsOfSql(gap, 'insert into middles values (1)')).toEqual([])
+  })
+
   test('are in the worst that a write can have done', () => {
     expect(worstTags(graph, models.get('parts')!)).toEqual(['parts', 'parts*', 'screws', 'screws*'])
     expect(worstTags(graph, models.get('screws')!)).toEqual(['screws', 'screws*'])
