@@ -1,6 +1,7 @@
 import type { Executor, Replicas, Transaction, TransactionOptions } from '../postgres/index.ts'
 import type { ModelGraph } from '../schema/model.ts'
-import type { CachedOptions, QueryCache, WriteTracker } from './contract.ts'
+import type { QueryCache, WriteTracker } from './contract.ts'
+import type { CachedOptions } from './types/cached.ts'
 import type { ShapeTree } from './shape.ts'
 import type { Bounds } from './types/bounds.ts'
 

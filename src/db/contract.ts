@@ -1,14 +1,6 @@
-import type { Duration } from '../core/duration.ts'
 import type { Transaction } from '../postgres/index.ts'
 import type { TransactionalExecutor } from './context.ts'
-
-/** How long an answer of a queryset may be kept; see `cached`. */
-export interface CachedOptions {
-  /** How long it is fresh. Writes end it sooner. Default: the cache's own. */
-  readonly ttl?: Duration | undefined
-  /** How long after that it may still be served, while one reader loads it anew. Default: none. */
-  readonly stale?: Duration | undefined
-}
+import type { CachedOptions } from './types/cached.ts'
 
 /** Where answers of cached querysets are kept; `app` joins it to the cache. */
 export interface QueryCache {

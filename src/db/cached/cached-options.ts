@@ -1,7 +1,7 @@
 import { parseDuration } from '../../core/duration.ts'
 import { PlimsollError, showValue } from '../../core/errors.ts'
 import type { DbContext } from '../context.ts'
-import type { CachedOptions } from '../contract.ts'
+import type { CachedOptions } from '../types/cached.ts'
 
 /**
  * The options of `cached`, where there is a cache to keep answers in.

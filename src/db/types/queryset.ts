@@ -1,6 +1,6 @@
-import type { ReplicaOptions } from '../../postgres/index.ts'
-import type { CachedOptions } from '../contract.ts'
+import type { ReplicaOptions } from '../../postgres/contract.ts'
 import type { Bounds } from './bounds.ts'
+import type { CachedOptions } from './cached.ts'
 import type { Filter } from './filter.ts'
 import type { ColumnKey, ColumnValue, InsertRow, ModelRow, Models, Unnamed } from './model.ts'
 import type { FieldPath, LoadedPath, OrderItem, ToOnePath } from './paths.ts'
