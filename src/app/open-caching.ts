@@ -1,7 +1,7 @@
 import { openCache, type CacheOptions, type CacheStore, type OpenCache } from '../cache/index.ts'
 import { isPlimsollError } from '../core/errors.ts'
 import type { QueryCache, WriteTracker } from '../db/contract.ts'
-import { openOutbox, type Outbox } from '../outbox/index.ts'
+import { bumpKind, openOutbox, type Outbox } from '../outbox/index.ts'
 import type { Postgres } from '../postgres/index.ts'
 import type { ModelGraph } from '../schema/model.ts'
 import { tagsOfSql } from '../schema/index.ts'
@@ -26,7 +26,7 @@ export interface Caching {
 /** Bumps what is recorded. What another server of the store keeps from being bumped stays, and is bumped when that is back. */
 async function drainBumps(outbox: Outbox): Promise<void> {
   try {
-    await outbox.drain(bump)
+    await outbox.drain(bumpKind)
   } catch (error) {
     // Of the server that has just come back it says the same, and that one is then not taken for back.
     if (!isPlimsollError(error, 'PLIMSOLL_CACHE_UNREACHABLE')) throw error
@@ -38,9 +38,6 @@ const aloneWarning =
   'The cache is in the memory of this process, and does not hear of writes by others to the same PostgreSQL: what it holds of them is ' +
   'out of date until its ttl. Set CACHE_URL to a Redis or Memcached, the same for every process.'
 
-/** The effect that ends what was cached under tags. */
-const bump = 'cache.bump'
-
 /**
  * Opens the cache on the store at `url` and joins it to the database: writes, Drizzle's too, bump their tags after their commit and
  * before they are acknowledged; what a crash leaves between the two is carried out by the outbox of any process.
@@ -51,16 +48,17 @@ export async function openCaching(
 ): Promise<Caching> {
   const store = options.store ?? (await openStore(url))
   if (!store.features.shared && postgres.engine === 'postgres') console.error(aloneWarning)
+  // A transaction sees the database itself: its own writes, or a state that is older than the last bump.
+  const inTransaction = (): boolean => postgres.current() !== undefined
   try {
     const outbox = await openOutbox({ postgres, durable: store.features.shared })
     const cache = openCache({
       ...options,
       store,
-      // A transaction sees the database itself: its own writes, or a state that is older than the last bump.
-      bypass: () => postgres.current() !== undefined,
+      bypass: inTransaction,
       drain: () => drainBumps(outbox),
     })
-    outbox.carry(bump, (tags) => cache.bump(tags))
+    outbox.carry(bumpKind, (tags) => cache.bump(tags))
     postgres.watchWrites(outbox.watcher((text) => tagsOfSql(graph, text)))
     return {
       cache,
@@ -68,7 +66,7 @@ export async function openCaching(
       writes: outbox,
       queries: {
         get: (key, load, keep) => cache.get(key, ({ signal }) => load(signal), keep),
-        bypassed: () => postgres.current() !== undefined,
+        bypassed: inTransaction,
       },
       async close() {
         await outbox.close()

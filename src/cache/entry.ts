@@ -1,7 +1,9 @@
-import { hash, randomBytes } from 'node:crypto'
+import type {} from '../core/buffer-slices.ts'
+import { hash } from 'node:crypto'
 import { promisify } from 'node:util'
 import { zstdCompress, zstdDecompress } from 'node:zlib'
 import { stampLength } from './contract.ts'
+import type { EntryTimes } from './keep-plan.ts'
 import { decodeValue, type EncodedValue, type ValueKind } from './value-codec.ts'
 
 const compress = promisify(zstdCompress)
@@ -19,34 +21,12 @@ const compressedBit = 0x80
 const half = stampLength / 2
 
 /** An entry read from a store. */
-export interface OpenEntry {
+export interface OpenEntry extends EntryTimes {
   readonly generation: string
   readonly token: string
   readonly kind: ValueKind
   /** Not compressed. */
   readonly payload: Buffer
-  readonly ttlMs: number
-  readonly staleMs: number
-}
-
-/** How long an entry is fresh, and how long after that it may be served while it is loaded anew. */
-export interface EntryTimes {
-  readonly ttlMs: number
-  readonly staleMs: number
-}
-
-/** Random texts that were drawn together, since drawing costs the same for many as for one. */
-let tokens = ''
-let tokenAt = 0
-
-/** A random text of 16 characters that nobody else has. */
-export function randomToken(): string {
-  if (tokenAt === tokens.length) {
-    tokens = randomBytes(12 * 256).toString('base64url')
-    tokenAt = 0
-  }
-  tokenAt += half
-  return tokens.slice(tokenAt - half, tokenAt)
 }
 
 /**

@@ -46,10 +46,6 @@ export class Flight<T> {
 export class DirectLoads {
   readonly #loads = new Map<string, { readonly running: Promise<unknown>; next: Promise<unknown> | undefined }>()
 
-  get size(): number {
-    return this.#loads.size
-  }
-
   load(key: string, run: () => Promise<unknown>): Promise<unknown> {
     const load = this.#loads.get(key)
     if (load === undefined) return this.#start(key, run)

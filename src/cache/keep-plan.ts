@@ -1,6 +1,7 @@
 import { parseDuration, type Duration } from '../core/duration.ts'
 import { PlimsollError, showValue } from '../core/errors.ts'
 import type { GetOptions } from './types.ts'
+import { isNegative, type ValueKind } from './value-codec.ts'
 
 /** The options of one read, checked and in milliseconds. */
 export interface KeepPlan {
@@ -64,7 +65,20 @@ function part(value: number | undefined): number {
   )
 }
 
+/** How long an entry is fresh, and how long after that it may be served while it is loaded anew. */
+export interface EntryTimes {
+  readonly ttlMs: number
+  readonly staleMs: number
+}
+
+/** How long a value is kept: one that is none, `null` or `undefined`, for a time of its own, and never stale. */
+export function timesOf(plan: KeepPlan, kind: ValueKind): EntryTimes {
+  return isNegative(kind)
+    ? { ttlMs: jittered(plan.negativeTtlMs), staleMs: 0 }
+    : { ttlMs: jittered(plan.ttlMs), staleMs: plan.staleMs }
+}
+
 /** Give or take 5 %, so that values that were filled together do not all end together. */
-export function jittered(ms: number): number {
+function jittered(ms: number): number {
   return ms * (0.95 + Math.random() * 0.1)
 }

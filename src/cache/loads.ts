@@ -1,27 +1,21 @@
 import { isPlimsollError, PlimsollError } from '../core/errors.ts'
 import { events } from '../core/events.ts'
+import { randomToken } from '../core/random-token.ts'
 import type { CacheStore, StoredEntry } from './contract.ts'
-import { openEntry, randomToken, sealEntry, type OpenEntry } from './entry.ts'
+import { openEntry, sealEntry, type OpenEntry } from './entry.ts'
 import { DirectLoads, Flight } from './flight.ts'
-import { jittered, type KeepPlan } from './keep-plan.ts'
-import { localEntry, type LocalEntry, type LocalTier } from './local-tier.ts'
+import { timesOf } from './keep-plan.ts'
+import { localEntry, type LocalEntry, type LocalTier, type ReadFacts } from './local-tier.ts'
 import type { Source } from './source.ts'
-import { count, type Counts } from './statistics.ts'
-import type { Snapshot } from './tag-cells.ts'
+import { count } from './statistics.ts'
 import { encodeValue } from './value-codec.ts'
 
 /** What a load needs to know. */
-export interface LoadAsk {
+export interface LoadAsk extends ReadFacts {
   readonly key: string
-  readonly plan: KeepPlan
-  /** Taken before the versions were read. */
-  readonly snapshot: Snapshot
   /** The name of the versions of the tags, which were read before the load begins. */
   readonly generation: string
   readonly source: Source
-  readonly counts: readonly Counts[]
-  /** When the versions were read. */
-  readonly verifiedAt: number
   /** The token of an entry that is current but old. */
   readonly replacing?: string | undefined
 }
@@ -84,14 +78,14 @@ export class Loads {
       const controller = new AbortController()
       const { entry, durationMs } = await this.#run(ask, controller)
       this.#report(ask, { durationMs, outcome: 'refused' })
-      return localEntry({ ...entry, token: '', generation: '' }, { ...aboutOf(ask), remainingMs: 0 })
+      return localEntry({ ...entry, token: '', generation: '' }, ask, 0)
     })) as LocalEntry
   }
 
   /** Loads anew what is still served, in the background; one does, of all processes. */
   refresh(ask: LoadAsk): void {
     const { key } = ask
-    if (this.#refreshing.has(key) || this.#flights.has(key)) return ask.source.skip()
+    if (this.#refreshing.has(key) || this.#flights.has(key)) return
     this.#refreshing.add(key)
     const task = { controller: new AbortController(), isDropped: never, isAbandoned: never, once: true }
     this.#resolve(ask, task)
@@ -163,19 +157,15 @@ export class Loads {
   }
 
   async #loadAndFill(ask: LoadAsk, task: Task, token: string): Promise<LocalEntry> {
-    const { key, plan } = ask
+    const { key } = ask
     const store = this.#store
     const { leaseMs } = this.#settings
     const renewal = setInterval(() => void store.renew(key, token, leaseMs).catch(ignore), leaseMs / 3)
     renewal.unref()
     try {
       const { entry, durationMs } = await this.#run(ask, task.controller)
-      const negative = entry.kind <= 1
-      const times = negative
-        ? { ttlMs: jittered(plan.negativeTtlMs), staleMs: 0 }
-        : { ttlMs: jittered(plan.ttlMs), staleMs: plan.staleMs }
-      const open: OpenEntry = { ...entry, ...times, generation: ask.generation, token }
-      const kept = localEntry(open, { ...aboutOf(ask), remainingMs: times.ttlMs + times.staleMs })
+      const open: OpenEntry = { ...entry, generation: ask.generation, token }
+      const kept = localEntry(open, ask)
       const { filled, error } = await this.#fill(key, open)
       if (filled && !task.isDropped()) this.#local?.put(key, kept)
       this.#report(ask, { durationMs, outcome: filled ? 'filled' : 'refused', error })
@@ -223,7 +213,7 @@ export class Loads {
     const entry = await openEntry(bytes)
     if (entry === undefined)
       throw new PlimsollError('PLIMSOLL_CACHE_UNREACHABLE', `The entry of '${ask.key}' cannot be read.`)
-    const taken = localEntry(entry, { ...aboutOf(ask), remainingMs: remainingMs ?? entry.ttlMs + entry.staleMs })
+    const taken = localEntry(entry, ask, remainingMs)
     this.#local?.put(ask.key, taken)
     return taken
   }
@@ -246,7 +236,7 @@ export class Loads {
     try {
       const value = await Promise.race([source.load({ signal: controller.signal }), late])
       const encoded = encodeValue(value)
-      return { entry: { ...encoded, ttlMs: plan.ttlMs, staleMs: plan.staleMs }, durationMs: performance.now() - began }
+      return { entry: { ...encoded, ...timesOf(plan, encoded.kind) }, durationMs: performance.now() - began }
     } catch (error) {
       this.#report(ask, { durationMs: performance.now() - began, outcome: 'failed', error })
       throw error
@@ -279,15 +269,6 @@ interface Task {
 
 const never = (): boolean => false
 const noBytes = Buffer.alloc(0)
-
-function aboutOf({
-  plan,
-  snapshot,
-  counts,
-  verifiedAt,
-}: Omit<LoadAsk, 'generation'>): Omit<Parameters<typeof localEntry>[1], 'remainingMs'> {
-  return { tags: plan.tags, form: plan.form, snapshot, counts, verifiedAt }
-}
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { events } from '../core/events.ts'
 import { valueOf, type OpenEntry } from './entry.ts'
+import type { KeepPlan } from './keep-plan.ts'
 import type { Counts, Statistics } from './statistics.ts'
 import type { Snapshot, TagCells } from './tag-cells.ts'
 import { isShareable, keepsBytes } from './value-codec.ts'
@@ -17,7 +18,6 @@ export interface LocalEntry {
   readonly freshUntil: number
   readonly usableUntil: number
   readonly ttlMs: number
-  readonly staleMs: number
   readonly counts: readonly Counts[]
   /** The value itself, or undefined when every reader gets a copy of `entry`. */
   readonly shared: unknown
@@ -89,27 +89,33 @@ function alone(entry: OpenEntry): OpenEntry {
   return { ...entry, payload: own }
 }
 
-/** Makes an entry of the local tier; `remainingMs` is what is left of its ttl and stale time together. */
+/** What is known of a read beside what it came to. */
+export interface ReadFacts {
+  readonly plan: KeepPlan
+  /** Taken before the versions were read. */
+  readonly snapshot: Snapshot
+  readonly counts: readonly Counts[]
+  /** When the versions were read. */
+  readonly verifiedAt: number
+}
+
+/** Makes an entry of the local tier; `remainingMs` is what is left of its ttl and stale time together, by default all of it. */
 export function localEntry(
   opened: OpenEntry,
-  about: {
-    readonly tags: readonly string[]
-    readonly form: string
-    readonly snapshot: Snapshot
-    readonly counts: readonly Counts[]
-    readonly verifiedAt: number
-    readonly remainingMs: number
-  },
+  { plan, snapshot, counts, verifiedAt }: ReadFacts,
+  remainingMs: number = opened.ttlMs + opened.staleMs,
 ): LocalEntry {
-  const { remainingMs, ...rest } = about
   const entry = keepsBytes(opened.kind) ? alone(opened) : opened
   const shareable = isShareable(entry.kind)
   const usableUntil = performance.now() + remainingMs
   return {
-    ...rest,
+    tags: plan.tags,
+    form: plan.form,
+    snapshot,
+    counts,
+    verifiedAt,
     token: entry.token,
     ttlMs: entry.ttlMs,
-    staleMs: entry.staleMs,
     usableUntil,
     freshUntil: usableUntil - entry.staleMs,
     shared: shareable ? valueOf(entry) : undefined,

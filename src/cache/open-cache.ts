@@ -1,11 +1,12 @@
 import { parseDuration, type Duration } from '../core/duration.ts'
 import { isPlimsollError, PlimsollError } from '../core/errors.ts'
 import { events } from '../core/events.ts'
+import { randomToken } from '../core/random-token.ts'
 import { parseSize, type Size } from '../core/size.ts'
 import { Bumps } from './bumps.ts'
 import type { CacheStore } from './contract.ts'
-import { generationOfEntry, openEntry, randomToken, sealEntry } from './entry.ts'
-import { planKeep, jittered, type KeepDefaults, type KeepPlan } from './keep-plan.ts'
+import { generationOfEntry, openEntry, sealEntry } from './entry.ts'
+import { planKeep, timesOf, type KeepDefaults, type KeepPlan } from './keep-plan.ts'
 import { Loads, type LoadAsk } from './loads.ts'
 import { localEntry, LocalTier, localValue, type LocalEntry } from './local-tier.ts'
 import { SharedReads } from './shared-reads.ts'
@@ -152,23 +153,19 @@ class TieredCache implements OpenCache {
   async set<T>(key: string, value: T, options?: KeepOptions): Promise<void> {
     this.#checkOpen()
     const plan = planKeep(options, this.#defaults)
-    const negative = value === null || value === undefined
-    const ttlMs = jittered(negative ? plan.negativeTtlMs : plan.ttlMs)
-    const staleMs = negative ? 0 : plan.staleMs
     const encoded = encodeValue(value)
-    if (ttlMs + staleMs <= 0) return this.delete(key)
+    const times = timesOf(plan, encoded.kind)
+    const ttlMs = times.ttlMs + times.staleMs
+    if (ttlMs <= 0) return this.delete(key)
     try {
       const { generation, snapshot, verifiedAt } = await this.#reads.versions(plan)
       if (generation === undefined) return await this.delete(key)
-      const stamp = { generation, token: randomToken() }
-      const times = { ttlMs, staleMs, compressAbove: this.#compressAbove }
-      const bytes = await sealEntry(stamp, encoded, times)
+      const entry = { generation, token: randomToken(), ...encoded, ...times }
+      const bytes = await sealEntry(entry, entry, { ...times, compressAbove: this.#compressAbove })
       this.#forget([key])
-      await this.#store.put([{ key, bytes, ttlMs: ttlMs + staleMs }])
+      await this.#store.put([{ key, bytes, ttlMs }])
       this.#forget([key])
-      const about = { tags: plan.tags, form: plan.form, snapshot, verifiedAt, counts: this.#statistics.of(key) }
-      const entry = { ...stamp, ...encoded, ttlMs, staleMs }
-      this.#local?.put(key, localEntry(entry, { ...about, remainingMs: ttlMs + staleMs }))
+      this.#local?.put(key, localEntry(entry, { plan, snapshot, verifiedAt, counts: this.#statistics.of(key) }))
     } catch (error) {
       // Whatever keeps the new value out, the old one is not to be served any longer.
       await this.delete(key)
@@ -262,9 +259,7 @@ class TieredCache implements OpenCache {
       // Whoever filled it lets it be stale for a time; only its age tells whether that has begun.
       if (!ages && entry !== undefined && entry.staleMs > 0) read = await this.#reads.read(key, plan, true)
       if (entry !== undefined && read.generation === generation) {
-        const remainingMs = read.stored?.remainingMs ?? entry.ttlMs + entry.staleMs
-        const about = { tags: plan.tags, form: plan.form, snapshot, verifiedAt, counts, remainingMs }
-        const taken = localEntry(entry, about)
+        const taken = localEntry(entry, ask, read.stored?.remainingMs)
         const now = performance.now()
         const fresh = now < taken.freshUntil
         if (fresh || (plan.staleMs > 0 && now < taken.usableUntil)) {
@@ -272,7 +267,6 @@ class TieredCache implements OpenCache {
           this.#hit(key, taken, 'shared', !fresh)
           if (!fresh) this.#loads.refresh({ ...ask, generation, replacing: entry.token })
           else if (plan.earlyRefresh > 0) this.#refreshEarly(key, plan, { entry: taken, source: () => source, now })
-          else source.skip()
           return localValue(taken)
         }
         replacing = entry.token
@@ -299,7 +293,6 @@ class TieredCache implements OpenCache {
     { entry, source, now }: { readonly entry: LocalEntry; readonly source: () => Source; readonly now: number },
   ): void {
     if (now >= entry.freshUntil - entry.ttlMs * plan.earlyRefresh) void this.#refresh(key, plan, { entry, source })
-    else source().skip()
   }
 
   async #refresh(
@@ -307,10 +300,10 @@ class TieredCache implements OpenCache {
     plan: KeepPlan,
     { entry, source }: { readonly entry: LocalEntry; readonly source: () => Source },
   ): Promise<void> {
-    if (this.#loads.isRefreshing(key)) return source().skip()
+    if (this.#loads.isRefreshing(key)) return
     try {
       const { generation, snapshot, verifiedAt } = await this.#reads.versions(plan)
-      if (generation === undefined || !this.#cells.isCurrent(snapshot)) return source().skip()
+      if (generation === undefined || !this.#cells.isCurrent(snapshot)) return
       const ask: LoadAsk = {
         key,
         plan,
@@ -324,7 +317,6 @@ class TieredCache implements OpenCache {
       this.#loads.refresh(ask)
     } catch {
       // The store cannot be reached. The old value is served on, and the next read tries again.
-      source().skip()
     }
   }
 

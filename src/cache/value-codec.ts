@@ -53,6 +53,11 @@ export function isShareable(kind: ValueKind): boolean {
   return kind !== valueKinds.structured
 }
 
+/** True for `null` and `undefined`: there is no such value. */
+export function isNegative(kind: ValueKind): boolean {
+  return kind === valueKinds.null || kind === valueKinds.undefined
+}
+
 /** True when a value of this kind holds on to the bytes it was made from. */
 export function keepsBytes(kind: ValueKind): boolean {
   return kind === valueKinds.bytes || kind === valueKinds.structured

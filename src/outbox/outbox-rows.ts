@@ -1,9 +1,15 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { WireValue } from '../core/wire.ts'
-import { createStatement, type BatchItem, type Postgres, type Statement } from '../postgres/index.ts'
+import {
+  createStatement,
+  type BatchItem,
+  type Postgres,
+  type Statement,
+  readTexts,
+  rowTexts,
+} from '../postgres/index.ts'
 import { errorText } from './carriers.ts'
 import { Batched } from './batched.ts'
-import { readTexts, rowTexts } from './row-texts.ts'
 
 /** The channel that wakes the relays of all processes. */
 export const wakeChannel = 'plimsoll_outbox'

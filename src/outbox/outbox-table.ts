@@ -1,6 +1,5 @@
 import { isPlimsollError, PlimsollError } from '../core/errors.ts'
-import { createStatement, type Executor, type Postgres, type Statement } from '../postgres/index.ts'
-import { readTexts } from './row-texts.ts'
+import { createStatement, type Executor, type Postgres, type Statement, readTexts } from '../postgres/index.ts'
 
 /** The key of the advisory lock that processes take to make the table; any number, the same for all of them. */
 const tableLock = 7_056_209_302

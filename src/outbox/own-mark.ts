@@ -1,5 +1,4 @@
-import { createStatement, type Postgres, type Transaction } from '../postgres/index.ts'
-import { readTexts } from './row-texts.ts'
+import { createStatement, type Postgres, type Transaction, readTexts } from '../postgres/index.ts'
 
 /** The setting that names what a statement of ours reports itself, so that the triggers of those tables need not. */
 export const ownSetting = 'plimsoll.own'

@@ -1,9 +1,8 @@
 import type { WireValue } from '../core/wire.ts'
-import { createStatement, type Executor, type Postgres } from '../postgres/index.ts'
+import { createStatement, type Executor, type Postgres, readTexts } from '../postgres/index.ts'
 import { tableTags } from '../schema/index.ts'
 import type { Model, ModelGraph } from '../schema/model.ts'
 import { ensureOutboxTable } from './outbox-table.ts'
-import { readTexts } from './row-texts.ts'
 import { noteFunction, noteFunctionSql, tagValueSql, triggerEvents } from './trigger-sql.ts'
 
 /** The key of the advisory lock of those who install; any number, the same for all of them. */

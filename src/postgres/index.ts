@@ -1,4 +1,5 @@
 export type * from './contract.ts'
 export { openPostgres } from './open-postgres.ts'
 export type { PostgresOptions } from './options.ts'
+export { readTexts, rowTexts } from './row-texts.ts'
 export { createStatement } from './statement.ts'

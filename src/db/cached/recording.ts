@@ -1,3 +1,4 @@
+import type {} from '../../core/buffer-slices.ts'
 import { hash } from 'node:crypto'
 import type { WireValue } from '../../core/wire.ts'
 import type { CommandResult, Executor, RowSink, Statement } from '../../postgres/index.ts'

@@ -1,4 +1,4 @@
-import type {} from './buffer-slices.ts'
+import type {} from '../../core/buffer-slices.ts'
 import type { Codec, JsonKind } from '../../schema/model.ts'
 import type { ChildJson } from './child-json.ts'
 import type { JsonWriter } from './json-writer.ts'

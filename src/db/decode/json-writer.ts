@@ -1,4 +1,4 @@
-import type {} from './buffer-slices.ts'
+import type {} from '../../core/buffer-slices.ts'
 
 const firstCapacity = 16_384
 

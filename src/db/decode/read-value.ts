@@ -1,4 +1,4 @@
-import type {} from './buffer-slices.ts'
+import type {} from '../../core/buffer-slices.ts'
 import { isPlainDate, isPlainTimestamp, isPlainTimestamptz } from './write-time.ts'
 
 /** Reads one value of a column that is not NULL, from its text. */

@@ -1,4 +1,4 @@
-import type {} from './buffer-slices.ts'
+import type {} from '../../core/buffer-slices.ts'
 import type { GroupKey } from './row-shape.ts'
 
 const zero = 0x30

@@ -1,4 +1,4 @@
-import type {} from './buffer-slices.ts'
+import type {} from '../../core/buffer-slices.ts'
 /** Reads the database's own texts of some columns of a DataRow, null for NULL. */
 export type TextReader = (chunk: Buffer, start: number, end: number) => (string | null)[]
 

@@ -1,7 +1,7 @@
 import type { WalPosition } from '../contract.ts'
 import { executeOn, type RunTarget } from '../session/execute.ts'
 import { createStatement } from '../statement.ts'
-import { textColumns } from './text-columns.ts'
+import { rowTexts } from '../row-texts.ts'
 import { laterPosition, toWalPosition } from './wal-position.ts'
 
 // The insert position and not the flushed one: with `synchronous_commit = off` a commit is acknowledged before it is flushed. On a
@@ -50,7 +50,7 @@ export class PrimaryPosition {
     if (this.system !== undefined || now < this.#identifyAt) return
     this.#identifyAt = now + identifyMs
     const sink = (chunk: Buffer, start: number): void => {
-      this.system = textColumns(chunk, start)[0] ?? undefined
+      this.system = rowTexts(chunk, start)[0] ?? undefined
     }
     await executeOn(this.#target, askSystem, { values: [], sink }).catch(() => {})
   }
@@ -111,7 +111,7 @@ export class PrimaryPosition {
     await executeOn(target, askPosition, {
       values: [],
       sink: (chunk, start) => {
-        columns = textColumns(chunk, start)
+        columns = rowTexts(chunk, start)
       },
     })
     const [file, lsn, header, flushed] = columns as [string, string, string, string]

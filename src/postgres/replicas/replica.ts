@@ -12,7 +12,7 @@ import { StatementRun, type RunCarrier } from '../session/statement-run.ts'
 import type { PrimaryPosition } from './primary-position.ts'
 import { readRuns, type ReadRuns, type ReplicaCall } from './read-runs.ts'
 import { askAll, askPosition, hasReplayed, lacksTimeline, readStanding, type Standing } from './standing.ts'
-import { textColumns } from './text-columns.ts'
+import { rowTexts } from '../row-texts.ts'
 
 /** Why a read that a replica could have answered went to the primary. */
 type PassedReason = Extract<PlimsollEvent, { type: 'replica.passed' }>['reason']
@@ -212,7 +212,7 @@ export class Replica {
   ): (chunk: Buffer, start: number) => void {
     return (chunk, start) => {
       const session = carrier()!
-      const standing = readStanding(textColumns(chunk, start), { before: this.#standings.get(session), at })
+      const standing = readStanding(rowTexts(chunk, start), { before: this.#standings.get(session), at })
       this.#standings.set(session, standing)
       tell?.(standing)
     }

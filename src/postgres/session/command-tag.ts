@@ -1,3 +1,4 @@
+import type {} from '../../core/buffer-slices.ts'
 import type { StatementRun } from './statement-run.ts'
 
 const S = 0x53

@@ -1,3 +1,4 @@
+import type {} from '../../../core/buffer-slices.ts'
 import { flagOf, type MetaReply } from './meta-parser.ts'
 
 /** What is under the lease key of an entry: who loads it, or that the one who did has failed. */

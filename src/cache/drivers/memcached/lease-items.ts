@@ -1,3 +1,4 @@
+import type {} from '../../../core/buffer-slices.ts'
 import { PlimsollError } from '../../../core/errors.ts'
 import type { Fill, LeaseAnswer, LeaseAsk } from '../../contract.ts'
 import { checkSize, type EntryItems, isSplit, toEntry } from './entry-items.ts'

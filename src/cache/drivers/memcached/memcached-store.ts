@@ -1,3 +1,4 @@
+import type {} from '../../../core/buffer-slices.ts'
 import { PlimsollError } from '../../../core/errors.ts'
 import type {
   CacheStore,
@@ -10,7 +11,7 @@ import type {
   StoreFeatures,
   StoreObserver,
 } from '../../contract.ts'
-import { randomVersion } from '../random-version.ts'
+import { randomToken } from '../../../core/random-token.ts'
 import { checkSize, EntryItems, isSplit, toEntry } from './entry-items.ts'
 import { createItemKeys, type ItemKey, type ItemKind } from './item-key.ts'
 import { remainingMs, toItemTtl } from './item-ttl.ts'
@@ -106,7 +107,7 @@ class MemcachedStore implements CacheStore {
       for (const at of tagsAt) {
         const key = this.#toKey('v', tags[at]!)
         // Many may do this at once, and all come to the version of the first.
-        batch.set(key, randomVersion(), `${this.#versionTtl} ME`).get(key, ' v')
+        batch.set(key, randomToken(), `${this.#versionTtl} ME`).get(key, ' v')
       }
       const replies = await exchange(batch)
       for (const [index, at] of tagsAt.entries()) versions[at] = readVersion(replies[2 * index + 1]!) ?? null
@@ -184,7 +185,7 @@ class MemcachedStore implements CacheStore {
       async ({ tagsAt, exchange }) => {
         const batch = new MetaBatch()
         const keys = tagsAt.map((at) => this.#toKey('v', tags[at]!))
-        for (const key of keys) batch.set(key, randomVersion(), this.#versionTtl)
+        for (const key of keys) batch.set(key, randomToken(), this.#versionTtl)
         const replies = await exchange(batch)
         // A tag without a version will do as well: it gets a new one when it is read.
         await this.#remove(

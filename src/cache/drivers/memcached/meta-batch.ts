@@ -1,3 +1,4 @@
+import type {} from '../../../core/buffer-slices.ts'
 import type { ItemKey } from './item-key.ts'
 
 // Up to this size a value is joined with the commands around it; a larger one goes to the socket as it is.

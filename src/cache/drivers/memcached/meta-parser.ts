@@ -1,3 +1,4 @@
+import type {} from '../../../core/buffer-slices.ts'
 /** The first word of an answer of Memcached's meta protocol; the last three are its errors. */
 export type MetaCode = 'VA' | 'HD' | 'EN' | 'NS' | 'EX' | 'NF' | 'MN' | 'ERROR' | 'CLIENT_ERROR' | 'SERVER_ERROR'
 

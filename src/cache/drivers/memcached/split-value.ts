@@ -1,5 +1,6 @@
+import type {} from '../../../core/buffer-slices.ts'
 import { stampLength } from '../../contract.ts'
-import { randomVersion } from '../random-version.ts'
+import { randomToken } from '../../../core/random-token.ts'
 
 /**
  * The largest value of one item. The server counts its own header, the key and the line end towards its limit of 1 MiB (`-I`).
@@ -22,7 +23,7 @@ const headBytes = mark.length + nameLength + 4 + stampLength
 
 /** The head of a value of several items, with a name of its own. */
 export function createSplitHead(bytes: number): SplitHead {
-  return { name: randomVersion(), bytes }
+  return { name: randomToken(), bytes }
 }
 
 /** The head as it is stored: the mark, the name of the chunks, the size of the value, and the value's stamp. */

@@ -9,7 +9,7 @@ import type {
   StoreFeatures,
   StoreObserver,
 } from '../../contract.ts'
-import { randomVersion } from '../random-version.ts'
+import { randomToken } from '../../../core/random-token.ts'
 
 /** The options of {@link memoryStore}. */
 export interface MemoryStoreOptions {
@@ -75,7 +75,7 @@ class MemoryStore implements CacheStore {
 
   async createVersions(tags: readonly string[]): Promise<string[]> {
     return tags.map((tag) => {
-      const version = this.#versions.get(tag) ?? randomVersion()
+      const version = this.#versions.get(tag) ?? randomToken()
       this.#versions.set(tag, version)
       return version
     })
@@ -121,7 +121,7 @@ class MemoryStore implements CacheStore {
   }
 
   async bump(tags: readonly string[]): Promise<void> {
-    for (const tag of tags) this.#versions.set(tag, randomVersion())
+    for (const tag of tags) this.#versions.set(tag, randomToken())
     this.#observer?.bumped(tags)
   }
 

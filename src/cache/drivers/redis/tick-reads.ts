@@ -1,3 +1,4 @@
+import type {} from '../../../core/buffer-slices.ts'
 import type { ReadAnswer, StoredEntry } from '../../contract.ts'
 import type { KeyNames } from './key-names.ts'
 import { readAged } from './read-aged.ts'

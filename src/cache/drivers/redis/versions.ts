@@ -1,4 +1,4 @@
-import { randomVersion } from '../random-version.ts'
+import { randomToken } from '../../../core/random-token.ts'
 import type { KeyNames } from './key-names.ts'
 import { isOutage, isReply, redirectionOf } from './redis-errors.ts'
 import type { RedisNode } from './redis-node.ts'
@@ -76,10 +76,7 @@ export class Versions {
 
   async #create(client: ScriptClient, tag: string): Promise<string | null> {
     const name = this.#names.version(tag)
-    const [, version] = await Promise.all([
-      client.set(name, randomVersion(), 'PX', this.#ttlMs, 'NX'),
-      client.get(name),
-    ])
+    const [, version] = await Promise.all([client.set(name, randomToken(), 'PX', this.#ttlMs, 'NX'), client.get(name)])
     return version
   }
 
@@ -98,7 +95,7 @@ export class Versions {
   }
 
   async #set(client: ScriptClient, tag: string): Promise<undefined> {
-    await client.set(this.#names.version(tag), randomVersion(), 'PX', this.#ttlMs)
+    await client.set(this.#names.version(tag), randomToken(), 'PX', this.#ttlMs)
     return undefined
   }
 

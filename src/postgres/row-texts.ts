@@ -1,4 +1,5 @@
-import type { Executor, Statement } from '../postgres/index.ts'
+import type {} from '../core/buffer-slices.ts'
+import type { Executor, Statement } from './contract.ts'
 import type { WireValue } from '../core/wire.ts'
 
 /** The columns of a DataRow as texts; see `RowSink` for its form. */
