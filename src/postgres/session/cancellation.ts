@@ -55,9 +55,12 @@ export class Cancellation {
     return now - this.#wantedAt <= deadAfterMs
   }
 
-  /** True when an error that says "cancelled" may stem from a request that was meant for an earlier statement. */
+  /**
+   * True when an error that says "cancelled" may stem from a request that was meant for an earlier statement: its error can come
+   * before we hear that the server has taken it.
+   */
   mayHaveStrayed(run: StatementRun): boolean {
-    return run.cancelReason === undefined && performance.now() - this.#requestedAt < strayMs
+    return run.cancelReason === undefined && (this.#onItsWay || performance.now() - this.#requestedAt < strayMs)
   }
 
   #pursue(): void {
