@@ -1,5 +1,6 @@
 export type * from './contract.ts'
 export { openPostgres } from './open-postgres.ts'
 export type { PostgresOptions } from './options.ts'
+export { RawRows } from './raw-rows.ts'
 export { readTexts, rowTexts } from './row-texts.ts'
 export { createStatement } from './statement.ts'

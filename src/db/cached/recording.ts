@@ -1,8 +1,7 @@
 import type {} from '../../core/buffer-slices.ts'
 import { hash } from 'node:crypto'
 import type { WireValue } from '../../core/wire.ts'
-import type { CommandResult, Executor, RowSink, Statement } from '../../postgres/index.ts'
-import { RawRows } from '../run/raw-rows.ts'
+import { RawRows, type CommandResult, type Executor, type RowSink, type Statement } from '../../postgres/index.ts'
 import { writeValue } from './plan-key.ts'
 
 /*

@@ -1,7 +1,7 @@
 import type { CompiledQuery } from '../compile/compiled-query.ts'
 import { JsonWriter } from '../decode/json-writer.ts'
 import { jsonFormat } from '../run/json-format.ts'
-import type { RawRows } from '../run/raw-rows.ts'
+import type { RawRows } from '../../postgres/index.ts'
 import { jsonEncoder, rowDecoder } from '../run/generated.ts'
 import type { ReadInput } from '../run/read.ts'
 import { loadChildrenOf } from '../run/run-query.ts'

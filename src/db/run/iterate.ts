@@ -1,6 +1,6 @@
 import type { CompiledQuery } from '../compile/compiled-query.ts'
 import { bindParameters } from '../compile/sql-text.ts'
-import { RawRows } from './raw-rows.ts'
+import { RawRows } from '../../postgres/index.ts'
 import { rowDecoder } from './generated.ts'
 import type { ReadInput } from './read.ts'
 import { loadChildrenOf } from './run-query.ts'

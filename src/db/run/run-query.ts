@@ -1,10 +1,9 @@
 import type { WireValue } from '../../core/wire.ts'
-import type { BatchItem, Executor } from '../../postgres/index.ts'
+import { RawRows, type BatchItem, type Executor } from '../../postgres/index.ts'
 import type { CompiledPrefetch, CompiledQuery } from '../compile/compiled-query.ts'
 import { bindParameters } from '../compile/sql-text.ts'
 import { compileKeyReader } from '../decode/key-reader.ts'
 import { memoizeByObject } from '../memoize.ts'
-import { RawRows } from './raw-rows.ts'
 import type { RowConsumer, RowFormat } from './row-format.ts'
 
 /** What a run needs besides the compiled query. */

@@ -1,7 +1,7 @@
 import type { BatchItem, ExecuteOptions } from '../contract.ts'
 import { checkTimeout } from '../session/execute.ts'
 import { StatementRun } from '../session/statement-run.ts'
-import { HeldRows } from './held-rows.ts'
+import { RawRows } from '../raw-rows.ts'
 
 /** One call of an executor, on its way to a replica. */
 export interface ReplicaCall {
@@ -18,7 +18,7 @@ export interface ReadRuns {
   /** One for each item. */
   readonly statements: readonly StatementRun[]
   /** The rows of each item. */
-  readonly rows: readonly HeldRows[]
+  readonly rows: readonly RawRows[]
 }
 
 /**
@@ -28,7 +28,7 @@ export interface ReadRuns {
  */
 export function readRuns({ items, together, options }: ReplicaCall): ReadRuns {
   const timeoutMs = options?.timeoutMs === undefined ? undefined : checkTimeout(options.timeoutMs)
-  const rows = items.map(() => new HeldRows())
+  const rows = items.map(() => new RawRows())
   const statements = items.map(({ statement: { text, name, readOnly }, values }, i) => {
     const run = new StatementRun(text, { name, values, sink: rows[i]!.sink, readOnly })
     run.timeoutMs = timeoutMs

@@ -114,7 +114,10 @@ export class Replica {
       }
     } else if (!(await this.#askAndRead(runs, { wanted, signal, session }))) return undefined
     this.#failures = 0
-    runs.rows.forEach((rows, i) => rows.deliver(call.items[i]!.sink))
+    runs.rows.forEach((rows, i) => {
+      const { sink } = call.items[i]!
+      if (sink !== undefined) rows.each(sink)
+    })
     return runs.statements.map(({ command, rowCount }) => ({ command, rowCount }))
   }
 

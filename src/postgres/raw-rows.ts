@@ -1,6 +1,6 @@
-import type { RowSink } from '../../postgres/index.ts'
+import type { RowSink } from './contract.ts'
 
-/** Rows kept as the bytes they came in, for a statement whose rows have to wait for their children. */
+/** Rows kept as the bytes they came in: they have to wait, for their children or until it is certain that they are the answer. */
 export class RawRows {
   readonly #chunks: Buffer[] = []
   readonly #bounds: number[] = []
