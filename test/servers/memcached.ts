@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { connect } from 'node:net'
 import { reportMissing } from './debian.ts'
 import { freePort } from './free-port.ts'
+import { untilListening } from './listening.ts'
 
 const program = '/usr/bin/memcached'
 
@@ -41,9 +41,7 @@ export async function startMemcached({ megabytes = 64, settings = [] as readonly
   const args = ['-l', '127.0.0.1', '-p', String(port), '-U', '0', '-m', String(megabytes), ...user, ...settings]
   const run = async (): Promise<ChildProcess> => {
     const server = spawn(program, args, { stdio: 'ignore' })
-    while (!(await accepts(port))) {
-      if (server.exitCode !== null) throw new Error('Memcached ended while it started.')
-    }
+    await untilListening(server, port, 'Memcached')
     return server
   }
   let server = await run()
@@ -62,12 +60,4 @@ export async function startMemcached({ megabytes = 64, settings = [] as readonly
       server = await run()
     },
   }
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    socket.once('connect', () => resolve(true)).once('error', () => setTimeout(resolve, 20, false))
-    socket.once('connect', () => socket.destroy())
-  })
 }

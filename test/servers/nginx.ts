@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { reportMissing } from './debian.ts'
 import { freePort } from './free-port.ts'
+import { untilListening } from './listening.ts'
 
 const program = '/usr/sbin/nginx'
 
@@ -64,9 +64,7 @@ http {
   const args = ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', join(folder, 'error.log')]
   const server = spawn(program, args, { cwd: folder, stdio: 'ignore' })
   const ended = new Promise((resolve) => server.once('exit', resolve))
-  while (!(await accepts(port))) {
-    if (server.exitCode !== null) throw new Error('nginx ended while it started.')
-  }
+  await untilListening(server, port, 'nginx')
   return {
     url: `http://127.0.0.1:${port}`,
     async stop() {
@@ -75,12 +73,4 @@ http {
       rmSync(folder, { recursive: true, force: true })
     },
   }
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    socket.once('connect', () => resolve(true)).once('error', () => setTimeout(resolve, 20, false))
-    socket.once('connect', () => socket.destroy())
-  })
 }

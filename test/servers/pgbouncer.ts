@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { reportMissing } from './debian.ts'
 import { freePort } from './free-port.ts'
+import { untilListening } from './listening.ts'
 import { ownerOf } from './owner.ts'
 
 const program = '/usr/sbin/pgbouncer'
@@ -57,9 +57,7 @@ ignore_startup_parameters = ${ignoring.join(',')}
   )
   const pooler = spawn(program, [join(folder, 'pgbouncer.ini')], { ...owner, cwd: folder, stdio: 'ignore' })
   const ended = new Promise((resolve) => pooler.once('exit', resolve))
-  while (!(await accepts(port))) {
-    if (pooler.exitCode !== null) throw new Error('PgBouncer ended while it started.')
-  }
+  await untilListening(pooler, port, 'PgBouncer')
   return {
     url: Object.assign(new URL(url), { port: String(port) }).href,
     async stop() {
@@ -68,12 +66,4 @@ ignore_startup_parameters = ${ignoring.join(',')}
       rmSync(folder, { recursive: true, force: true })
     },
   }
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    socket.once('connect', () => resolve(true)).once('error', () => setTimeout(resolve, 20, false))
-    socket.once('connect', () => socket.destroy())
-  })
 }

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { decoded, loaded, makerOf, serve } from './cached-shop.ts'
-import { engines, openShop, type Shop } from './shop.ts'
+import { decoded, forgetAll, loaded, makerOf, openCachedShop, serve } from './cached-shop.ts'
+import { engines, type Shop } from './shop.ts'
 
 type Sent = Record<string, string>
 
@@ -10,15 +10,9 @@ describe.each(engines)('the headers of cached resources on %s', (engine) => {
   let server: FastifyInstance
   let close: () => Promise<void>
 
-  beforeAll(async () => {
-    ;({ app, close } = await openShop(engine))
-    server = await serve(app)
-  })
-  beforeEach(() => app.cache.invalidate('items', 'items*', 'makers', 'makers*', 'reviews', 'reviews*'))
-  afterAll(async () => {
-    await server.close()
-    await close()
-  })
+  beforeAll(async () => void ({ app, server, close } = await openCachedShop(engine)))
+  beforeEach(() => forgetAll(app))
+  afterAll(() => close())
 
   const get = (url: string, headers: Sent = {}) => server.inject({ url, headers })
 

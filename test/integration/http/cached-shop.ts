@@ -2,7 +2,7 @@ import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib'
 import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
 import { observe } from '../../../src/core/events.ts'
 import { plimsoll, type PlimsollOptions, type ResourceCache } from '../../../src/http/index.ts'
-import type { Shop } from './shop.ts'
+import { openShop, type Shop } from './shop.ts'
 
 /** What the cached resources of a server are given. */
 export interface ServeOptions extends Pick<PlimsollOptions, 'surrogateKeys'> {
@@ -62,6 +62,27 @@ export async function serve(
   }
   await server.ready()
   return server
+}
+
+/** A shop and a server of its cached resources; `close` ends both. */
+export async function openCachedShop(
+  engine: string,
+): Promise<{ app: Shop; server: FastifyInstance; close: () => Promise<void> }> {
+  const { app, close } = await openShop(engine)
+  const server = await serve(app)
+  return {
+    app,
+    server,
+    close: async () => {
+      await server.close()
+      await close()
+    },
+  }
+}
+
+/** Ends everything that was cached of a shop. */
+export function forgetAll({ cache }: Shop): Promise<void> {
+  return cache.invalidate('items', 'items*', 'makers', 'makers*', 'reviews', 'reviews*')
 }
 
 /** The body of an answer without its encoding. */

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { decoded, loaded, serve } from './cached-shop.ts'
-import { counted, engines, openShop, type Shop } from './shop.ts'
+import { decoded, forgetAll, loaded, openCachedShop } from './cached-shop.ts'
+import { counted, engines, type Shop } from './shop.ts'
 
 type Sent = Record<string, string>
 
@@ -11,15 +11,9 @@ describe.each(engines)('cached resources on %s', (engine) => {
   let server: FastifyInstance
   let close: () => Promise<void>
 
-  beforeAll(async () => {
-    ;({ app, close } = await openShop(engine))
-    server = await serve(app)
-  })
-  beforeEach(() => app.cache.invalidate('items', 'items*', 'makers', 'makers*', 'reviews', 'reviews*'))
-  afterAll(async () => {
-    await server.close()
-    await close()
-  })
+  beforeAll(async () => void ({ app, server, close } = await openCachedShop(engine)))
+  beforeEach(() => forgetAll(app))
+  afterAll(() => close())
 
   const get = (url: string, headers: Sent = {}) => server.inject({ url, headers })
 

@@ -4,7 +4,7 @@ import { hasPgBouncer, startPgBouncer } from '../../servers/pgbouncer.ts'
 import { startPostgres, type PostgresServer } from '../../servers/postgres.ts'
 import { query, startReplica, type Replica } from '../../servers/replica.ts'
 import { Wire } from '../../servers/wire.ts'
-import { openPlaces, placesSql } from './places.ts'
+import { openPlaces, placesSql, startPair } from './places.ts'
 
 const onStandby = 'select pg_is_in_recovery()'
 const eventually = { timeout: 30_000, interval: 20 }
@@ -14,14 +14,12 @@ type Opened = Awaited<ReturnType<typeof openPlaces>>
 describe.runIf(inject('postgresUrl'))('replicas that come and go', { timeout: 120_000 }, () => {
   let primary: PostgresServer
   let replica: Replica
+  let stop: () => Promise<void>
   beforeAll(async () => {
-    primary = (await startPostgres())!
-    await query(primary.url, placesSql)
-    replica = await startReplica(primary.url)
+    ;({ primary, replica, stop } = await startPair())
   })
   afterAll(async () => {
-    await replica?.stop()
-    await primary?.stop()
+    await stop?.()
   })
 
   const open = (replicaUrls: readonly string[], url = primary.url): Promise<Opened> =>

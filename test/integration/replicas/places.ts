@@ -3,6 +3,8 @@ import { boolean, integer, pgTable } from 'drizzle-orm/pg-core'
 import { onTestFinished } from 'vitest'
 import { observe, type PlimsollEvent } from '../../../src/core/events.ts'
 import { createDb, openPostgres, type Db, type Postgres, type PostgresOptions } from '../../../src/db/index.ts'
+import { startPostgres, type PostgresServer } from '../../servers/postgres.ts'
+import { query, startReplica, type Replica } from '../../servers/replica.ts'
 
 /** A view whose rows tell which server answers. */
 const places = pgTable('places', {
@@ -27,6 +29,26 @@ export const placesSql = `
   insert into notes select i, 0 from generate_series(1, 20) as i;
   create view places as select i as id, i as note_id, pg_is_in_recovery() as standby from generate_series(1, 20) as i;
 `
+
+/** A primary with places, a replica of it, and the end of both. */
+export async function startPair(): Promise<{ primary: PostgresServer; replica: Replica; stop: () => Promise<void> }> {
+  const primary = (await startPostgres())!
+  try {
+    await query(primary.url, placesSql)
+    const replica = await startReplica(primary.url)
+    return {
+      primary,
+      replica,
+      stop: async () => {
+        await replica.stop()
+        await primary.stop()
+      },
+    }
+  } catch (error) {
+    await primary.stop()
+    throw error
+  }
+}
 
 /** The door to a primary and its replicas, closed when the test ends. */
 export async function openPlaces(

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test, vi
 import { observe } from '../../../src/core/events.ts'
 import { createStatement, type Executor, type Postgres } from '../../../src/postgres/index.ts'
 import { rowsOf, run, valueOf } from '../../drivers/door.ts'
-import { startPostgres, type PostgresServer } from '../../servers/postgres.ts'
+import { type PostgresServer } from '../../servers/postgres.ts'
 import { query, startReplica, type Replica } from '../../servers/replica.ts'
-import { openPlaces, placesSql } from './places.ts'
+import { openPlaces, startPair } from './places.ts'
 
 const eventually = { timeout: 30_000, interval: 20 }
 
@@ -21,14 +21,12 @@ function write(postgres: Postgres, id: number, n: number): Promise<unknown> {
 describe.runIf(inject('postgresUrl'))('reads at a position', { timeout: 120_000 }, () => {
   let primary: PostgresServer
   let replica: Replica
+  let stop: () => Promise<void>
   beforeAll(async () => {
-    primary = (await startPostgres())!
-    await query(primary.url, placesSql)
-    replica = await startReplica(primary.url)
+    ;({ primary, replica, stop } = await startPair())
   })
   afterAll(async () => {
-    await replica?.stop()
-    await primary?.stop()
+    await stop?.()
   })
 
   const open = (replicaUrls: readonly string[] = [replica.url]): ReturnType<typeof openPlaces> =>

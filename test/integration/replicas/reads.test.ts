@@ -5,9 +5,9 @@ import { observe } from '../../../src/core/events.ts'
 import { createStatement, type Executor } from '../../../src/postgres/index.ts'
 import { valueOf } from '../../drivers/door.ts'
 import { embeddedDatabase } from '../../servers/database.ts'
-import { startPostgres, type PostgresServer } from '../../servers/postgres.ts'
+import { type PostgresServer } from '../../servers/postgres.ts'
 import { query, startReplica, type Replica } from '../../servers/replica.ts'
-import { openPlaces, placesSql, relations } from './places.ts'
+import { openPlaces, startPair, relations } from './places.ts'
 
 const onStandby = 'select pg_is_in_recovery()'
 const eventually = { timeout: 30_000, interval: 20 }
@@ -16,16 +16,14 @@ describe.runIf(inject('postgresUrl'))('reads that may be behind', { timeout: 120
   let primary: PostgresServer
   let replica: Replica
   let other: Replica
+  let stop: () => Promise<void>
   beforeAll(async () => {
-    primary = (await startPostgres())!
-    await query(primary.url, placesSql)
-    replica = await startReplica(primary.url)
+    ;({ primary, replica, stop } = await startPair())
     other = await startReplica(primary.url)
   })
   afterAll(async () => {
     await other?.stop()
-    await replica?.stop()
-    await primary?.stop()
+    await stop?.()
   })
 
   const open = (replicaUrls: readonly string[] = [replica.url]): ReturnType<typeof openPlaces> =>
