@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { reportMissing } from './debian.ts'
 import { freePort } from './free-port.ts'
 import { untilListening } from './listening.ts'
+import { pause } from './pause.ts'
 
 const program = '/usr/bin/memcached'
 
@@ -48,7 +49,7 @@ export async function startMemcached({ megabytes = 64, settings = [] as readonly
   return {
     url: `memcached://127.0.0.1:${port}`,
     port,
-    pause: () => void server.kill('SIGSTOP'),
+    pause: () => pause(server),
     resume: () => void server.kill('SIGCONT'),
     async stop() {
       if (server.exitCode !== null || server.signalCode !== null) return

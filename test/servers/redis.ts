@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { reportMissing } from './debian.ts'
 import { freePort } from './free-port.ts'
+import { pause } from './pause.ts'
 
 const program = '/usr/bin/redis-server'
 
@@ -72,7 +73,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
     url: `${options.tls ? 'rediss' : 'redis'}://127.0.0.1:${port}`,
     port,
     folder,
-    pause: () => void server.kill('SIGSTOP'),
+    pause: () => pause(server),
     resume: () => void server.kill('SIGCONT'),
     crash,
     restart: async () => {
