@@ -48,9 +48,9 @@ export function generationOf(versions: readonly string[], form: string): string 
 const generations = new Map<string, string>()
 const mostGenerations = 10_000
 
-/** The generation that an entry was filled under. */
-export function generationOfEntry(bytes: Buffer): string {
-  return bytes.latin1Slice(0, half)
+/** True for the bytes of an entry that was filled under `generation`. */
+export function isOfGeneration(bytes: Buffer, generation: string): boolean {
+  return bytes.latin1Slice(0, half) === generation
 }
 
 /** The bytes of an entry. `compressAbove`: payloads of at least so many bytes are compressed, if that makes them smaller. */

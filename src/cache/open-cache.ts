@@ -5,11 +5,11 @@ import { randomToken } from '../core/random-token.ts'
 import { parseSize, type Size } from '../core/size.ts'
 import { Bumps } from './bumps.ts'
 import type { CacheStore } from './contract.ts'
-import { generationOfEntry, openEntry, sealEntry } from './entry.ts'
+import { openEntry, sealEntry, type OpenEntry } from './entry.ts'
 import { planKeep, timesOf, type KeepDefaults, type KeepPlan } from './keep-plan.ts'
 import { Loads, type LoadAsk } from './loads.ts'
 import { localEntry, LocalTier, localValue, type LocalEntry } from './local-tier.ts'
-import { SharedReads } from './shared-reads.ts'
+import { SharedReads, type SharedRead } from './shared-reads.ts'
 import { ManySources, singleSource, type Source } from './source.ts'
 import { count, Statistics } from './statistics.ts'
 import { TagCells } from './tag-cells.ts'
@@ -40,7 +40,7 @@ export interface CacheOptions {
   readonly compressAbove?: Size | undefined
   /** How many tags this process remembers. Default 200,000. */
   readonly maxTags?: number | undefined
-  /** How many keys have counts of their own. Default 1000. */
+  /** How many keys have counts of their own, at least 2 or none. Default 1000. */
   readonly statistics?: { readonly keys?: number | undefined } | undefined
   /** True while the caller must see the database itself, such as inside a transaction: then nothing is served or kept. */
   readonly bypass?: (() => boolean) | undefined
@@ -130,15 +130,22 @@ class TieredCache implements OpenCache {
   ): Promise<Map<string, T>> {
     const wanted = [...new Set(keys)]
     const sources = new ManySources(loader, wanted.length)
-    const shared = typeof tags === 'function' ? undefined : planKeep({ ...options, tags }, this.#defaults)
-    const values = await Promise.all(
-      wanted.map((key) => {
-        const source = sources.of(key)
-        const plan = shared ?? planKeep({ ...options, tags: (tags as TagsOfKey)(key) }, this.#defaults)
-        return this.#get(key, plan, { source: () => source, signal: options.signal }).finally(source.skip) as Promise<T>
-      }),
-    )
-    return new Map(wanted.map((key, i) => [key, values[i]!]))
+    const reader = { source: (key: string) => sources.of(key), signal: options.signal }
+    const planFor = (own: readonly string[] | undefined): KeepPlan =>
+      planKeep({ ...options, tags: own }, this.#defaults)
+    let values: readonly unknown[]
+    if (typeof tags === 'function') {
+      const plans = wanted.map((key) => planFor(tags(key)))
+      values = wanted.map((key, i) => this.#get(key, plans[i]!, reader))
+    } else values = await this.#getAll(wanted, planFor(tags), reader)
+    const settled = values.map((value, i) => {
+      // Whoever loads waits for the last key that may have to be loaded too.
+      if (value instanceof Promise) return value.finally(() => sources.skip(wanted[i]!))
+      sources.skip(wanted[i]!)
+      return value
+    })
+    const there = settled.some((value) => value instanceof Promise) ? await Promise.all(settled) : settled
+    return new Map(wanted.map((key, i) => [key, there[i] as T]))
   }
 
   peek<T>(key: string): T | undefined {
@@ -222,57 +229,93 @@ class TieredCache implements OpenCache {
     return this.close()
   }
 
-  #get(key: string, plan: KeepPlan, { source, signal }: Reader): Promise<unknown> {
+  #get(key: string, plan: KeepPlan, reader: Reader): Promise<unknown> {
     this.#checkOpen()
-    if (this.#bypass?.() === true) return source().load({ signal: signal ?? never })
-    const now = performance.now()
-    const entry = this.#local?.get(key)
-    if (entry !== undefined && sameTags(entry, plan) && this.#trusts(entry, now)) {
-      const fresh = now < entry.freshUntil
-      if (fresh || (plan.staleMs > 0 && now < entry.usableUntil)) {
-        this.#hit(key, entry, 'local', !fresh)
-        if (!fresh) void this.#refresh(key, plan, { entry, source })
-        else if (plan.earlyRefresh > 0) this.#refreshEarly(key, plan, { entry, source, now })
-        return Promise.resolve(localValue(entry))
-      }
+    if (this.#bypass?.() === true) return reader.source(key).load({ signal: reader.signal ?? never })
+    const entry = this.#servedLocally(key, plan, reader)
+    if (entry !== undefined) return Promise.resolve(localValue(entry))
+    return this.#getShared(key, plan, { ...reader, ages: this.#asksAges(plan) })
+  }
+
+  /** The values of several keys that have their tags in common; promises of those that are to be waited for. */
+  async #getAll(keys: readonly string[], plan: KeepPlan, reader: Reader): Promise<unknown[]> {
+    this.#checkOpen()
+    if (this.#bypass?.() === true) return keys.map((key) => this.#get(key, plan, reader))
+    const values = new Array<unknown>(keys.length)
+    const missing: number[] = []
+    for (const [i, key] of keys.entries()) {
+      const entry = this.#servedLocally(key, plan, reader)
+      if (entry === undefined) missing.push(i)
+      else values[i] = localValue(entry)
     }
-    return this.#getShared(key, plan, { source: source(), signal })
+    if (missing.length === 0) return values
+    const removals = this.#removals
+    const ages = this.#asksAges(plan)
+    const read = await this.#reads.read(
+      missing.map((i) => keys[i]!),
+      plan,
+      ages,
+    )
+    for (const [at, i] of missing.entries()) {
+      values[i] = this.#settle(keys[i]!, plan, { ...reader, ages, removals, read, at })
+    }
+    return values
+  }
+
+  /** The local copy, if it can be served; one that gets old is loaded anew meanwhile. */
+  #servedLocally(key: string, plan: KeepPlan, { source }: Reader): LocalEntry | undefined {
+    const entry = this.#local?.get(key)
+    if (entry === undefined || !sameTags(entry, plan)) return undefined
+    const now = performance.now()
+    if (!this.#trusts(entry, now)) return undefined
+    const fresh = now < entry.freshUntil
+    if (!fresh && (plan.staleMs === 0 || now >= entry.usableUntil)) return undefined
+    this.#hit(key, entry, 'local', !fresh)
+    if (!fresh) void this.#refresh(key, plan, { entry, source })
+    else if (plan.earlyRefresh > 0) this.#refreshEarly(key, plan, { entry, source, now })
+    return entry
+  }
+
+  /** Whether to ask how long entries have left: those that are kept here, or may be stale, end with their time. */
+  #asksAges(plan: KeepPlan): boolean {
+    return this.#local !== undefined || plan.staleMs > 0 || plan.earlyRefresh > 0
   }
 
   /** What the store has, or a load. */
-  async #getShared(
-    key: string,
-    plan: KeepPlan,
-    { source, signal }: { readonly source: Source; readonly signal: AbortSignal | undefined },
-  ): Promise<unknown> {
-    const counts = this.#statistics.of(key)
-    const ages = this.#local !== undefined || plan.staleMs > 0 || plan.earlyRefresh > 0
+  async #getShared(key: string, plan: KeepPlan, reader: SharedReader): Promise<unknown> {
     const removals = this.#removals
-    let read = await this.#reads.read(key, plan, ages)
+    const read = await this.#reads.read([key], plan, reader.ages)
+    return this.#settle(key, plan, { ...reader, removals, read, at: 0 })
+  }
+
+  /** The value of an entry that was read, or a promise of one that is to be loaded. */
+  #settle(key: string, plan: KeepPlan, reader: Settling): unknown {
+    const { read, at, source, signal } = reader
     const { generation, snapshot, verifiedAt } = read
-    const ask = { key, plan, source, counts, snapshot, verifiedAt }
-    if (generation === undefined) return localValue(await this.#loads.loadDirectly(ask))
-    let replacing: string | undefined
-    if (read.stored !== undefined && generationOfEntry(read.stored.bytes) === generation) {
-      const opened = openEntry(read.stored.bytes)
-      const entry = opened instanceof Promise ? await opened : opened
-      // Whoever filled it lets it be stale for a time; only its age tells whether that has begun.
-      if (!ages && entry !== undefined && entry.staleMs > 0) read = await this.#reads.read(key, plan, true)
-      if (entry !== undefined && read.generation === generation) {
-        const taken = localEntry(entry, ask, read.stored?.remainingMs)
-        const now = performance.now()
-        const fresh = now < taken.freshUntil
-        if (fresh || (plan.staleMs > 0 && now < taken.usableUntil)) {
-          if (removals === this.#removals) this.#local?.put(key, taken)
-          this.#hit(key, taken, 'shared', !fresh)
-          if (!fresh) this.#loads.refresh({ ...ask, generation, replacing: entry.token })
-          else if (plan.earlyRefresh > 0) this.#refreshEarly(key, plan, { entry: taken, source: () => source, now })
-          return localValue(taken)
-        }
-        replacing = entry.token
-      }
+    const facts = { plan, counts: this.#statistics.of(key), snapshot, verifiedAt }
+    if (generation === undefined) {
+      return this.#loads.loadDirectly({ ...facts, key, source: source(key) }).then(localValue)
     }
-    return localValue(await this.#loads.load({ ...ask, generation, replacing }, signal))
+    const load = (replacing?: string): Promise<unknown> =>
+      this.#loads.load({ ...facts, key, source: source(key), generation, replacing }, signal).then(localValue)
+    const stored = read.entries[at]
+    if (stored === undefined) return load()
+    const take = (entry: OpenEntry | undefined): unknown => {
+      if (entry === undefined) return load()
+      // Whoever filled it lets it be stale for a time; only its age tells whether that has begun.
+      if (!reader.ages && entry.staleMs > 0) return this.#getShared(key, plan, { ...reader, ages: true })
+      const taken = localEntry(entry, facts, stored.remainingMs)
+      const now = performance.now()
+      const fresh = now < taken.freshUntil
+      if (!fresh && (plan.staleMs === 0 || now >= taken.usableUntil)) return load(entry.token)
+      if (reader.removals === this.#removals) this.#local?.put(key, taken)
+      this.#hit(key, taken, 'shared', !fresh)
+      if (!fresh) this.#loads.refresh({ ...facts, key, source: source(key), generation, replacing: entry.token })
+      else if (plan.earlyRefresh > 0) this.#refreshEarly(key, plan, { entry: taken, source, now })
+      return localValue(taken)
+    }
+    const opened = openEntry(stored.bytes)
+    return opened instanceof Promise ? opened.then(take) : take(opened)
   }
 
   /** Whether a local copy can be served without asking the store. */
@@ -290,7 +333,7 @@ class TieredCache implements OpenCache {
   #refreshEarly(
     key: string,
     plan: KeepPlan,
-    { entry, source, now }: { readonly entry: LocalEntry; readonly source: () => Source; readonly now: number },
+    { entry, source, now }: { readonly entry: LocalEntry; readonly source: Reader['source']; readonly now: number },
   ): void {
     if (now >= entry.freshUntil - entry.ttlMs * plan.earlyRefresh) void this.#refresh(key, plan, { entry, source })
   }
@@ -298,7 +341,7 @@ class TieredCache implements OpenCache {
   async #refresh(
     key: string,
     plan: KeepPlan,
-    { entry, source }: { readonly entry: LocalEntry; readonly source: () => Source },
+    { entry, source }: { readonly entry: LocalEntry; readonly source: Reader['source'] },
   ): Promise<void> {
     if (this.#loads.isRefreshing(key)) return
     try {
@@ -307,7 +350,7 @@ class TieredCache implements OpenCache {
       const ask: LoadAsk = {
         key,
         plan,
-        source: source(),
+        source: source(key),
         snapshot,
         verifiedAt,
         generation,
@@ -340,12 +383,24 @@ class TieredCache implements OpenCache {
   }
 }
 
-type TagsOfKey = (key: string) => readonly string[]
-
-/** Who reads: where the value comes from if nobody has it, and what ends the waiting. */
+/** Who reads: where the value of a key comes from if nobody has it, and what ends the waiting. */
 interface Reader {
-  readonly source: () => Source
+  readonly source: (key: string) => Source
   readonly signal: AbortSignal | undefined
+}
+
+interface SharedReader extends Reader {
+  /** Whether the store is asked how long entries have left. */
+  readonly ages: boolean
+}
+
+/** A reader with what the store has answered. */
+interface Settling extends SharedReader {
+  readonly read: SharedRead
+  /** The place of the key in what was read. */
+  readonly at: number
+  /** The count of removals from before the read. */
+  readonly removals: number
 }
 
 const never = new AbortController().signal

@@ -1,10 +1,4 @@
-import type { CacheStore, ReadAnswer, StoredEntry } from './contract.ts'
-
-/** What one read of the batch comes to. */
-export interface BatchedRead {
-  readonly entry: StoredEntry | undefined
-  readonly versions: readonly (string | undefined | null)[]
-}
+import type { CacheStore, ReadAnswer } from './contract.ts'
 
 interface Batch {
   readonly keys: Map<string, number>
@@ -25,16 +19,15 @@ export class ReadBatch {
     this.#store = store
   }
 
-  /** `ages` asks how long the entry has left as well. */
-  read(key: string, tags: readonly string[], ages: boolean): Promise<BatchedRead> {
+  /** As {@link CacheStore.read}. */
+  read(keys: readonly string[], tags: readonly string[], ages: boolean): Promise<ReadAnswer> {
     const batch = (this.#open ??= this.#start())
     if (ages) batch.ages = true
-    const keyAt = placeOf(batch.keys, key)
-    if (tags.length === 0) return batch.answer.then(({ entries }) => ({ entry: entries[keyAt], versions: noVersions }))
-    const tagsAt = tags.map((tag) => placeOf(batch.tags, tag))
+    const keyPlaces = placesOf(batch.keys, keys)
+    const tagPlaces = placesOf(batch.tags, tags)
     return batch.answer.then(({ entries, versions }) => ({
-      entry: entries[keyAt],
-      versions: tagsAt.map((at) => versions[at]),
+      entries: keyPlaces.map((place) => entries[place]),
+      versions: tagPlaces.map((place) => versions[place]),
     }))
   }
 
@@ -52,13 +45,12 @@ export class ReadBatch {
   }
 }
 
-const noVersions: readonly never[] = []
-
-function placeOf(places: Map<string, number>, name: string): number {
-  let at = places.get(name)
-  if (at === undefined) {
-    at = places.size
-    places.set(name, at)
-  }
-  return at
+/** Where each name is among those that are read; new ones come last. */
+function placesOf(places: Map<string, number>, names: readonly string[]): readonly number[] {
+  return names.map((name) => {
+    const known = places.get(name)
+    if (known !== undefined) return known
+    places.set(name, places.size)
+    return places.size - 1
+  })
 }

@@ -1,13 +1,15 @@
 import { isPlimsollError } from '../core/errors.ts'
-import type { CacheStore, StoredEntry } from './contract.ts'
-import { generationOf, generationOfEntry } from './entry.ts'
+import type { CacheStore, ReadAnswer, StoredEntry } from './contract.ts'
+import { generationOf, isOfGeneration } from './entry.ts'
 import type { KeepPlan } from './keep-plan.ts'
 import { ReadBatch } from './read-batch.ts'
 import type { Snapshot, TagCells } from './tag-cells.ts'
 
-/** What the store has under a key, and the name of the versions it was read under. */
+/** What the store has under some keys that have their tags in common. */
 export interface SharedRead {
-  readonly stored: StoredEntry | undefined
+  /** In the order of the keys; only those that are current. */
+  readonly entries: readonly (StoredEntry | undefined)[]
+  /** The name of the versions they are current under; undefined when the store cannot be reached. */
   readonly generation: string | undefined
   readonly snapshot: Snapshot
   /** When it began. */
@@ -18,45 +20,47 @@ export interface SharedRead {
 export class SharedReads {
   readonly #store: CacheStore
   readonly #cells: TagCells
-  readonly #reads: ReadBatch
+  readonly #batch: ReadBatch
 
   constructor(store: CacheStore, cells: TagCells) {
     this.#store = store
     this.#cells = cells
-    this.#reads = new ReadBatch(store)
+    this.#batch = new ReadBatch(store)
   }
 
-  /** Reads an entry and the versions of its tags; `generation` is undefined when the store cannot be reached. */
-  async read(key: string, plan: KeepPlan, ages: boolean): Promise<SharedRead> {
+  /** Reads entries and the versions of their tags. `ages` asks how long the entries have left as well. */
+  async read(keys: readonly string[], plan: KeepPlan, ages: boolean): Promise<SharedRead> {
     const verifiedAt = performance.now()
     const snapshot = this.#cells.snapshot(plan.tags)
     const mirrored = this.#mirrored(snapshot, verifiedAt)
     try {
       if (mirrored !== undefined) {
-        const { entry } = await this.#reads.read(key, noTags, ages)
+        const { entries } = await this.#batch.read(keys, noTags, ages)
         const generation = generationOf(mirrored, plan.form)
         // An entry of another generation may be one of a bump that is still on its way here.
-        if (entry === undefined || generationOfEntry(entry.bytes) === generation) {
-          return { stored: entry, generation, snapshot, verifiedAt }
+        if (entries.every((entry) => entry === undefined || isOfGeneration(entry.bytes, generation))) {
+          return { entries, generation, snapshot, verifiedAt }
         }
       }
-      const { entry, versions } = await this.#reads.read(key, plan.tags, ages)
-      const complete = await this.#complete(plan.tags, versions)
-      if (complete === undefined) return { stored: entry, generation: undefined, snapshot, verifiedAt }
+      const { entries, versions } = await this.#batch.read(keys, plan.tags, ages)
+      const complete = isComplete(versions) ? versions : await this.#complete(plan.tags, versions)
+      if (complete === undefined) return unreachable(keys, snapshot, verifiedAt)
       this.#cells.learn(snapshot, complete)
-      return { stored: entry, generation: generationOf(complete, plan.form), snapshot, verifiedAt }
+      const generation = generationOf(complete, plan.form)
+      const current = entries.map((entry) => (entry && isOfGeneration(entry.bytes, generation) ? entry : undefined))
+      return { entries: current, generation, snapshot, verifiedAt }
     } catch (error) {
       if (!isPlimsollError(error, 'PLIMSOLL_CACHE_UNREACHABLE')) throw error
-      return { stored: undefined, generation: undefined, snapshot, verifiedAt }
+      return unreachable(keys, snapshot, verifiedAt)
     }
   }
 
   /** Reads the versions alone. @throws PLIMSOLL_CACHE_UNREACHABLE */
-  async versions({ tags, form }: KeepPlan): Promise<Omit<SharedRead, 'stored'>> {
+  async versions({ tags, form }: KeepPlan): Promise<Omit<SharedRead, 'entries'>> {
     const verifiedAt = performance.now()
     const snapshot = this.#cells.snapshot(tags)
     const { versions } = await this.#store.read([], tags)
-    const complete = await this.#complete(tags, versions)
+    const complete = isComplete(versions) ? versions : await this.#complete(tags, versions)
     return { generation: complete && generationOf(complete, form), snapshot, verifiedAt }
   }
 
@@ -74,19 +78,23 @@ export class SharedReads {
   }
 
   /** Makes versions for tags that have none; undefined when one of them cannot be reached. */
-  async #complete(
-    tags: readonly string[],
-    versions: readonly (string | undefined | null)[],
-  ): Promise<readonly string[] | undefined> {
-    let complete: readonly (string | undefined | null)[] = versions
-    if (versions.includes(undefined)) {
-      const missing = tags.filter((_, i) => versions[i] === undefined)
-      const created = await this.#store.createVersions(missing)
-      const made = new Map(missing.map((tag, i) => [tag, created[i]]))
-      complete = tags.map((tag, i) => versions[i] ?? (versions[i] === null ? null : made.get(tag)))
-    }
-    return complete.every((version) => typeof version === 'string') ? complete : undefined
+  async #complete(tags: readonly string[], versions: Versions): Promise<readonly string[] | undefined> {
+    const missing = tags.filter((_, i) => versions[i] === undefined)
+    const created = missing.length > 0 ? await this.#store.createVersions(missing) : []
+    const made = new Map(missing.map((tag, i) => [tag, created[i]]))
+    const all = tags.map((tag, i) => (versions[i] === undefined ? made.get(tag) : versions[i]))
+    return isComplete(all) ? all : undefined
   }
 }
 
+type Versions = ReadAnswer['versions']
+
 const noTags: readonly string[] = []
+
+function isComplete(versions: Versions): versions is readonly string[] {
+  return versions.every((version) => typeof version === 'string')
+}
+
+function unreachable(keys: readonly string[], snapshot: Snapshot, verifiedAt: number): SharedRead {
+  return { entries: keys.map(() => undefined), generation: undefined, snapshot, verifiedAt }
+}

@@ -20,7 +20,9 @@ export function singleSource<T>(loader: Loader<T>): Source {
  */
 export class ManySources<T> {
   readonly #loader: ManyLoader<T>
-  #undecided: number
+  /** The keys of which it is known whether they are to be loaded. */
+  readonly #decided = new Set<string>()
+  readonly #keys: number
   #wanted: {
     readonly key: string
     readonly resolve: (value: unknown) => void
@@ -30,33 +32,29 @@ export class ManySources<T> {
 
   constructor(loader: ManyLoader<T>, keys: number) {
     this.#loader = loader
-    this.#undecided = keys
+    this.#keys = keys
   }
 
   of(key: string): Source {
-    let decided = false
-    const decide = (): void => {
-      if (decided) return
-      decided = true
-      this.#undecided--
-    }
     return {
       load: (context) =>
         new Promise((resolve, reject) => {
           this.#context ??= context
           this.#wanted.push({ key, resolve, reject })
-          decide()
-          this.#loadWhenDecided()
+          this.skip(key)
         }),
-      skip: () => {
-        decide()
-        this.#loadWhenDecided()
-      },
+      skip: () => this.skip(key),
     }
   }
 
+  /** Says of a key that nobody has to wait for it. */
+  skip(key: string): void {
+    this.#decided.add(key)
+    this.#loadWhenDecided()
+  }
+
   #loadWhenDecided(): void {
-    if (this.#undecided > 0 || this.#wanted.length === 0) return
+    if (this.#decided.size < this.#keys || this.#wanted.length === 0) return
     const wanted = this.#wanted
     const context = this.#context!
     this.#wanted = []

@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache'
 import type { CacheCounts } from './types.ts'
 
 /** Counts that go up; see {@link CacheCounts}. */
@@ -12,24 +11,18 @@ const others = '*'
 export class Statistics {
   readonly all = noCounts()
   readonly namespaces = new Map<string, Counts>()
-  readonly keys: LRUCache<string, Counts> | undefined
+  readonly keys: RecentCounts | undefined
   evictions = 0
 
   constructor(maxKeys: number) {
-    this.keys = maxKeys > 0 ? new LRUCache<string, Counts>({ max: maxKeys }) : undefined
+    this.keys = maxKeys > 0 ? new RecentCounts(maxKeys) : undefined
   }
 
   /** Where reads of `key` count: of all, of its namespace, of itself. */
   of(key: string): readonly Counts[] {
     const colon = key.indexOf(':')
     const namespace = this.#namespace(colon < 0 ? key : key.slice(0, colon))
-    if (!this.keys) return [this.all, namespace]
-    let own = this.keys.get(key)
-    if (!own) {
-      own = noCounts()
-      this.keys.set(key, own)
-    }
-    return [this.all, namespace, own]
+    return this.keys === undefined ? [this.all, namespace] : [this.all, namespace, this.keys.of(key)]
   }
 
   #namespace(name: string): Counts {
@@ -39,6 +32,37 @@ export class Statistics {
     const counts = noCounts()
     this.namespaces.set(this.namespaces.size === maxNamespaces - 1 ? others : name, counts)
     return counts
+  }
+}
+
+/**
+ * Counts of the keys that were read last, at least half of `max` and at most all of it. When the younger half is full, the older
+ * one is forgotten and the younger takes its place, which costs a read less than an order of all keys would.
+ */
+class RecentCounts {
+  readonly #half: number
+  #young = new Map<string, Counts>()
+  #old: ReadonlyMap<string, Counts> = new Map()
+
+  constructor(max: number) {
+    this.#half = Math.max(1, Math.floor(max / 2))
+  }
+
+  of(key: string): Counts {
+    const known = this.#young.get(key)
+    if (known !== undefined) return known
+    const counts = this.#old.get(key) ?? noCounts()
+    if (this.#young.size >= this.#half) {
+      this.#old = this.#young
+      this.#young = new Map()
+    }
+    this.#young.set(key, counts)
+    return counts
+  }
+
+  /** The older ones first. */
+  entries(): Map<string, Counts> {
+    return new Map([...this.#old, ...this.#young])
   }
 }
 

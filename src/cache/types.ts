@@ -65,7 +65,7 @@ export interface CacheCounts {
 export interface CacheStatistics extends CacheCounts {
   /** By the part of the key before its first colon. At most 1000; what comes later counts under `*`. */
   readonly namespaces: ReadonlyMap<string, CacheCounts>
-  /** The keys that were read last, at most `statistics.keys` of them. */
+  /** The keys that were read last: `statistics.keys` of them, or half as many. */
   readonly keys: ReadonlyMap<string, CacheCounts>
   readonly local: { readonly entries: number; readonly bytes: number }
   /** Entries that left the local tier to make room. */

@@ -63,9 +63,15 @@ export function keepsBytes(kind: ValueKind): boolean {
   return kind === valueKinds.bytes || kind === valueKinds.structured
 }
 
+/** Freezes what `JSON.parse` gave, through and through. */
 function freezeJson(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value
-  for (const inner of Object.values(value)) freezeJson(inner)
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) if (typeof value[i] === 'object') freezeJson(value[i])
+  } else {
+    const members = value as Record<string, unknown>
+    for (const name in members) if (typeof members[name] === 'object') freezeJson(members[name])
+  }
   return Object.freeze(value)
 }
 

@@ -20,9 +20,10 @@ import { parseSource } from './parse-source.ts'
 import { describeError, isRefusal } from './redis-errors.ts'
 import type { NodeListener, NodeSettings } from './redis-node.ts'
 import type { RedisSource, RedisStoreOptions } from './redis-options.ts'
+import { Reads } from './reads.ts'
 import { Removals } from './removals.ts'
 import { Routes, type Pass } from './routes.ts'
-import { TickReads } from './tick-reads.ts'
+
 import { weightOf, wholeMs } from './scripts.ts'
 import { SingleServer, type Topology } from './topology.ts'
 import { Versions } from './versions.ts'
@@ -82,7 +83,7 @@ class RedisStore implements CacheStore {
   readonly #names: KeyNames
   readonly #topology: Topology
   readonly #routes: Routes
-  readonly #reads: TickReads
+  readonly #reads: Reads
   readonly #versions: Versions
   readonly #removals: Removals
   #observer: StoreObserver | undefined
@@ -106,7 +107,7 @@ class RedisStore implements CacheStore {
       },
     })
     this.#routes = new Routes(this.#topology)
-    this.#reads = new TickReads(this.#topology, names)
+    this.#reads = new Reads(this.#topology, names)
     this.#versions = new Versions(this.#routes, names, versionTtlMs)
     this.#removals = new Removals(this.#routes, names)
   }

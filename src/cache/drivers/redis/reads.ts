@@ -6,30 +6,13 @@ import { isReply } from './redis-errors.ts'
 import type { RedisNode } from './redis-node.ts'
 import type { Topology } from './topology.ts'
 
-interface Waiter {
-  readonly keysFrom: number
-  readonly keys: number
-  /** The places of its tags among the batch's. */
-  readonly tags: readonly number[]
-  readonly ages: boolean
-  resolve(answer: ReadAnswer): void
-  reject(error: unknown): void
-}
-
-interface Batch {
-  readonly waiters: Waiter[]
-  readonly keys: string[]
-  readonly tags: Map<string, number>
-  ages: boolean
-}
-
-/** What a batch comes to, in the order of its keys and tags. */
+/** What a read comes to, in the order of its keys and tags. */
 interface Answers {
   readonly entries: (StoredEntry | undefined)[]
   readonly versions: (string | undefined | null)[]
 }
 
-/** What one command asks for; all of it is in one slot. The numbers are places in the batch. */
+/** What one command asks for; all of it is in one slot. The numbers are places in the read. */
 interface Part {
   readonly node: RedisNode
   readonly names: string[]
@@ -40,62 +23,29 @@ interface Part {
 /** Redis serves nobody else while it answers one command. */
 const mostPerCommand = 500
 
-/** Joins the reads of one tick: on one server they are one MGET. */
-export class TickReads {
+/** Reads entries and versions: on one server with one MGET. */
+export class Reads {
   readonly #topology: Topology
   readonly #names: KeyNames
-  #open: Batch | undefined
 
   constructor(topology: Topology, names: KeyNames) {
     this.#topology = topology
     this.#names = names
   }
 
-  read(keys: readonly string[], tags: readonly string[], ages: boolean): Promise<ReadAnswer> {
-    const batch = (this.#open ??= this.#start())
-    if (ages) batch.ages = true
-    const keysFrom = batch.keys.length
-    for (const key of keys) batch.keys.push(this.#names.entry(key))
-    const places = tags.map((tag) => {
-      let place = batch.tags.get(tag)
-      if (place === undefined) batch.tags.set(tag, (place = batch.tags.size))
-      return place
-    })
-    return new Promise((resolve, reject) => {
-      batch.waiters.push({ keysFrom, keys: keys.length, tags: places, ages, resolve, reject })
-    })
-  }
-
-  #start(): Batch {
-    const batch: Batch = { waiters: [], keys: [], tags: new Map(), ages: false }
-    // When every promise that is settled by now has been heard.
-    queueMicrotask(() =>
-      process.nextTick(() => {
-        this.#open = undefined
-        void this.#send(batch)
-      }),
-    )
-    return batch
-  }
-
-  async #send(batch: Batch): Promise<void> {
+  async read(keys: readonly string[], tags: readonly string[], ages: boolean): Promise<ReadAnswer> {
     const answers: Answers = {
-      entries: new Array<undefined>(batch.keys.length).fill(undefined),
-      versions: new Array<null>(batch.tags.size).fill(null),
+      entries: new Array<undefined>(keys.length).fill(undefined),
+      versions: new Array<null>(tags.length).fill(null),
     }
-    const parts = this.#split(batch)
-    const failures = (await Promise.all(parts.map((part) => this.#ask(part, batch.ages, answers)))).filter(
-      (failure) => failure !== undefined,
-    )
+    const parts = this.#split(keys, tags)
+    const asked = await Promise.all(parts.map((part) => this.#ask(part, ages, answers)))
     // Of several servers those that answer are worth having; with none of them there is no answer.
-    const failed = parts.length === failures.length && parts.length > 0
-    for (const waiter of batch.waiters) {
-      if (failed) waiter.reject(failures[0])
-      else waiter.resolve(answerOf(waiter, answers))
-    }
+    if (parts.length > 0 && asked.every((failure) => failure !== undefined)) throw asked[0]
+    return answers
   }
 
-  #split(batch: Batch): Part[] {
+  #split(keys: readonly string[], tags: readonly string[]): Part[] {
     const parts: Part[] = []
     const bySlot = new Map<number, Part>()
     const partOf = (name: string): Part | undefined => {
@@ -112,8 +62,8 @@ export class TickReads {
       return part
     }
     // Keys first: the script tells the ages of the first names of a part.
-    for (let i = 0; i < batch.keys.length; i++) partOf(batch.keys[i]!)?.keys.push(i)
-    for (const [tag, place] of batch.tags) partOf(this.#names.version(tag))?.tags.push(place)
+    for (let i = 0; i < keys.length; i++) partOf(this.#names.entry(keys[i]!))?.keys.push(i)
+    for (let i = 0; i < tags.length; i++) partOf(this.#names.version(tags[i]!))?.tags.push(i)
     return parts
   }
 
@@ -139,13 +89,5 @@ export class TickReads {
       answers.versions[tags[i]!] = version === null ? undefined : version.latin1Slice(0, version.length) + runId
     }
     return undefined
-  }
-}
-
-function answerOf({ keysFrom, keys, tags, ages }: Waiter, { entries, versions }: Answers): ReadAnswer {
-  const own = entries.slice(keysFrom, keysFrom + keys)
-  return {
-    entries: ages ? own : own.map((entry) => entry && { bytes: entry.bytes, remainingMs: undefined }),
-    versions: tags.map((place) => versions[place]),
   }
 }
