@@ -1,4 +1,5 @@
-export { openCache, type CacheOptions, type OpenCache } from './open-cache.ts'
+export type { CacheOptions, OpenCache } from './cache-options.ts'
+export { openCache } from './open-cache.ts'
 export type { CacheStore } from './contract.ts'
 export type {
   Cache,

@@ -1,9 +1,10 @@
-import { parseDuration, type Duration } from '../core/duration.ts'
+import { parseDuration } from '../core/duration.ts'
 import { isPlimsollError, PlimsollError } from '../core/errors.ts'
 import { events } from '../core/events.ts'
 import { randomToken } from '../core/random-token.ts'
-import { parseSize, type Size } from '../core/size.ts'
+import { parseSize } from '../core/size.ts'
 import { Bumps } from './bumps.ts'
+import type { CacheOptions, OpenCache } from './cache-options.ts'
 import type { CacheStore } from './contract.ts'
 import { openEntry, sealEntry, type OpenEntry } from './entry.ts'
 import { planKeep, timesOf, type KeepDefaults, type KeepPlan } from './keep-plan.ts'
@@ -13,51 +14,8 @@ import { SharedReads, type SharedRead } from './shared-reads.ts'
 import { ManySources, singleSource, type Source } from './source.ts'
 import { count, Statistics } from './statistics.ts'
 import { TagCells } from './tag-cells.ts'
-import type { Cache, CacheStatistics, GetManyOptions, GetOptions, KeepOptions, Loader, ManyLoader } from './types.ts'
+import type { CacheStatistics, GetManyOptions, GetOptions, KeepOptions, Loader, ManyLoader } from './types.ts'
 import { encodeValue } from './value-codec.ts'
-
-/** The options of {@link openCache}. */
-export interface CacheOptions {
-  /** Where entries are kept for all processes: `memoryStore()`, `redisStore(…)`, `memcachedStore(…)`. */
-  readonly store: CacheStore
-  /** How long values are fresh where a read does not say. Default 5 minutes. */
-  readonly ttl?: Duration | undefined
-  /** How long a loader may take. Default 30 s. */
-  readonly loadTimeout?: Duration | undefined
-  /** How long another process waits for one that has died while it loaded. Default 2 s. */
-  readonly lease?: Duration | undefined
-  /** The local tier; false for none, which the memory store cannot do without. Default 64 MB, 50,000 entries. */
-  readonly local?:
-    | { readonly maxBytes?: Size | undefined; readonly maxEntries?: number | undefined }
-    | false
-    | undefined
-  /**
-   * How long a local copy is trusted when the store cannot tell of bumps (Memcached): another process may serve what was
-   * invalidated for so long. Default 100 ms; 0 for no local copies.
-   */
-  readonly localWindow?: Duration | undefined
-  /** Payloads of at least this size are compressed in the store. Default 16 KB. */
-  readonly compressAbove?: Size | undefined
-  /** How many tags this process remembers. Default 200,000. */
-  readonly maxTags?: number | undefined
-  /** How many keys have counts of their own, at least 2 or none. Default 1000. */
-  readonly statistics?: { readonly keys?: number | undefined } | undefined
-  /** True while the caller must see the database itself, such as inside a transaction: then nothing is served or kept. */
-  readonly bypass?: (() => boolean) | undefined
-  /** Called after an outage of the store, before it is used again: bumps what other processes could not. */
-  readonly drain?: (() => Promise<void>) | undefined
-}
-
-/** A cache with what its owner may do beside. */
-export interface OpenCache extends Cache {
-  /**
-   * As `invalidate`, but it tells when the store could not be told; the tags are then bumped before the store is used again by
-   * this process.
-   *
-   * @throws PLIMSOLL_CACHE_UNREACHABLE
-   */
-  bump(tags: readonly string[]): Promise<void>
-}
 
 /** Opens a cache on a store. */
 export function openCache(options: CacheOptions): OpenCache {

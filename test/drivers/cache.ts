@@ -1,7 +1,7 @@
 // Over 400 lines: one case after another, none of which needs to know of the others.
 import { expect, vi } from 'vitest'
 import { observe, type PlimsollEvent } from '../../src/core/events.ts'
-import type { CacheOptions, OpenCache } from '../../src/cache/open-cache.ts'
+import type { CacheOptions, OpenCache } from '../../src/cache/cache-options.ts'
 
 /** What a case needs of an engine beside the contract. */
 export type CacheNeed = 'several processes'

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { openCache, type OpenCache } from '../../../src/cache/open-cache.ts'
+import type { OpenCache } from '../../../src/cache/cache-options.ts'
+import { openCache } from '../../../src/cache/open-cache.ts'
 import { explore, type Run } from './explore.ts'
 import { ModelServer, ModelStore, type Turn } from './model-store.ts'
 
