@@ -7,6 +7,7 @@ import type { Models } from '../db/types/model.ts'
 import type { Db } from '../db/types.ts'
 import { plimsoll } from '../http/index.ts'
 import type { AddResource, PlimsollOptions } from '../http/index.ts'
+import type { Job, Jobs, WorkOptions } from '../jobs/index.ts'
 import { openPostgres, type Postgres, type PostgresOptions } from '../postgres/index.ts'
 import { buildModelGraph } from '../schema/index.ts'
 import { appSecret } from './app-secret.ts'
@@ -17,6 +18,7 @@ import { migrateDatabase } from './migrate.ts'
 import { openCaching, type AppCacheOptions, type Caching } from './open-caching.ts'
 import { openObservability, type ObservabilityOptions } from './observability.ts'
 import { answerWithProblems, openFastify } from './open-fastify.ts'
+import { databaseQueue, noJobs, openQueue } from './open-queue.ts'
 import { memoryCache } from './open-store.ts'
 
 /** The options of {@link createApp}. */
@@ -30,6 +32,15 @@ export interface AppOptions<S extends Models>
   readonly cacheUrl?: string | undefined
   /** Times and sizes of the cache. */
   readonly cache?: AppCacheOptions | undefined
+  /** The jobs of the application: what `defineJob` returns. Default: none. */
+  readonly jobs?: readonly Job[] | undefined
+  /** `database:`. Default: QUEUE_URL, or the database. */
+  readonly queueUrl?: string | undefined
+  /**
+   * Whether this process runs jobs. Default: while the database is embedded, which no other process could; else `plimsoll worker`
+   * does.
+   */
+  readonly work?: boolean | WorkOptions | undefined
   /** Signs cursors; at least 16 characters. Default: PLIMSOLL_SECRET, or a random one kept in `.plimsoll/secret`. */
   readonly secret?: string | undefined
   /** Fastify's own option. Default false: nothing is logged, but errors that nobody foresaw go to stderr. */
@@ -57,6 +68,8 @@ export interface App<S extends Models = Models> extends AsyncDisposable {
   readonly db: Db<S>
   /** Values under keys of your own; what querysets and resources keep is in it too. */
   readonly cache: Cache
+  /** Work that is done in the background. */
+  readonly jobs: Jobs
   /** The door to the database: plain statements, LISTEN and NOTIFY. */
   readonly postgres: Postgres
   readonly fastify: FastifyInstance
@@ -97,22 +110,29 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
   const cacheUrl = optionOrEnvironment(options.cacheUrl, 'CACHE_URL') ?? memoryCache
   let postgres: Postgres | undefined
   let caching: Caching | undefined
+  let jobs: Jobs | undefined
+  const queueUrl = optionOrEnvironment(options.queueUrl, 'QUEUE_URL') ?? databaseQueue
+  const database = {
+    onWaiting: (line: string) => console.error(line),
+    replicaUrls: replicaUrls(),
+    ...options.postgres,
+    url,
+  }
   try {
-    postgres = await openPostgres({
-      onWaiting: (line) => console.error(line),
-      replicaUrls: replicaUrls(),
-      ...options.postgres,
-      url,
-    })
+    postgres = await openPostgres(database)
     caching = await openCaching(postgres, { url: cacheUrl, graph, options: options.cache ?? {} })
     const { queries, writes, cache } = caching
     const db = createDb<S>({ relations: options.relations, graph, postgres, secret, cache: queries, writes })
     if (options.migrate) await migrateDatabase(db, options.migrate.folder)
+    if (options.jobs !== undefined) jobs = await openQueue(postgres, { url: queueUrl, jobs: options.jobs, database })
     const fastify = await openServer(db, cache, options)
     observability.serve(fastify)
-    return assemble(fastify, { db, postgres, caching, options, closeTimeoutMs })
+    const work = options.work ?? postgres.engine === 'pglite'
+    if (jobs !== undefined && work !== false) await jobs.work(work === true ? {} : work)
+    return assemble(fastify, { db, postgres, caching, jobs, options, closeTimeoutMs })
   } catch (error) {
     observability.close()
+    await jobs?.close()
     await caching?.close()
     await postgres?.close()
     throw error
@@ -150,14 +170,23 @@ function assemble<S extends Models>(
     db,
     postgres,
     caching,
+    jobs,
     options,
     closeTimeoutMs,
-  }: { db: Db<S>; postgres: Postgres; caching: Caching; options: AppOptions<S>; closeTimeoutMs: number },
+  }: {
+    db: Db<S>
+    postgres: Postgres
+    caching: Caching
+    jobs: Jobs | undefined
+    options: AppOptions<S>
+    closeTimeoutMs: number
+  },
 ): App<S> {
   let forgetSignals = (): void => {}
   // However the server is closed, the database follows; not before, since requests that it still answers need it: hooks of
   // this kind run from the last one to the first.
   fastify.addHook('onClose', async () => {
+    await jobs?.close({ timeout: closeTimeoutMs })
     await caching.close()
     await postgres.close({ timeout: closeTimeoutMs })
     forgetSignals()
@@ -171,6 +200,7 @@ function assemble<S extends Models>(
   return Object.freeze<App<S>>({
     db,
     cache: caching.cache,
+    jobs: jobs ?? noJobs(),
     postgres,
     fastify,
     resource,

@@ -1,3 +1,4 @@
+export { defineJob } from '../jobs/define-job.ts'
 export { createApp, type App, type AppOptions, type ListenOptions } from './create-app.ts'
 export { memcachedStore } from '../cache/drivers/memcached/memcached-store.ts'
 export { memoryStore } from '../cache/drivers/memory/memory-store.ts'

@@ -50,6 +50,41 @@ export const errorCodes = {
     title: 'The table of the outbox cannot be used',
     fix: 'Run `plimsoll migrate` as a role that may create it, or grant what the message names.',
   },
+  PLIMSOLL_JOBS_UNAVAILABLE: {
+    status: 500,
+    title: 'The tables of the jobs cannot be used',
+    fix: 'Run `plimsoll migrate` as a role that may create them, or grant what the message names.',
+  },
+  PLIMSOLL_JOB_INPUT_INVALID: {
+    status: 422,
+    title: 'The input of a job does not fit its schema',
+    fix: 'Correct what the message names; nothing was enqueued.',
+  },
+  PLIMSOLL_JOB_UNBOUND: {
+    status: 500,
+    title: 'No application knows the job',
+    fix: 'List the job in `createApp({ jobs: [ … ] })`, or enqueue it with `app.jobs`.',
+  },
+  PLIMSOLL_JOB_UNKNOWN: {
+    status: 404,
+    title: 'There is no such job',
+    fix: 'Check the id; what came of a job is kept for its `keep` only.',
+  },
+  PLIMSOLL_JOB_FAILED: {
+    status: 500,
+    title: 'A job has failed',
+    fix: 'Look at the cause; `jobs.redrive` runs it again.',
+  },
+  PLIMSOLL_JOB_TIMEOUT: {
+    status: 504,
+    title: 'A job took longer than its time',
+    fix: 'Raise `timeout`, or let its handler heed `signal`.',
+  },
+  PLIMSOLL_JOB_CANCELLED: {
+    status: 409,
+    title: 'A job was cancelled',
+    fix: 'Nothing, or enqueue it again.',
+  },
   PLIMSOLL_STATEMENT_TIMEOUT: {
     status: 504,
     title: 'A statement took longer than its time-out',

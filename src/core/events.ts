@@ -89,6 +89,44 @@ export type PlimsollEvent =
       readonly reason: 'behind' | 'busy' | 'failed' | 'unfit'
       readonly error?: string
     }
+  /** A job was stored; `duplicate`: another one holds its key, and `id` is that one's. */
+  | {
+      readonly type: 'job.enqueue'
+      readonly id: string
+      readonly name: string
+      readonly queue: string
+      readonly tenant: string
+      readonly duplicate: boolean
+    }
+  /** A run begins. `waitedMs`: since the job was enqueued, by the clocks of the engine and of this process. */
+  | {
+      readonly type: 'job.start'
+      readonly id: string
+      readonly name: string
+      readonly queue: string
+      readonly attempt: number
+      readonly waitedMs: number
+    }
+  /** A run has ended. `released`: handed back; `lost`: its lease was lost, and what came of it does not count. */
+  | {
+      readonly type: 'job.end'
+      readonly id: string
+      readonly name: string
+      readonly queue: string
+      readonly attempt: number
+      readonly outcome: 'done' | 'retry' | 'failed' | 'parked' | 'cancelled' | 'released' | 'lost'
+      readonly durationMs: number
+      readonly error?: string
+    }
+  /** What a handler has said. */
+  | {
+      readonly type: 'job.log'
+      readonly id: string
+      readonly name: string
+      readonly level: 'info' | 'warn' | 'error'
+      readonly message: string
+      readonly details: Readonly<Record<string, unknown>>
+    }
   /** An HTTP request was answered. */
   | {
       readonly type: 'request'

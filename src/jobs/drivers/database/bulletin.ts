@@ -1,0 +1,153 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { isPlimsollError } from '../../../core/errors.ts'
+import type { Postgres, Subscription } from '../../../postgres/index.ts'
+import type { LaneNotice } from './job-rows.ts'
+
+/** What processes tell each other of jobs. */
+export interface BulletinReader {
+  /** Jobs are ready. */
+  ready?(notice: LaneNotice): void
+  /** A job will be, after so many milliseconds. */
+  delayed?(inMs: number): void
+  /** Somebody has cancelled jobs that are running. */
+  cancelled?(ids: readonly string[]): void
+  /** Watched jobs have ended. */
+  ended?(ids: readonly string[]): void
+}
+
+const channel = 'plimsoll_jobs'
+/** A notification may have 8000 bytes. */
+const mostBytes = 7000
+/** What is told within so long goes together: each NOTIFY takes a lock on the whole database as it commits. */
+const gatherMs = 2
+
+/**
+ * Tells what has happened to readers here, and by NOTIFY to those of other processes. What is lost on the way is found by the next
+ * look at the tables, a few seconds later.
+ */
+export class Bulletin {
+  readonly #postgres: Postgres
+  readonly #readers = new Set<BulletinReader>()
+  /** By what they say, so that a thousand jobs of one lane are one line. */
+  readonly #lines = new Map<string, string>()
+  readonly #outside = AsyncLocalStorage.snapshot()
+  #timer: NodeJS.Timeout | undefined
+  #subscription: Promise<Subscription | undefined> | undefined
+
+  constructor(postgres: Postgres) {
+    this.#postgres = postgres
+  }
+
+  /** Reads until the returned function is called. */
+  read(reader: BulletinReader): () => void {
+    this.#readers.add(reader)
+    if (this.#postgres.engine === 'postgres') this.#listen()
+    return () => void this.#readers.delete(reader)
+  }
+
+  ready(notices: readonly LaneNotice[]): void {
+    // The first of a lane is enough.
+    const first = new Map<string, LaneNotice>()
+    for (const notice of notices) {
+      const known = first.get(notice.lane.id)
+      if (known === undefined || notice.seq < known.seq) first.set(notice.lane.id, notice)
+    }
+    for (const notice of first.values()) {
+      for (const reader of this.#readers) reader.ready?.(notice)
+      const { id, queue, priority, limit = null } = notice.lane
+      const known = this.#lines.get(`r${id}`)
+      if (known !== undefined && BigInt((JSON.parse(known) as string[])[5]!) <= notice.seq) continue
+      this.#tell(`r${id}`, ['r', id, queue, priority, limit, String(notice.seq)])
+    }
+  }
+
+  delayed(inMs: number): void {
+    for (const reader of this.#readers) reader.delayed?.(inMs)
+    const known = this.#lines.get('d')
+    if (known === undefined || (JSON.parse(known) as [string, number])[1] > inMs) this.#tell('d', ['d', inMs])
+  }
+
+  cancelled(ids: readonly string[]): void {
+    if (ids.length === 0) return
+    for (const reader of this.#readers) reader.cancelled?.(ids)
+    for (const id of ids) this.#tell(`c${id}`, ['c', id])
+  }
+
+  ended(ids: readonly string[]): void {
+    if (ids.length === 0) return
+    for (const reader of this.#readers) reader.ended?.(ids)
+    for (const id of ids) this.#tell(`e${id}`, ['e', id])
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#timer)
+    await this.#send()
+    const subscription = await this.#subscription
+    await subscription?.close().catch(ignore)
+  }
+
+  #tell(key: string, line: readonly unknown[]): void {
+    if (this.#postgres.engine !== 'postgres') return
+    this.#lines.set(key, JSON.stringify(line))
+    // A notification is nobody's transaction's: one that is rolled back must not keep it.
+    this.#timer ??= this.#outside(() => setTimeout(() => void this.#send(), gatherMs))
+  }
+
+  async #send(): Promise<void> {
+    this.#timer = undefined
+    const lines = [...this.#lines.values()]
+    this.#lines.clear()
+    let payload = ''
+    for (const line of lines) {
+      if (payload.length > 0 && Buffer.byteLength(payload) + Buffer.byteLength(line) > mostBytes) {
+        await this.#notify(payload)
+        payload = ''
+      }
+      payload += payload.length === 0 ? line : `\n${line}`
+    }
+    if (payload.length > 0) await this.#notify(payload)
+  }
+
+  // The database is away: what it has to tell is found when it is back.
+  #notify(payload: string): Promise<void> {
+    return this.#outside(() => this.#postgres.notify(channel, payload)).catch(ignore)
+  }
+
+  #listen(): void {
+    this.#subscription ??= this.#outside(() =>
+      this.#postgres.listen(channel, (payload) => this.#hear(payload), { keepAlive: false }),
+    ).catch((error: unknown) => {
+      // A transaction pooler will not learn it; anything else is tried again with the next reader.
+      if (!isPlimsollError(error, 'PLIMSOLL_FEATURE_UNSUPPORTED')) this.#subscription = undefined
+      return undefined
+    })
+  }
+
+  #hear(payload: string): void {
+    for (const text of payload.split('\n')) {
+      const [kind, ...rest] = JSON.parse(text) as [string, ...never[]]
+      for (const reader of this.#readers) this.#pass(reader, kind, rest)
+    }
+  }
+
+  #pass(reader: BulletinReader, kind: string, rest: readonly unknown[]): void {
+    switch (kind) {
+      case 'r': {
+        const [id, queue, priority, limit, seq] = rest as [string, string, number, string | null, string]
+        reader.ready?.({ lane: { id, queue, priority, limit: limit ?? undefined }, seq: BigInt(seq) })
+        break
+      }
+      case 'd':
+        reader.delayed?.(rest[0] as number)
+        break
+      case 'c':
+        reader.cancelled?.([rest[0] as string])
+        break
+      case 'e':
+        reader.ended?.([rest[0] as string])
+        break
+    }
+  }
+}
+
+function ignore(): void {}

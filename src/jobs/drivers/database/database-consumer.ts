@@ -1,0 +1,328 @@
+import { backoffMs } from '../../../core/backoff.ts'
+import { isPlimsollError } from '../../../core/errors.ts'
+import { readTexts, type Postgres, type PostgresOptions } from '../../../postgres/index.ts'
+import {
+  mostDeaths,
+  type ConsumeOptions,
+  type Consumer,
+  type JobProgress,
+  type LeasedJob,
+  type Outcome,
+} from '../../contract.ts'
+import type { Bulletin } from './bulletin.ts'
+import { claim, claimLimited } from './claims.ts'
+import { toNotice, type ClaimedJob, type LaneNotice } from './job-rows.ts'
+import { isSuspect, LaneBook, type Lane, type LaneAsk } from './lanes.ts'
+import { Lease } from './leases.ts'
+import { Progress } from './progress.ts'
+import { Settlements } from './settlements.ts'
+import { cancelledOf, findLanes, nextDue, promoteJobs, recoverJobs, removeExpired } from './statements.ts'
+
+/** How often the tables are looked at for what nobody has told of, give or take a quarter. */
+const lookMs = 5000
+const cleanMs = 60_000
+/** A timer can be early by the clock of the database. */
+const slackMs = 2
+const retry = { firstMs: 100, mostMs: 5000 }
+
+/** Takes jobs from the tables: as they are announced, and now and then for what nobody could announce. */
+export class DatabaseConsumer implements Consumer {
+  readonly #postgres: Postgres
+  readonly #bulletin: Bulletin
+  readonly #options: ConsumeOptions
+  readonly #lanes = new LaneBook()
+  readonly #lease: Lease
+  readonly #settlements: Settlements
+  readonly #progress: Progress
+  readonly #queues: ReadonlyMap<string, number>
+  readonly #running = new Map<string, ClaimedJob>()
+  readonly #runningOf = new Map<string, number>()
+  /** Until when a limit is left alone. */
+  readonly #resting = new Map<string, number>()
+  #suspects = 0
+  #filling: Promise<void> | undefined
+  #again = false
+  #failures = 0
+  #paused = false
+  #closing: Promise<void> | undefined
+  #unread = (): void => {}
+  #lookTimer: NodeJS.Timeout | undefined
+  #cleanTimer: NodeJS.Timeout | undefined
+  #dueTimer: NodeJS.Timeout | undefined
+  #dueAt = Number.POSITIVE_INFINITY
+  #promoting: Promise<void> = Promise.resolve()
+  #looking: Promise<void> = Promise.resolve()
+
+  constructor(
+    postgres: Postgres,
+    parts: {
+      readonly bulletin: Bulletin
+      readonly options: ConsumeOptions
+      readonly heartbeat: PostgresOptions | undefined
+      readonly mostRunMs: () => number
+    },
+  ) {
+    const { bulletin, options, heartbeat, mostRunMs } = parts
+    this.#postgres = postgres
+    this.#bulletin = bulletin
+    this.#options = options
+    this.#queues = new Map(options.queues.map(({ name, concurrency }) => [name, concurrency]))
+    this.#settlements = new Settlements(postgres, bulletin)
+    this.#lease = new Lease(postgres, { options: heartbeat, lost: () => this.#lost(), mostMs: mostRunMs })
+    this.#progress = new Progress(postgres)
+  }
+
+  async open(): Promise<void> {
+    await this.#lease.open()
+  }
+
+  async start(): Promise<void> {
+    this.#unread = this.#bulletin.read({
+      ready: (notice) => this.#note([notice]),
+      delayed: (inMs) => this.#promoteIn(inMs),
+      cancelled: (ids) => this.#cancelled(ids),
+    })
+    await this.#look()
+    this.#lookLater()
+    this.#cleanTimer = setInterval(() => void this.#clean().catch(ignore), cleanMs)
+    this.#cleanTimer.unref()
+  }
+
+  settle(job: LeasedJob, outcome: Outcome): Promise<boolean> {
+    const known = this.#running.get(job.id)
+    const { worker } = this.#lease
+    if (known?.job !== job) return Promise.resolve(false)
+    this.#progress.forget(job.id)
+    this.#free(known)
+    const settled = this.#settlements.settle(worker, job, outcome)
+    void settled.then(() => this.#fill())
+    return settled
+  }
+
+  progress({ id }: LeasedJob, progress: JobProgress): void {
+    if (this.#running.has(id)) this.#progress.store(this.#lease.worker, id, progress)
+  }
+
+  async pause(): Promise<void> {
+    this.#paused = true
+    this.#unread()
+    clearTimeout(this.#lookTimer)
+    clearTimeout(this.#dueTimer)
+    clearInterval(this.#cleanTimer)
+    await Promise.all([this.#filling, this.#promoting, this.#looking])
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await this.pause()
+    const left = [...this.#running.values()].map(({ job }) => this.settle(job, { state: 'released' }))
+    await Promise.all(left)
+    await this.#settlements.idle()
+    await this.#lease.close()
+  }
+
+  #note(notices: readonly LaneNotice[]): void {
+    let ours = false
+    for (const { lane, seq } of notices) {
+      if (!this.#queues.has(lane.queue)) continue
+      this.#lanes.note(lane, seq)
+      ours = true
+    }
+    if (ours) this.#fill()
+  }
+
+  /** Takes jobs for as long as there is room and something to take. */
+  #fill(): void {
+    if (this.#paused) return
+    if (this.#filling !== undefined) {
+      this.#again = true
+      return
+    }
+    const fill = async (): Promise<void> => {
+      do {
+        this.#again = false
+        try {
+          await this.#takeAll()
+          this.#failures = 0
+        } catch (error) {
+          // It is asked again; what is there is still there when the database is back.
+          if (isPlimsollError(error, 'PLIMSOLL_DATABASE_CLOSED')) break
+          await new Promise((resolve) => setTimeout(resolve, backoffMs(++this.#failures, retry)))
+          this.#again = true
+        }
+      } while (this.#again && !this.#paused)
+      this.#filling = undefined
+    }
+    this.#filling = fill()
+  }
+
+  async #takeAll(): Promise<void> {
+    while (!this.#paused) {
+      const room = this.#room()
+      const asks = room > 0 ? this.#lanes.plan(room, (lane, ofQueue) => this.#open(lane, ofQueue)) : []
+      if (asks.length === 0) return
+      const plain = asks.filter(({ lane }) => this.#limitOf(lane) === undefined)
+      const limited = asks.filter(({ lane }) => this.#limitOf(lane) !== undefined)
+      await Promise.all([
+        plain.length > 0 ? this.#take(plain) : undefined,
+        ...limited.map((ask) => this.#takeLimited(ask)),
+      ])
+    }
+  }
+
+  async #take(asks: readonly LaneAsk[]): Promise<void> {
+    const { worker } = this.#lease
+    const claimed = await claim(this.#postgres, worker, asks)
+    for (const ask of asks) this.#took(ask, claimed)
+    this.#start(worker, claimed)
+  }
+
+  async #takeLimited(ask: LaneAsk): Promise<void> {
+    const { worker } = this.#lease
+    const limit = this.#limitOf(ask.lane)!
+    const { claimed, allowed, againInMs } = await claimLimited(this.#postgres, worker, { ask, limit })
+    if (allowed < ask.most && claimed.length === allowed) {
+      this.#resting.set(ask.lane.limit!, performance.now() + againInMs)
+      setTimeout(() => this.#fill(), againInMs + slackMs).unref()
+    }
+    this.#took({ ...ask, most: Math.max(allowed, 1) }, allowed > 0 ? claimed : undefined)
+    this.#start(worker, claimed)
+  }
+
+  #took(ask: LaneAsk, claimed: readonly ClaimedJob[] | undefined): void {
+    if (claimed === undefined) return
+    let count = 0
+    let greatest: bigint | undefined
+    for (const { laneId, seq } of claimed) {
+      if (laneId !== ask.lane.id) continue
+      count++
+      if (greatest === undefined || seq > greatest) greatest = seq
+    }
+    this.#lanes.took(ask, count, greatest)
+  }
+
+  #start(worker: string, claimed: readonly ClaimedJob[]): void {
+    for (const one of claimed.toSorted((a, b) => (a.seq < b.seq ? -1 : 1))) {
+      // The lease was lost while the claim was under way: others will take it.
+      if (worker !== this.#lease.worker) continue
+      const { job } = one
+      this.#running.set(job.id, one)
+      this.#runningOf.set(job.queue, (this.#runningOf.get(job.queue) ?? 0) + 1)
+      if (isSuspect(one.laneId)) this.#suspects++
+      this.#options.take(job)
+    }
+  }
+
+  #free(one: ClaimedJob): void {
+    const { id, queue } = one.job
+    this.#running.delete(id)
+    this.#runningOf.set(queue, this.#runningOf.get(queue)! - 1)
+    if (isSuspect(one.laneId)) this.#suspects--
+    if (one.limit !== undefined && this.#options.limits.get(one.limit)?.rate === undefined) {
+      this.#resting.delete(one.limit)
+    }
+    this.#fill()
+  }
+
+  /** How many jobs of a lane may begin now. Of those whose worker has died one at a time: it may be the one to blame. */
+  #open(lane: Lane, ofQueue: number): number {
+    const bound = this.#queues.get(lane.queue)
+    if (bound === undefined) return 0
+    if (isSuspect(lane.id) && this.#suspects > 0) return 0
+    if (lane.limit !== undefined && performance.now() < (this.#resting.get(lane.limit) ?? 0)) return 0
+    const open = bound - (this.#runningOf.get(lane.queue) ?? 0) - ofQueue
+    return isSuspect(lane.id) ? Math.min(open, 1) : open
+  }
+
+  /** What has run is not taken for gone before it is stored: a database that is slow would be handed more and more. */
+  #room(): number {
+    const { concurrency } = this.#options
+    return Math.min(concurrency - this.#running.size, 2 * concurrency - this.#running.size - this.#settlements.size)
+  }
+
+  #limitOf({ limit }: Lane) {
+    return limit === undefined ? undefined : this.#options.limits.get(limit)
+  }
+
+  #lost(): void {
+    const ids = [...this.#running.keys()]
+    for (const one of this.#running.values()) this.#free(one)
+    this.#options.lost(ids)
+  }
+
+  #cancelled(ids: readonly string[]): void {
+    const ours = ids.filter((id) => this.#running.has(id))
+    if (ours.length > 0) this.#options.cancelled(ours)
+  }
+
+  #lookLater(): void {
+    if (this.#paused) return
+    this.#lookTimer = setTimeout(
+      () => void this.#look().finally(() => this.#lookLater()),
+      lookMs * (0.75 + Math.random() / 2),
+    )
+    this.#lookTimer.unref()
+  }
+
+  /** Looks for everything that somebody should have told of. */
+  #look(): Promise<void> {
+    const look = async (): Promise<void> => {
+      try {
+        await this.#lease.refresh()
+        const failure = JSON.stringify({
+          name: 'WorkerDied',
+          message: `${mostDeaths} workers have died while they ran it.`,
+        })
+        const recovered = await readTexts(this.#postgres, recoverJobs, [mostDeaths, failure])
+        const back = recovered.filter(([, state]) => state === 'waiting').map(([, , ...lane]) => toNotice(lane))
+        this.#bulletin.ready(back)
+        this.#note((await readTexts(this.#postgres, findLanes)).map(toNotice))
+        this.#cancelled((await readTexts(this.#postgres, cancelledOf, [this.#lease.worker])).map(([id]) => id!))
+        await this.#promote()
+      } catch {
+        // The next look comes soon.
+      }
+    }
+    this.#looking = look()
+    return this.#looking
+  }
+
+  #promoteIn(delayMs: number): void {
+    const at = performance.now() + delayMs
+    if (this.#paused || at >= this.#dueAt) return
+    clearTimeout(this.#dueTimer)
+    this.#dueAt = at
+    this.#dueTimer = setTimeout(
+      () => {
+        this.#dueAt = Number.POSITIVE_INFINITY
+        this.#promoting = this.#promote().catch(ignore)
+      },
+      Math.min(delayMs + slackMs, lookMs * 2),
+    )
+    this.#dueTimer.unref()
+  }
+
+  /** Makes ready what is due, and finds out when the next one is. */
+  async #promote(): Promise<void> {
+    for (;;) {
+      const rows = await readTexts(this.#postgres, promoteJobs)
+      this.#bulletin.ready(rows.map(toNotice))
+      if (rows.length < 1000) break
+    }
+    const [[inMs]] = (await readTexts(this.#postgres, nextDue)) as [(string | null)[]]
+    if (inMs !== null) this.#promoteIn(Math.max(0, Number(inMs)))
+  }
+
+  async #clean(): Promise<void> {
+    for (;;) {
+      const { rowCount } = await this.#postgres.execute(removeExpired, [])
+      if (rowCount < 5000 || this.#paused) return
+    }
+  }
+}
+
+function ignore(): void {}

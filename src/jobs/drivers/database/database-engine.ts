@@ -1,0 +1,258 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { WireValue } from '../../../core/wire.ts'
+import {
+  readTexts,
+  type Executor,
+  type Postgres,
+  type PostgresOptions,
+  type Transaction,
+} from '../../../postgres/index.ts'
+import type {
+  AddedJob,
+  ConsumeOptions,
+  Consumer,
+  JobEngine,
+  JobFilter,
+  JobRecord,
+  JobState,
+  NewJob,
+  QueueCount,
+} from '../../contract.ts'
+import { Bulletin } from './bulletin.ts'
+import { DatabaseConsumer } from './database-consumer.ts'
+import { toNotice, toRecord, type LaneNotice } from './job-rows.ts'
+import { ensureJobTables } from './job-tables.ts'
+import { laneId } from './lanes.ts'
+import {
+  cancelJobs,
+  countJobs,
+  findHolders,
+  findJob,
+  insertJobs,
+  listJobs,
+  redriveJobs,
+  releaseKeys,
+  replaceJobs,
+  watchJob,
+} from './statements.ts'
+
+/** The options of {@link databaseEngine}. */
+export interface DatabaseEngineOptions {
+  readonly postgres: Postgres
+  /**
+   * How to reach the same database from a thread, which holds the leases of what runs here. Without it they are held by the event
+   * loop: a job that blocks it for more than 20 s may be run by another process too. An embedded database needs none.
+   */
+  readonly heartbeat?: PostgresOptions | undefined
+}
+
+/** Where ids that are asked for by hand are looked up. */
+const stuck: readonly JobState[] = ['failed', 'parked', 'quarantined']
+/** An answer that was lost comes with the next look. */
+const lookMs = 1000
+
+/**
+ * Keeps jobs in the tables `plimsoll.jobs…`, which are made when they are missing.
+ *
+ * @throws PLIMSOLL_JOBS_UNAVAILABLE when the role may not make them
+ */
+export async function databaseEngine(options: DatabaseEngineOptions): Promise<JobEngine> {
+  await ensureJobTables(options.postgres)
+  return new DatabaseEngine(options)
+}
+
+class DatabaseEngine implements JobEngine {
+  readonly engine = 'database'
+  readonly features = { transactional: true }
+  readonly #postgres: Postgres
+  readonly #heartbeat: PostgresOptions | undefined
+  readonly #bulletin: Bulletin
+  readonly #consumers = new Set<Consumer>()
+  readonly #outside = AsyncLocalStorage.snapshot()
+
+  constructor({ postgres, heartbeat }: DatabaseEngineOptions) {
+    this.#postgres = postgres
+    this.#heartbeat = heartbeat
+    this.#bulletin = new Bulletin(postgres)
+  }
+
+  async add(jobs: readonly NewJob[], within?: Transaction): Promise<readonly AddedJob[]> {
+    if (within === undefined) {
+      const { added, announce } = await this.#add(jobs, this.#postgres)
+      announce()
+      return added
+    }
+    const { added, announce } = await this.#add(jobs, within)
+    within.afterCommit(announce)
+    return added
+  }
+
+  async consume(options: ConsumeOptions): Promise<Consumer> {
+    return this.#outside(async () => {
+      const consumer = new DatabaseConsumer(this.#postgres, {
+        bulletin: this.#bulletin,
+        options,
+        heartbeat: this.#heartbeat,
+        mostRunMs: options.mostRunMs,
+      })
+      await consumer.open()
+      this.#consumers.add(consumer)
+      return consumer
+    })
+  }
+
+  async find(id: string): Promise<JobRecord | undefined> {
+    const [row] = await readTexts(this.#postgres, findJob, [id])
+    return row && toRecord(row)
+  }
+
+  async settled(
+    id: string,
+    { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
+  ): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const unread = this.#bulletin.read({ ended: (ids) => ids.includes(id) && resolve() })
+    const look = async (): Promise<void> => {
+      if ((await readTexts(this.#postgres, watchJob, [id])).length === 0) resolve()
+    }
+    const end = setTimeout(resolve, Math.min(timeoutMs, 2 ** 31 - 1))
+    const again = setInterval(() => void look().catch(() => {}), lookMs)
+    signal?.addEventListener('abort', () => resolve(), { once: true })
+    try {
+      await look()
+      await promise
+      signal?.throwIfAborted()
+    } finally {
+      clearTimeout(end)
+      clearInterval(again)
+      unread()
+    }
+  }
+
+  async list(
+    filter: JobFilter,
+    { size, after }: { readonly size: number; readonly after?: string | undefined },
+  ): Promise<readonly JobRecord[]> {
+    return (await readTexts(this.#postgres, listJobs, [...toValues(filter), after ?? null, size])).map(toRecord)
+  }
+
+  async cancel(ids: readonly string[]): Promise<number> {
+    const rows = await readTexts(this.#postgres, cancelJobs, [ids])
+    this.#bulletin.cancelled(rows.filter(([, state]) => state === 'active').map(([id]) => id!))
+    this.#bulletin.ended(rows.filter(([, state, watched]) => state !== 'active' && watched === 't').map(([id]) => id!))
+    return rows.length
+  }
+
+  async redrive(filter: JobFilter): Promise<number> {
+    let count = 0
+    for (;;) {
+      const rows = await readTexts(this.#postgres, redriveJobs, toValues(filter))
+      this.#bulletin.ready(rows.map(toNotice))
+      count += rows.length
+      if (rows.length < 1000) return count
+    }
+  }
+
+  async counts(): Promise<readonly QueueCount[]> {
+    const rows = await readTexts(this.#postgres, countJobs)
+    return rows.map(([queue, state, count]) => ({ queue: queue!, state: state as JobState, count: Number(count) }))
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#consumers].map((consumer) => consumer.close()))
+    await this.#bulletin.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #add(
+    jobs: readonly NewJob[],
+    executor: Executor,
+  ): Promise<{ readonly added: readonly AddedJob[]; readonly announce: () => void }> {
+    const stored = new Map<string, readonly (string | null)[]>()
+    const replaced = new Map<string, string>()
+    const replacing = jobs.filter(({ unique }) => unique?.replace === true)
+    const plain = replacing.length === 0 ? jobs : jobs.filter(({ unique }) => unique?.replace !== true)
+    const keys = jobs.flatMap(({ unique }) => (unique === undefined ? [] : [unique.key]))
+    if (keys.length > 0) await readTexts(executor, releaseKeys, [keys])
+    if (plain.length > 0) {
+      for (const row of await readTexts(executor, insertJobs, toColumns(plain))) stored.set(row[0]!, row)
+    }
+    // One after another: the later one replaces the earlier.
+    for (const job of replacing) {
+      const [row] = await readTexts(executor, replaceJobs, toColumns([job]))
+      if (row === undefined) continue
+      if (row[0] !== job.id) replaced.set(job.id, row[0]!)
+      stored.set(job.id, row)
+    }
+    const holders = await this.#holders(
+      jobs.filter(({ id }) => !stored.has(id)),
+      executor,
+    )
+    const added = jobs.map(({ id, unique }) => {
+      const other =
+        replaced.get(id) ?? (stored.has(id) ? undefined : (holders.get(unique?.key ?? id) ?? holders.get(id)))
+      return other === undefined ? { id, duplicate: false } : { id: other, duplicate: true }
+    })
+    // Whoever held the key has ended between the two statements.
+    const left = jobs.filter(({ id }, i) => !stored.has(id) && !added[i]!.duplicate)
+    const rest = left.length > 0 ? await this.#add(left, executor) : undefined
+    const announce = (): void => {
+      const notices: LaneNotice[] = []
+      let soonestMs = Number.POSITIVE_INFINITY
+      for (const job of jobs) {
+        const row = stored.get(job.id)
+        if (row === undefined) continue
+        const [, seq, dueInMs] = row
+        if (dueInMs === null) notices.push({ lane: { ...job, id: laneId(job) }, seq: BigInt(seq!) })
+        else soonestMs = Math.min(soonestMs, Number(dueInMs))
+      }
+      if (notices.length > 0) this.#bulletin.ready(notices)
+      if (soonestMs < Number.POSITIVE_INFINITY) this.#bulletin.delayed(Math.max(0, soonestMs))
+      rest?.announce()
+    }
+    const later = new Map(left.map(({ id }, i) => [id, rest!.added[i]!]))
+    return { added: added.map((one, i) => later.get(jobs[i]!.id) ?? one), announce }
+  }
+
+  /** The ids of the jobs that were there already, by their keys and ids. */
+  async #holders(missing: readonly NewJob[], executor: Executor): Promise<ReadonlyMap<string, string>> {
+    if (missing.length === 0) return new Map()
+    const keys = missing.flatMap(({ unique }) => (unique === undefined ? [] : [unique.key]))
+    const rows = await readTexts(executor, findHolders, [keys, missing.map(({ id }) => id)])
+    const byKey = new Map<string, string>()
+    for (const [id, key] of rows) {
+      byKey.set(id!, id!)
+      if (key !== null) byKey.set(key!, id!)
+    }
+    return byKey
+  }
+}
+
+function toColumns(jobs: readonly NewJob[]): WireValue[] {
+  const column = <T extends WireValue>(of: (job: NewJob) => T): T[] => jobs.map(of)
+  return [
+    column(({ id }) => id),
+    column((job) => laneId(job)),
+    column(({ delayMs }) => delayMs),
+    column(({ name }) => name),
+    column(({ version }) => version),
+    column(({ queue }) => queue),
+    column(({ priority }) => priority),
+    column(({ tenant }) => tenant),
+    column(({ limit }) => limit ?? null),
+    column(({ unique }) => unique?.key ?? null),
+    column(({ unique }) => (typeof unique?.until === 'object' ? unique.until.windowMs : null)),
+    column(({ unique }) => (unique === undefined ? null : unique.until === 'started')),
+    column(({ owner }) => owner ?? null),
+    column(({ trace }) => trace ?? null),
+    column(({ step }) => step ?? null),
+    column(({ input }) => input),
+  ]
+}
+
+function toValues({ ids, states = stuck, names, queue, tenant }: JobFilter): WireValue[] {
+  return [ids ?? null, states, names ?? null, queue ?? null, tenant ?? null]
+}

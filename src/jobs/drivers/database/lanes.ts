@@ -1,0 +1,119 @@
+import { createHash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+
+/** What jobs wait in line with: those of one queue, priority and tenant. */
+export interface Lane {
+  /** A number of 64 bits, as text. */
+  readonly id: string
+  readonly queue: string
+  readonly priority: number
+  readonly limit: string | undefined
+}
+
+/** What names a lane. */
+export interface LaneParts {
+  readonly queue: string
+  readonly priority: number
+  readonly tenant: string
+  readonly limit: string | undefined
+}
+
+const ids = new LRUCache<string, string>({ max: 10_000 })
+
+/** The id of a lane: 64 bits of a hash, even. Jobs whose worker has died go on in the odd lane beside it. */
+export function laneId({ queue, priority, tenant, limit = '' }: LaneParts): string {
+  const name = `${queue}\0${priority}\0${limit}\0${tenant}`
+  let id = ids.get(name)
+  if (id === undefined) {
+    id = (createHash('sha256').update(name).digest().readBigInt64BE(0) & ~1n).toString()
+    ids.set(name, id)
+  }
+  return id
+}
+
+/** True for a lane of jobs whose worker has died while they ran. */
+export function isSuspect(laneId: string): boolean {
+  return (laneId.charCodeAt(laneId.length - 1) & 1) === 1
+}
+
+/** How long a lane that has nothing is remembered: until then, what is added to it is looked for from where it ended. */
+const rememberedMs = 60_000
+
+interface Known extends Lane {
+  /** Where to look from: everything before was taken. */
+  mark: bigint
+  /** False when nothing is left in it, as far as this process knows. */
+  ready: boolean
+  emptySince: number
+}
+
+/** A lane to take from. */
+export interface LaneAsk {
+  readonly lane: Lane
+  readonly mark: bigint
+  readonly most: number
+}
+
+/**
+ * The lanes that this process has heard of. It takes from where it left off, and not from the beginning: what was taken before leaves
+ * dead rows behind, which a transaction that stays open keeps from being cleared away, and which every search would walk over.
+ */
+export class LaneBook {
+  readonly #lanes = new Map<string, Known>()
+  /** Whose turn comes first. */
+  #turn = 0
+
+  /** Something is in a lane, from `seq` on. */
+  note(lane: Lane, seq: bigint): void {
+    const known = this.#lanes.get(lane.id)
+    if (known === undefined) {
+      this.#lanes.set(lane.id, { ...lane, mark: seq, ready: true, emptySince: 0 })
+      return
+    }
+    known.ready = true
+    if (seq < known.mark) known.mark = seq
+  }
+
+  /** What came of taking from a lane: the greatest `seq` of `count` jobs. */
+  took(ask: LaneAsk, count: number, greatest: bigint | undefined): void {
+    const known = this.#lanes.get(ask.lane.id)
+    if (known === undefined) return
+    // Noted meanwhile: something came in before where we looked.
+    const moved = known.mark < ask.mark
+    if (greatest !== undefined && !moved) known.mark = greatest + 1n
+    if (count >= ask.most || moved) return
+    known.ready = false
+    known.emptySince = performance.now()
+  }
+
+  /**
+   * What to take, `room` jobs at most: of the lanes with the highest priority alike, and in turns. `open` says how many jobs may be
+   * taken of a lane when so many of its queue are about to be.
+   */
+  plan(room: number, open: (lane: Lane, ofQueue: number) => number): LaneAsk[] {
+    let best: Known[] = []
+    const now = performance.now()
+    for (const lane of this.#lanes.values()) {
+      if (!lane.ready) {
+        if (now - lane.emptySince > rememberedMs) this.#lanes.delete(lane.id)
+        continue
+      }
+      const [first] = best
+      if ((first !== undefined && lane.priority < first.priority) || open(lane, 0) <= 0) continue
+      if (first !== undefined && lane.priority > first.priority) best = []
+      best.push(lane)
+    }
+    const at = best.length === 0 ? 0 : this.#turn++ % best.length
+    const turns = [...best.slice(at), ...best.slice(0, at)].slice(0, room)
+    const planned = new Map<string, number>()
+    let left = room
+    return turns.flatMap((lane, i) => {
+      const ofQueue = planned.get(lane.queue) ?? 0
+      const most = Math.min(Math.ceil(left / (turns.length - i)), open(lane, ofQueue))
+      if (most <= 0) return []
+      left -= most
+      planned.set(lane.queue, ofQueue + most)
+      return [{ lane, mark: lane.mark, most }]
+    })
+  }
+}

@@ -1,0 +1,201 @@
+import { createHash } from 'node:crypto'
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { parseDuration } from '../core/duration.ts'
+import { PlimsollError, showValue } from '../core/errors.ts'
+import { events } from '../core/events.ts'
+import type { Postgres, Transaction } from '../postgres/index.ts'
+import type { AddedJob, JobEngine, NewJob, UniqueKey } from './contract.ts'
+import { checkPriority, checkQueue, type JobDefinition } from './define-job.ts'
+import { jobId } from './job-id.ts'
+import { describeIssues } from './standard-schema.ts'
+import type { EnqueueOptions } from './types.ts'
+
+/** The longest input, in bytes of JSON: what is larger belongs into storage, and its name into the input. */
+const mostInputBytes = 1024 * 1024
+
+/** Stores jobs of a transaction that the engine cannot be part of, with the transaction, and hands them on after its commit. */
+export type Relay = (transaction: Transaction, jobs: readonly NewJob[]) => Promise<readonly AddedJob[]>
+
+interface Waiting {
+  readonly job: NewJob
+  resolve(added: AddedJob): void
+  reject(error: unknown): void
+}
+
+/** Checks what is enqueued, and stores the jobs of one tick together. */
+export class Enqueuer {
+  readonly #postgres: Postgres
+  readonly #engine: JobEngine
+  readonly #relay: Relay | undefined
+  readonly #outside = AsyncLocalStorage.snapshot()
+  /** What was asked for in this tick, by transaction. */
+  readonly #open = new Map<Transaction | undefined, Waiting[]>()
+
+  constructor(postgres: Postgres, parts: { readonly engine: JobEngine; readonly relay: Relay | undefined }) {
+    this.#postgres = postgres
+    this.#engine = parts.engine
+    this.#relay = parts.relay
+  }
+
+  /** All of them or none; in the transaction that the caller runs in. */
+  async enqueue(
+    job: JobDefinition,
+    inputs: readonly unknown[],
+    options: EnqueueOptions = {},
+  ): Promise<readonly AddedJob[]> {
+    const within = this.#postgres.current()
+    const plan = planOf(job, options)
+    const jobs = await Promise.all(inputs.map((input) => toNewJob(job, input, plan)))
+    // What is one call stays together, and has no need to wait for others.
+    const added = jobs.length === 1 ? [await this.#join(jobs[0]!, within)] : await this.#store(jobs, within)
+    if (events.hasSubscribers) {
+      for (const [i, { id, duplicate }] of added.entries()) {
+        const { name, queue, tenant } = jobs[i]!
+        events.publish({ type: 'job.enqueue', id, name, queue, tenant, duplicate })
+      }
+    }
+    return added
+  }
+
+  #join(job: NewJob, within: Transaction | undefined): Promise<AddedJob> {
+    return new Promise((resolve, reject) => {
+      const open = this.#open.get(within)
+      const waiting = open ?? []
+      waiting.push({ job, resolve, reject })
+      if (open !== undefined) return
+      this.#open.set(within, waiting)
+      // When every promise that is settled by now has been heard.
+      queueMicrotask(() =>
+        process.nextTick(() => {
+          this.#open.delete(within)
+          void this.#send(waiting, within)
+        }),
+      )
+    })
+  }
+
+  async #send(waiting: readonly Waiting[], within: Transaction | undefined): Promise<void> {
+    try {
+      const jobs = waiting.map(({ job }) => job)
+      const added = await this.#store(jobs, within)
+      for (const [i, { resolve }] of waiting.entries()) resolve(added[i]!)
+    } catch (error) {
+      for (const { reject } of waiting) reject(error)
+    }
+  }
+
+  #store(jobs: readonly NewJob[], within: Transaction | undefined): Promise<readonly AddedJob[]> {
+    if (jobs.length === 0) return Promise.resolve([])
+    if (within === undefined) return this.#outside(() => this.#engine.add(jobs))
+    if (this.#engine.features.transactional) return this.#engine.add(jobs, within)
+    return this.#relay!(within, jobs)
+  }
+}
+
+/** What the jobs of one call have in common. */
+interface EnqueuePlan {
+  readonly delayMs: number
+  readonly priority: number
+  readonly queue: string
+  readonly tenant: string
+  readonly owner: string | undefined
+  readonly unique: (input: unknown, text: string) => UniqueKey | undefined
+}
+
+function planOf(job: JobDefinition, options: EnqueueOptions): EnqueuePlan {
+  const { priority = job.priority, queue = job.queue, tenant = '', owner, debounce } = options
+  checkPriority(priority)
+  checkQueue(queue)
+  if (typeof tenant !== 'string' || tenant.length > 200)
+    throw invalid('tenant', tenant, 'use a text of up to 200 characters')
+  if (options.delay !== undefined && options.at !== undefined)
+    throw invalid('at', options.at, 'give either delay or at')
+  const ways = ['unique', 'debounce', 'throttle'].filter((way) => options[way as keyof EnqueueOptions] !== undefined)
+  if (ways.length > 1) throw invalid(ways[1]!, ways, 'give one of unique, debounce and throttle')
+  return {
+    priority,
+    queue,
+    tenant,
+    owner,
+    delayMs: debounce === undefined ? delayOf(options) : parseDuration(debounce.wait, 'debounce.wait'),
+    unique: uniqueOf(job, options),
+  }
+}
+
+function delayOf({ delay, at }: EnqueueOptions): number {
+  if (delay !== undefined) return parseDuration(delay, 'delay')
+  if (at === undefined) return 0
+  if (Number.isNaN(at.getTime())) throw invalid('at', at, 'give a Date that is one')
+  return Math.max(0, at.getTime() - Date.now())
+}
+
+function uniqueOf(job: JobDefinition, options: EnqueueOptions): EnqueuePlan['unique'] {
+  const { unique, debounce, throttle } = options
+  const own = (key: string): string =>
+    `${job.name}:${key.length > 200 ? createHash('sha256').update(key).digest('base64url') : key}`
+  if (debounce !== undefined) return () => ({ key: own(debounce.key), until: 'started', replace: true })
+  if (throttle !== undefined) {
+    const windowMs = parseDuration(throttle.per, 'throttle.per')
+    return () => ({ key: own(throttle.key), until: { windowMs }, replace: false })
+  }
+  if (unique !== undefined) {
+    const { key, until = 'ended', window } = typeof unique === 'string' ? { key: unique } : unique
+    const end = window === undefined ? until : { windowMs: parseDuration(window, 'unique.window') }
+    return () => ({ key: own(key), until: end, replace: false })
+  }
+  if (job.unique === undefined) return () => undefined
+  const { key, until = 'ended', window } = job.unique
+  const end = window === undefined ? until : { windowMs: parseDuration(window, 'unique.window') }
+  return (input, text) => ({ key: own(key === undefined ? text : key(input)), until: end, replace: false })
+}
+
+async function toNewJob(job: JobDefinition, input: unknown, plan: EnqueuePlan): Promise<NewJob> {
+  const text = await checkInput(job, input)
+  const { queue, priority, tenant, owner, delayMs } = plan
+  return {
+    id: jobId(),
+    name: job.name,
+    version: job.version,
+    queue,
+    priority,
+    tenant,
+    input: text,
+    delayMs,
+    unique: plan.unique(input, text),
+    limit: job.limit === undefined ? undefined : job.name,
+    owner,
+    trace: undefined,
+    step: undefined,
+  }
+}
+
+/** The input as JSON. What is checked is what comes out of that JSON, since that is what the handler will get. */
+async function checkInput({ name, input: schema }: JobDefinition, input: unknown): Promise<string> {
+  const refuse = (problem: string, cause?: unknown): PlimsollError =>
+    new PlimsollError('PLIMSOLL_JOB_INPUT_INVALID', `The input of the job '${name}' ${problem}.`, {
+      details: { name },
+      cause,
+    })
+  let text: string | undefined
+  try {
+    text = JSON.stringify(input ?? null)
+  } catch (error) {
+    throw refuse(`cannot be told in JSON: ${String(error)}`, error)
+  }
+  if (text === undefined) throw refuse(`is ${showValue(input)}, which cannot be told in JSON`)
+  const bytes = Buffer.byteLength(text)
+  if (bytes > mostInputBytes) {
+    throw refuse(
+      `has ${bytes} bytes as JSON, of which ${mostInputBytes} are allowed; keep it in storage, and give its name`,
+    )
+  }
+  const result = await schema['~standard'].validate(JSON.parse(text))
+  if (result.issues !== undefined) throw refuse(`does not fit: ${describeIssues(result.issues)}`)
+  return text
+}
+
+function invalid(option: string, value: unknown, fix: string): PlimsollError {
+  return new PlimsollError('PLIMSOLL_OPTION_INVALID', `${option} of enqueue() is ${showValue(value)}; ${fix}.`, {
+    details: { option },
+  })
+}

@@ -1,0 +1,64 @@
+import { parseDuration, type Duration } from '../core/duration.ts'
+import { PlimsollError } from '../core/errors.ts'
+import type { JobEngine, JobRecord } from './contract.ts'
+import type { JobHandle, JobStatus } from './types.ts'
+
+const ended: ReadonlySet<string> = new Set(['done', 'failed', 'cancelled', 'quarantined'])
+
+/** The handle of a job, whether it was enqueued here or elsewhere. */
+export function jobHandle<O>(engine: JobEngine, id: string, duplicate: boolean): JobHandle<O> {
+  return Object.freeze<JobHandle<O>>({
+    id,
+    duplicate,
+    result: (options) => resultOf<O>(engine, id, options),
+    status: async () => {
+      const record = await engine.find(id)
+      return record && toStatus(record)
+    },
+    cancel: async () => (await engine.cancel([id])) > 0,
+  })
+}
+
+/** A record with its JSON read. */
+export function toStatus(record: JobRecord): JobStatus {
+  const { input, output } = record
+  return { ...record, input: JSON.parse(input), output: output === undefined ? undefined : JSON.parse(output) }
+}
+
+async function resultOf<O>(
+  engine: JobEngine,
+  id: string,
+  { timeout, signal }: { readonly timeout?: Duration; readonly signal?: AbortSignal } = {},
+): Promise<O> {
+  const timeoutMs = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(timeout, 'timeout')
+  const deadline = performance.now() + timeoutMs
+  for (;;) {
+    signal?.throwIfAborted()
+    const record = await engine.find(id)
+    if (record === undefined) throw unknown(id)
+    if (ended.has(record.state)) return outputOf<O>(record)
+    const leftMs = deadline - performance.now()
+    if (leftMs <= 0) throw late(record, timeoutMs)
+    await engine.settled(id, { timeoutMs: leftMs, signal })
+  }
+}
+
+function outputOf<O>({ id, name, state, output, error }: JobRecord): O {
+  if (state === 'done') return (output === undefined ? undefined : JSON.parse(output)) as O
+  const what = state === 'cancelled' ? 'was cancelled' : `has failed: ${error?.message ?? state}`
+  throw new PlimsollError('PLIMSOLL_JOB_FAILED', `The job '${name}' ${what}`, { details: { id, name, state, error } })
+}
+
+function unknown(id: string): PlimsollError {
+  return new PlimsollError('PLIMSOLL_JOB_UNKNOWN', `There is no job '${id}', or none any more.`, { details: { id } })
+}
+
+function late({ id, name, state }: JobRecord, timeoutMs: number): PlimsollError {
+  return new PlimsollError(
+    'PLIMSOLL_JOB_TIMEOUT',
+    `The job '${name}' has not ended within ${timeoutMs} ms; it is ${state}.`,
+    {
+      details: { id, name, state },
+    },
+  )
+}

@@ -1,0 +1,87 @@
+import type { Duration } from '../core/duration.ts'
+import { PlimsollError } from '../core/errors.ts'
+import type { Postgres } from '../postgres/index.ts'
+import type { JobEngine, JobState } from './contract.ts'
+import { isJob, type BoundJobs, type JobDefinition } from './define-job.ts'
+import { Enqueuer, type Relay } from './enqueuer.ts'
+import { jobHandle, toStatus } from './job-handle.ts'
+import type { EnqueueOptions, Job, JobHandle, Jobs, JobWorker } from './types.ts'
+import { openWorker } from './worker/open-worker.ts'
+
+/** The options of {@link openJobs}. */
+export interface OpenJobsOptions {
+  /** Where transactions are. */
+  readonly postgres: Postgres
+  readonly engine: JobEngine
+  /** The jobs that are known: what `defineJob` returns. */
+  readonly jobs: readonly Job[]
+  /** For engines that are not transactional. */
+  readonly relay?: Relay | undefined
+}
+
+const stuck: readonly JobState[] = ['failed', 'parked', 'quarantined']
+
+/** Opens the jobs of an application. The engine is closed with them. @throws PLIMSOLL_OPTION_INVALID */
+export function openJobs({ postgres, engine, jobs: given, relay }: OpenJobsOptions): Jobs {
+  const definitions = byName(given)
+  const enqueuer = new Enqueuer(postgres, { engine, relay })
+  const enqueueMany = async <O>(
+    job: Job<any, O>,
+    inputs: readonly unknown[],
+    options?: EnqueueOptions,
+  ): Promise<JobHandle<O>[]> => {
+    const added = await enqueuer.enqueue(definitionOf(job), inputs, options)
+    return added.map(({ id, duplicate }) => jobHandle<O>(engine, id, duplicate))
+  }
+  const workers = new Set<JobWorker>()
+  const close = async (options?: { readonly timeout?: Duration }): Promise<void> => {
+    await Promise.all([...workers].map((worker) => worker.close(options)))
+    for (const { boundTo } of definitions.values()) boundTo.delete(jobs)
+    await engine.close()
+  }
+  const jobs: BoundJobs = Object.freeze<BoundJobs>({
+    inTransaction: () => postgres.current() !== undefined,
+    enqueue: async (job, input, options) => (await enqueueMany(job, [input], options))[0]!,
+    enqueueMany,
+    handle: (id) => jobHandle(engine, id, false),
+    work: async (options) => {
+      const worker = await openWorker({ engine, definitions }, options)
+      workers.add(worker)
+      return worker
+    },
+    list: async (filter = {}, { size = 100, after } = {}) => (await engine.list(filter, { size, after })).map(toStatus),
+    redrive: (filter) => engine.redrive({ ...filter, states: filter.states ?? stuck }),
+    cancel: (...ids) => engine.cancel(ids),
+    counts: () => engine.counts(),
+    close,
+    [Symbol.asyncDispose]: () => close(),
+  })
+  for (const { boundTo } of definitions.values()) boundTo.add(jobs)
+  return jobs
+}
+
+function definitionOf(job: Job): JobDefinition {
+  if (isJob(job)) return job
+  throw new PlimsollError('PLIMSOLL_OPTION_INVALID', 'What is enqueued is no job; give what defineJob() returns.', {
+    details: { option: 'job' },
+  })
+}
+
+function byName(given: readonly Job[]): ReadonlyMap<string, JobDefinition> {
+  const definitions = new Map<string, JobDefinition>()
+  for (const job of given) {
+    const definition = definitionOf(job)
+    const other = definitions.get(job.name)
+    if (other !== undefined && other !== definition) {
+      throw new PlimsollError(
+        'PLIMSOLL_OPTION_INVALID',
+        `Two jobs are named '${job.name}'; give each a name of its own.`,
+        {
+          details: { option: 'jobs', name: job.name },
+        },
+      )
+    }
+    definitions.set(job.name, definition)
+  }
+  return definitions
+}

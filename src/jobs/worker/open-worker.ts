@@ -1,0 +1,168 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { parseDuration, type Duration } from '../../core/duration.ts'
+import { PlimsollError, showValue } from '../../core/errors.ts'
+import { events } from '../../core/events.ts'
+import type { Consumer, JobEngine, JobLimit, LeasedJob, Outcome } from '../contract.ts'
+import { checkQueue, type JobDefinition } from '../define-job.ts'
+import type { JobWorker, WorkOptions } from '../types.ts'
+import { endRun, runJob, type Run } from './run-job.ts'
+
+/** What a worker runs. */
+export interface WorkerParts {
+  readonly engine: JobEngine
+  readonly definitions: ReadonlyMap<string, JobDefinition>
+}
+
+interface RunningJob extends Run {
+  readonly until: number
+  readonly ended: Promise<void>
+}
+
+/** Begins to run jobs. Those that are parked because nobody knew them have another try. */
+export async function openWorker(parts: WorkerParts, options: WorkOptions = {}): Promise<JobWorker> {
+  const worker = new Worker(parts, options)
+  await worker.open()
+  return worker
+}
+
+class Worker implements JobWorker {
+  readonly #engine: JobEngine
+  readonly #definitions: ReadonlyMap<string, JobDefinition>
+  readonly #concurrency: number
+  readonly #queues: readonly { readonly name: string; readonly concurrency: number }[]
+  readonly #running = new Map<string, RunningJob>()
+  readonly #outside = AsyncLocalStorage.snapshot()
+  #consumer: Consumer | undefined
+  #closing: Promise<void> | undefined
+
+  constructor({ engine, definitions }: WorkerParts, options: WorkOptions) {
+    this.#engine = engine
+    this.#definitions = definitions
+    this.#concurrency = options.concurrency ?? 20
+    if (!Number.isSafeInteger(this.#concurrency) || this.#concurrency < 1)
+      throw invalid('concurrency', this.#concurrency)
+    const known = options.queues ?? [...new Set([...definitions.values()].map(({ queue }) => queue))]
+    this.#queues = known.map((queue) => {
+      const { name, concurrency } = typeof queue === 'string' ? { name: queue, concurrency: this.#concurrency } : queue
+      checkQueue(name)
+      if (!Number.isSafeInteger(concurrency) || concurrency < 1)
+        throw invalid(`concurrency of the queue '${name}'`, concurrency)
+      return { name, concurrency }
+    })
+  }
+
+  async open(): Promise<void> {
+    const limits = new Map<string, JobLimit>()
+    for (const { name, limit } of this.#definitions.values()) if (limit !== undefined) limits.set(name, limit)
+    this.#consumer = await this.#engine.consume({
+      queues: this.#queues,
+      concurrency: this.#concurrency,
+      limits,
+      mostRunMs: () => this.#mostRunMs(),
+      take: (job) => this.#outside(() => this.#take(job)),
+      lost: (ids) => this.#end(ids, 'lost'),
+      cancelled: (ids) => this.#end(ids, 'cancelled'),
+    })
+    await this.#consumer.start()
+    await this.#engine.redrive({ states: ['parked'], names: [...this.#definitions.keys()] })
+  }
+
+  close({ timeout = '10s' }: { readonly timeout?: Duration } = {}): Promise<void> {
+    this.#closing ??= this.#close(parseDuration(timeout, 'timeout'))
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(timeoutMs: number): Promise<void> {
+    const consumer = this.#consumer!
+    await consumer.pause()
+    const finished = Promise.all([...this.#running.values()].map(({ ended }) => ended))
+    if (!(await within(finished, timeoutMs))) {
+      this.#end([...this.#running.keys()], 'released')
+      // Those that heed their signal say so themselves; the others are handed back as they are.
+      await within(finished, handBackMs)
+    }
+    await consumer.close()
+  }
+
+  #take(job: LeasedJob): void {
+    const definition = this.#definitions.get(job.name)
+    if (definition === undefined || job.version > definition.version) {
+      const message =
+        definition === undefined
+          ? `No job '${job.name}' is known here.`
+          : `Its input is of version ${job.version}; version ${definition.version} of the job '${job.name}' is known here.`
+      void this.#settle(job, { state: 'parked', error: { name: 'UnknownJob', message } })
+      return
+    }
+    const run: Run = {
+      job,
+      definition,
+      controller: new AbortController(),
+      progress: (progress) => this.#consumer!.progress(job, progress),
+    }
+    const ended = this.#run(run).finally(() => this.#running.delete(job.id))
+    this.#running.set(job.id, { ...run, until: performance.now() + definition.timeoutMs, ended })
+  }
+
+  async #run(run: Run): Promise<void> {
+    const { job } = run
+    const began = performance.now()
+    if (events.hasSubscribers) {
+      const { id, name, queue, attempt } = job
+      events.publish({ type: 'job.start', id, name, queue, attempt, waitedMs: Math.max(0, Date.now() - job.createdAt) })
+    }
+    const outcome = await runJob(run)
+    const settled = await this.#settle(job, outcome)
+    if (!events.hasSubscribers) return
+    const { id, name, queue, attempt } = job
+    const error = 'error' in outcome ? { error: outcome.error.message } : {}
+    const end = { outcome: settled ? outcome.state : 'lost', durationMs: performance.now() - began } as const
+    events.publish({ type: 'job.end', id, name, queue, attempt, ...end, ...error })
+  }
+
+  #settle(job: LeasedJob, outcome: Outcome): Promise<boolean> {
+    return this.#consumer!.settle(job, outcome)
+  }
+
+  #end(ids: readonly string[], why: 'lost' | 'cancelled' | 'released'): void {
+    for (const id of ids) {
+      const running = this.#running.get(id)
+      if (running !== undefined) endRun(running, why)
+    }
+  }
+
+  #mostRunMs(): number {
+    const now = performance.now()
+    let most = 0
+    for (const { until } of this.#running.values()) most = Math.max(most, until - now)
+    return most
+  }
+}
+
+/** How long runs that were told to stop may take to do so. */
+const handBackMs = 1000
+
+/** True when `work` is done in that time. */
+async function within(work: Promise<unknown>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms)
+  })
+  const done = await Promise.race([work.then(() => true), late])
+  clearTimeout(timer)
+  return done
+}
+
+function invalid(option: string, value: unknown): PlimsollError {
+  return new PlimsollError(
+    'PLIMSOLL_OPTION_INVALID',
+    `${option} of a worker is ${showValue(value)}; give a whole number from 1.`,
+    {
+      details: { option },
+    },
+  )
+}
