@@ -1,7 +1,7 @@
 import type { Duration } from '../core/duration.ts'
 import type { Size } from '../core/size.ts'
 import type { JobFailure, JobFilter, JobProgress, JobRecord, JobState, QueueCount } from './contract.ts'
-import type { InputOf, OutputOf, Schema } from './standard-schema.ts'
+import type { InputOf, Schema } from './standard-schema.ts'
 
 /** The options of a job. */
 export interface JobOptions<I extends Schema, O extends Schema | undefined = undefined> {
