@@ -32,9 +32,15 @@ switch (suite) {
     await runCacheSuite(options)
     break
   }
+  case 'jobs': {
+    prepare({ prisma: false })
+    const { runJobSuite } = await import('./suites/jobs/jobs-suite.ts')
+    await runJobSuite(options)
+    break
+  }
   default:
     console.error(
-      'Usage: npm run bench -- query|cache [--quick] [--contestants a,b] [--workloads W1,l2-hit] [--profile]',
+      'Usage: npm run bench -- query|cache|jobs [--quick] [--contestants a,b] [--workloads W1,l2-hit] [--profile]',
     )
     process.exit(2)
 }

@@ -1,0 +1,111 @@
+/** One row of the results. */
+export interface JobWorkload {
+  readonly name: string
+  readonly title: string
+  /** The contestant that is 1.00: the bare library on the same server. */
+  readonly reference: string
+  readonly contestants: readonly string[]
+  readonly server: 'postgres' | 'redis'
+  readonly measures: 'drain' | 'add' | 'start-latency'
+  /** How many jobs run at a time. */
+  readonly concurrency: number
+  readonly batched: boolean
+  readonly workMs: number
+  /** How many jobs wait before a round begins. */
+  readonly backlog: number
+  /** True while another session keeps a snapshot open for all of the workload. */
+  readonly heldTransaction?: boolean
+}
+
+const onPostgres = ['plimsoll-database', 'pg-boss', 'graphile-worker']
+const drain = { measures: 'drain', batched: false, workMs: 0, backlog: 15_000 } as const
+
+/** In the order of the tables. */
+export const jobWorkloads: readonly JobWorkload[] = [
+  {
+    ...drain,
+    name: 'postgres-single',
+    title: 'jobs that do nothing, 50 at a time, each acknowledged by itself where the library is driven by hand',
+    server: 'postgres',
+    reference: 'pg-boss',
+    contestants: onPostgres,
+    concurrency: 50,
+  },
+  {
+    ...drain,
+    name: 'postgres-batched',
+    title: 'jobs that do nothing, many taken and acknowledged together',
+    server: 'postgres',
+    reference: 'pg-boss',
+    contestants: onPostgres,
+    concurrency: 400,
+    batched: true,
+    backlog: 40_000,
+  },
+  {
+    ...drain,
+    name: 'postgres-1ms',
+    title: 'jobs of a millisecond, 50 at a time',
+    server: 'postgres',
+    reference: 'pg-boss',
+    contestants: onPostgres,
+    concurrency: 50,
+    workMs: 1,
+  },
+  {
+    name: 'enqueue-in-transaction',
+    title: 'ten thousand jobs in one transaction',
+    server: 'postgres',
+    measures: 'add',
+    reference: 'pg-boss',
+    contestants: onPostgres,
+    concurrency: 1,
+    batched: true,
+    workMs: 0,
+    backlog: 0,
+  },
+  {
+    name: 'start-latency',
+    title: 'from enqueue to the first line of the handler, one job at a time, nothing else to do',
+    server: 'postgres',
+    measures: 'start-latency',
+    reference: 'pg-boss',
+    contestants: onPostgres,
+    concurrency: 20,
+    batched: false,
+    workMs: 0,
+    backlog: 0,
+  },
+  {
+    ...drain,
+    name: 'backlog-1m',
+    title: 'as postgres-batched, with a million jobs waiting',
+    server: 'postgres',
+    reference: 'pg-boss',
+    contestants: ['plimsoll-database', 'pg-boss'],
+    concurrency: 400,
+    batched: true,
+    backlog: 1_000_000,
+  },
+  {
+    ...drain,
+    name: 'held-transaction',
+    title: 'as postgres-batched, while another session keeps a transaction open all the time',
+    server: 'postgres',
+    reference: 'pg-boss',
+    contestants: ['plimsoll-database', 'pg-boss'],
+    concurrency: 400,
+    batched: true,
+    backlog: 40_000,
+    heldTransaction: true,
+  },
+  {
+    ...drain,
+    name: 'redis-single',
+    title: 'jobs that do nothing, 50 at a time',
+    server: 'redis',
+    reference: 'bullmq',
+    contestants: ['bullmq'],
+    concurrency: 50,
+  },
+]
