@@ -12,10 +12,10 @@ export const openPgBoss: OpenJobContestant = async ({ urls, concurrency, batched
   const boss = new PgBoss({ connectionString: urls.postgres, max: 10, supervise: false, schedule: false })
   await boss.start()
   await boss.createQueue(queue)
-  let running = false
+  const state = { running: false }
   let loops: Promise<void>[] = []
   const loop = async (): Promise<void> => {
-    while (running) {
+    while (state.running) {
       const jobs = await boss.fetch<JobInput>(queue, { batchSize: batched ? batch : 1 })
       if (jobs.length === 0) {
         await sleep(2)
@@ -35,7 +35,7 @@ export const openPgBoss: OpenJobContestant = async ({ urls, concurrency, batched
       options,
     )
   return {
-    add: (inputs) => (inputs.length === 1 ? boss.send(queue, inputs[0]!) : insert(inputs)),
+    add: (inputs) => (inputs.length === 1 ? boss.send(queue, inputs[0]) : insert(inputs)),
     addInTransaction: async (inputs) => {
       const client = await pool.connect()
       try {
@@ -47,12 +47,12 @@ export const openPgBoss: OpenJobContestant = async ({ urls, concurrency, batched
       }
     },
     start: async () => {
-      running = true
+      state.running = true
       // As many connections as it has.
       loops = Array.from({ length: Math.min(concurrency, batched ? 3 : 10) }, loop)
     },
     stop: async () => {
-      running = false
+      state.running = false
       await Promise.all(loops)
     },
     clear: async () => {
