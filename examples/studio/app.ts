@@ -1,6 +1,8 @@
 import { join } from 'node:path'
 import { createApp, type App } from 'plimsoll'
 import { takeComments } from './comment-route.ts'
+import { offerJobs } from './jobs/job-routes.ts'
+import { defineRecount } from './jobs/recount-comments.ts'
 import { relations } from './schema.ts'
 import { seedWhenEmpty } from './seed/seed.ts'
 import { serveWebPage } from './web-page.ts'
@@ -15,8 +17,10 @@ export interface StudioOptions {
 
 /** Opens the publishing service with its tables migrated and filled: an API under `/api`, and the web page that uses it. */
 export async function createStudio(options: StudioOptions = {}): Promise<App<typeof relations>> {
-  const app = await createApp({
+  const recount = defineRecount(() => app.db)
+  const app: App<typeof relations> = await createApp({
     relations,
+    jobs: [recount],
     databaseUrl: options.databaseUrl,
     migrate: { folder: join(import.meta.dirname, 'migrations') },
     info: {
@@ -29,6 +33,7 @@ export async function createStudio(options: StudioOptions = {}): Promise<App<typ
     await seedWhenEmpty(app.db, options.report ?? (() => {}))
     addResources(app)
     takeComments(app)
+    offerJobs(app, { 'recount-comments': recount })
     await serveWebPage(app.fastify, join(import.meta.dirname, 'web'))
     return app
   } catch (error) {

@@ -1,10 +1,13 @@
 import { isPlimsollError } from 'plimsoll'
 import { createStudio } from './app.ts'
+import { startWorker, type WorkerProcess } from './worker-process.ts'
 
 const report = (line: string): void => console.log(line)
 
 try {
   const app = await createStudio({ report })
+  let worker: WorkerProcess | undefined
+  app.fastify.addHook('onClose', async () => worker?.close())
   try {
     const url = await app.listen()
     app.closeOnSignals()
@@ -17,6 +20,8 @@ try {
   try            curl -g '${url}/api/videos?size=3&filter[tags.slug]=bread&fields=id,title,channel.name'
 
   Ctrl+C closes it; the data stays.`)
+    // What is embedded belongs to one process, which runs the jobs too.
+    if (app.postgres.engine === 'postgres') worker = startWorker(report)
   } catch (error) {
     await app.close()
     throw error

@@ -6,8 +6,9 @@ import { createDb } from '../db/create-db.ts'
 import type { Models } from '../db/types/model.ts'
 import type { Db } from '../db/types.ts'
 import { plimsoll } from '../http/index.ts'
-import type { AddResource, PlimsollOptions } from '../http/index.ts'
-import type { Job, Jobs, WorkOptions } from '../jobs/index.ts'
+import type { AddResource, JobStatusOptions, PlimsollOptions } from '../http/index.ts'
+import type { Job, Jobs, Mail, MailOptions, Schedule, WorkOptions } from '../jobs/index.ts'
+import type { OpenMail } from '../jobs/mail/open-mail.ts'
 import { openPostgres, type Postgres, type PostgresOptions } from '../postgres/index.ts'
 import { buildModelGraph } from '../schema/index.ts'
 import { appSecret } from './app-secret.ts'
@@ -15,6 +16,7 @@ import { closeGracefully } from './close-gracefully.ts'
 import { closeOnSignals } from './close-on-signals.ts'
 import { embeddedDatabase, optionOrEnvironment, readPort, replicaUrls } from './environment.ts'
 import { migrateDatabase } from './migrate.ts'
+import { noMail, openAppMail } from './open-app-mail.ts'
 import { openCaching, type AppCacheOptions, type Caching } from './open-caching.ts'
 import { openObservability, type ObservabilityOptions } from './observability.ts'
 import { answerWithProblems, openFastify } from './open-fastify.ts'
@@ -34,6 +36,8 @@ export interface AppOptions<S extends Models>
   readonly cache?: AppCacheOptions | undefined
   /** The jobs of the application: what `defineJob` returns. Default: none. */
   readonly jobs?: readonly Job[] | undefined
+  /** What is enqueued again and again: what `defineSchedule` returns. Their jobs are listed in `jobs`. Default: none. */
+  readonly schedules?: readonly Schedule[] | undefined
   /** `database:`. Default: QUEUE_URL, or the database. */
   readonly queueUrl?: string | undefined
   /**
@@ -41,6 +45,8 @@ export interface AppOptions<S extends Models>
    * does.
    */
   readonly work?: boolean | WorkOptions | undefined
+  /** Where mails go, and whom they are from. Default: MAIL_URL and MAIL_FROM; without the first they are kept and shown. */
+  readonly mail?: MailOptions | undefined
   /** Signs cursors; at least 16 characters. Default: PLIMSOLL_SECRET, or a random one kept in `.plimsoll/secret`. */
   readonly secret?: string | undefined
   /** Fastify's own option. Default false: nothing is logged, but errors that nobody foresaw go to stderr. */
@@ -70,11 +76,18 @@ export interface App<S extends Models = Models> extends AsyncDisposable {
   readonly cache: Cache
   /** Work that is done in the background. */
   readonly jobs: Jobs
+  /** Sends mails, as jobs. */
+  readonly mail: Mail
   /** The door to the database: plain statements, LISTEN and NOTIFY. */
   readonly postgres: Postgres
   readonly fastify: FastifyInstance
   /** Adds a list and its rows; see {@link AddResource}. */
   readonly resource: AddResource
+  /**
+   * Shows jobs to those who own them, at `/jobs/:id` or under another path: `enqueue(input, { owner })` says whose a job is,
+   * `reply.accepted(handle)` answers 202 with where it is.
+   */
+  jobStatus(options: JobStatusOptions): void
   /** Runs the migrations of a folder that the database has not had yet; safe when several processes start at once. */
   migrate(folder: string): Promise<void>
   /** Begins to take requests; resolves to the URL, such as `http://localhost:3000`. */
@@ -107,10 +120,12 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
   const url = optionOrEnvironment(options.databaseUrl, 'DATABASE_URL') ?? embeddedDatabase
   const secret = await appSecret(options.secret, { shared: /^postgres(?:ql)?:/i.test(url) })
   const observability = await openObservability(options)
+  const { tracer } = observability
   const cacheUrl = optionOrEnvironment(options.cacheUrl, 'CACHE_URL') ?? memoryCache
   let postgres: Postgres | undefined
   let caching: Caching | undefined
   let jobs: Jobs | undefined
+  let mail: OpenMail | undefined
   const queueUrl = optionOrEnvironment(options.queueUrl, 'QUEUE_URL') ?? databaseQueue
   const database = {
     onWaiting: (line: string) => console.error(line),
@@ -119,20 +134,26 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
     url,
   }
   try {
+    mail = await openAppMail(options)
+    const known = mail?.jobsWith(options.jobs ?? [])
     postgres = await openPostgres(database)
     caching = await openCaching(postgres, { url: cacheUrl, graph, options: options.cache ?? {} })
     const { queries, writes, cache } = caching
     const db = createDb<S>({ relations: options.relations, graph, postgres, secret, cache: queries, writes })
     if (options.migrate) await migrateDatabase(db, options.migrate.folder)
-    if (options.jobs !== undefined) jobs = await openQueue(postgres, { url: queueUrl, jobs: options.jobs, database })
+    if (mail !== undefined && known !== undefined) {
+      jobs = await openQueue(postgres, { url: queueUrl, jobs: known, schedules: options.schedules, database, tracer })
+      mail.attach(jobs)
+    }
     const fastify = await openServer(db, cache, options)
-    observability.serve(fastify)
+    observability.serve(fastify, jobs)
     const work = options.work ?? postgres.engine === 'pglite'
     if (jobs !== undefined && work !== false) await jobs.work(work === true ? {} : work)
-    return assemble(fastify, { db, postgres, caching, jobs, options, closeTimeoutMs })
+    return assemble(fastify, { db, postgres, caching, jobs, mail, options, closeTimeoutMs })
   } catch (error) {
     observability.close()
     await jobs?.close()
+    mail?.close()
     await caching?.close()
     await postgres?.close()
     throw error
@@ -171,6 +192,7 @@ function assemble<S extends Models>(
     postgres,
     caching,
     jobs,
+    mail,
     options,
     closeTimeoutMs,
   }: {
@@ -178,6 +200,7 @@ function assemble<S extends Models>(
     postgres: Postgres
     caching: Caching
     jobs: Jobs | undefined
+    mail: OpenMail | undefined
     options: AppOptions<S>
     closeTimeoutMs: number
   },
@@ -187,6 +210,7 @@ function assemble<S extends Models>(
   // this kind run from the last one to the first.
   fastify.addHook('onClose', async () => {
     await jobs?.close({ timeout: closeTimeoutMs })
+    mail?.close()
     await caching.close()
     await postgres.close({ timeout: closeTimeoutMs })
     forgetSignals()
@@ -201,9 +225,11 @@ function assemble<S extends Models>(
     db,
     cache: caching.cache,
     jobs: jobs ?? noJobs(),
+    mail: mail ?? noMail(),
     postgres,
     fastify,
     resource,
+    jobStatus: (shown) => fastify.jobStatus(jobs ?? noJobs(), shown),
     migrate: (folder) => migrateDatabase(db, folder),
     listen: async (where = {}) => {
       const port = readPort(where.port)

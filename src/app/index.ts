@@ -1,4 +1,8 @@
 export { defineJob } from '../jobs/define-job.ts'
+export { defineSchedule } from '../jobs/schedule/define-schedule.ts'
+export { chain, chord, group, mapChunks } from '../jobs/workflow/steps.ts'
+export { defineMail } from '../jobs/mail/define-mail.ts'
+export { html, rawHtml } from '../jobs/mail/html.ts'
 export { createApp, type App, type AppOptions, type ListenOptions } from './create-app.ts'
 export { memcachedStore } from '../cache/drivers/memcached/memcached-store.ts'
 export { memoryStore } from '../cache/drivers/memory/memory-store.ts'

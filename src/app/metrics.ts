@@ -1,14 +1,16 @@
 import type { FastifyInstance } from 'fastify'
 import { observe } from '../core/events.ts'
+import type { Jobs } from '../jobs/index.ts'
 import { createEventMetrics } from './metrics/event-metrics.ts'
-import { contentTypes, writeExposition, type ExpositionFormat } from './metrics/exposition.ts'
+import { contentTypes, writeExposition, type AnyFamily, type ExpositionFormat } from './metrics/exposition.ts'
 import { negotiateFormat } from './metrics/negotiate-format.ts'
 import { openProcessMetrics } from './metrics/process-metrics.ts'
+import { openQueueDepth } from './metrics/queue-depth.ts'
 
 /** What happened in this process since it was opened, in numbers. */
 export interface Metrics extends Disposable {
-  /** All of them in one of the two formats. Default `'text'`. */
-  write(format?: ExpositionFormat): string
+  /** All of them, and `more`, in one of the two formats. Default `'text'`. */
+  write(format?: ExpositionFormat, more?: readonly AnyFamily[]): string
   /** Counts no longer. */
   close(): void
 }
@@ -30,9 +32,9 @@ export function openMetrics(): Metrics {
     process.close()
   }
   return {
-    write(format = 'text') {
+    write(format = 'text', more = []) {
       process.refresh()
-      return writeExposition([...events.families, ...process.families], format)
+      return writeExposition([...events.families, ...more, ...process.families], format)
     },
     close,
     [Symbol.dispose]: close,
@@ -41,7 +43,7 @@ export function openMetrics(): Metrics {
 
 /**
  * Serves metrics at `path` in Prometheus's text format, or in OpenMetrics to clients that ask for it. `metrics`: those to serve; by
- * default they are opened here, and closed with the server.
+ * default they are opened here, and closed with the server. `jobs`: those whose queues are shown too.
  *
  * @example
  * serveMetrics(fastify, '/metrics')
@@ -49,12 +51,17 @@ export function openMetrics(): Metrics {
 export function serveMetrics(
   fastify: FastifyInstance,
   path: string,
-  { metrics = closedWith(fastify, openMetrics()) }: { readonly metrics?: Metrics | undefined } = {},
+  {
+    metrics = closedWith(fastify, openMetrics()),
+    jobs,
+  }: { readonly metrics?: Metrics | undefined; readonly jobs?: Jobs | undefined } = {},
 ): void {
-  fastify.get(path, (request, reply) => {
+  const depth = jobs && openQueueDepth(jobs)
+  fastify.get(path, async (request, reply) => {
     const format = negotiateFormat(request.headers.accept)
+    await depth?.refresh()
     reply.header('content-type', contentTypes[format]).header('vary', 'Accept').header('cache-control', 'no-store')
-    return reply.send(metrics.write(format))
+    return reply.send(metrics.write(format, depth?.families))
   })
 }
 

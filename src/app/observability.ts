@@ -1,5 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { PlimsollError, showValue } from '../core/errors.ts'
+import type { Jobs } from '../jobs/index.ts'
+import type { JobTracer } from '../jobs/types.ts'
 import { openMetrics, serveMetrics } from './metrics.ts'
 import { publishRequests } from './request-events.ts'
 import { openTracing } from './tracing.ts'
@@ -17,8 +19,10 @@ export interface ObservabilityOptions {
 
 /** What watches a service. */
 export interface Observability {
-  /** Watches the requests of a server, serves what is to be served, and closes with it. */
-  serve(fastify: FastifyInstance): void
+  /** Makes spans of jobs; undefined without tracing. */
+  readonly tracer: JobTracer | undefined
+  /** Watches the requests of a server, and the queues of `jobs`, serves what is to be served, and closes with it. */
+  serve(fastify: FastifyInstance, jobs?: Jobs): void
   close(): void
 }
 
@@ -36,11 +40,12 @@ export async function openObservability({ metrics, tracing }: ObservabilityOptio
     numbers?.close()
   }
   return {
-    serve(fastify) {
+    tracer: spans?.jobs,
+    serve(fastify, jobs) {
       fastify.addHook('onClose', async () => close())
       spans?.serve(fastify)
       publishRequests(fastify)
-      if (path !== undefined) serveMetrics(fastify, path, { metrics: numbers })
+      if (path !== undefined) serveMetrics(fastify, path, { metrics: numbers, jobs })
     },
     close,
   }

@@ -1,7 +1,7 @@
 import { openCache, type CacheOptions, type CacheStore, type OpenCache } from '../cache/index.ts'
 import { isPlimsollError } from '../core/errors.ts'
 import type { QueryCache, WriteTracker } from '../db/contract.ts'
-import { bumpKind, openOutbox, type Outbox } from '../outbox/index.ts'
+import { BumpChannel, bumpKind, openOutbox, type Outbox } from '../outbox/index.ts'
 import type { Postgres } from '../postgres/index.ts'
 import type { ModelGraph } from '../schema/model.ts'
 import { tagsOfSql } from '../schema/index.ts'
@@ -33,10 +33,13 @@ async function drainBumps(outbox: Outbox): Promise<void> {
   }
 }
 
-/** A database of which there may be several processes, each with a cache that hears of its own writes alone. */
-const aloneWarning =
-  'The cache is in the memory of this process, and does not hear of writes by others to the same PostgreSQL: what it holds of them is ' +
-  'out of date until its ttl. Set CACHE_URL to a Redis or Memcached, the same for every process.'
+/** There may be several processes, and this one hears of its own writes alone. */
+function aloneWarning(reason: string): string {
+  return (
+    `The cache is in the memory of this process, and does not hear of writes by others to the same PostgreSQL: what it holds of them is ` +
+    `out of date until its ttl. ${reason} If there are several processes, set CACHE_URL to a Redis or Memcached, the same for all.`
+  )
+}
 
 /**
  * Opens the cache on the store at `url` and joins it to the database: writes, Drizzle's too, bump their tags after their commit and
@@ -46,20 +49,30 @@ export async function openCaching(
   postgres: Postgres,
   { url, graph, options }: { readonly url: string; readonly graph: ModelGraph; readonly options: AppCacheOptions },
 ): Promise<Caching> {
-  const store = options.store ?? (await openStore(url))
-  if (!store.features.shared && postgres.engine === 'postgres') console.error(aloneWarning)
+  const feed = postgres.engine === 'postgres' ? new BumpChannel(postgres) : undefined
+  const store = options.store ?? (await openStore(url, feed))
+  const channel = options.store === undefined && store.engine === 'memory' ? feed : undefined
+  const warn = (reason: string): void => console.error(aloneWarning(reason))
+  if (!store.features.shared && feed !== undefined && channel === undefined)
+    warn('The store that it was given hears nobody else.')
   // A transaction sees the database itself: its own writes, or a state that is older than the last bump.
   const inTransaction = (): boolean => postgres.current() !== undefined
   try {
-    const outbox = await openOutbox({ postgres, durable: store.features.shared })
+    const outbox = await openOutbox({ postgres, durable: store.features.shared, channel })
     const cache = openCache({
       ...options,
       store,
       bypass: inTransaction,
       drain: () => drainBumps(outbox),
     })
-    outbox.carry(bumpKind, (tags) => cache.bump(tags))
+    outbox.carry(bumpKind, async (tags, { announced, late }) => {
+      if (announced && channel !== undefined) channel.announced(tags)
+      // What is recorded nowhere, the store tells the others later.
+      else if (channel !== undefined && !late) await cache.invalidate(...tags)
+      else await cache.bump(tags)
+    })
     postgres.watchWrites(outbox.watcher((text) => tagsOfSql(graph, text)))
+    await channel?.open(warn)
     return {
       cache,
       outbox,

@@ -1,5 +1,8 @@
 import { createDb } from '../db/create-db.ts'
 import type { Models } from '../db/types/model.ts'
+import { ensureJobTables } from '../jobs/drivers/database/job-tables.ts'
+import { ensureScheduleTable } from '../jobs/schedule/schedule-table.ts'
+import { ensureFlowTables } from '../jobs/workflow/flow-tables.ts'
 import { ensureOutboxTable, installTriggers, removeTriggers, type InstalledTriggers } from '../outbox/index.ts'
 import { openPostgres } from '../postgres/index.ts'
 import { buildModelGraph } from '../schema/index.ts'
@@ -10,8 +13,8 @@ import { migrateDatabase } from './migrate.ts'
 export interface Migration extends AsyncDisposable {
   /** Runs the migrations of a folder of drizzle-kit that the database has not had yet. */
   migrate(folder: string): Promise<void>
-  /** Makes the table of the outbox, which a service makes itself where its role may. */
-  prepareOutbox(): Promise<void>
+  /** Makes the tables of the outbox and of the jobs, which a service makes itself where its role may. */
+  prepareTables(): Promise<void>
   /** Installs the triggers that record what others write. */
   installTriggers(): Promise<InstalledTriggers>
   removeTriggers(): Promise<void>
@@ -31,7 +34,12 @@ export async function openMigration(relations: Models, onWaiting: (line: string)
   const db = createDb({ relations, graph, postgres, secret: 'unused while migrating' })
   return {
     migrate: (folder) => migrateDatabase(db, folder),
-    prepareOutbox: () => ensureOutboxTable(postgres),
+    prepareTables: async () => {
+      await ensureOutboxTable(postgres)
+      await ensureJobTables(postgres)
+      await ensureFlowTables(postgres)
+      await ensureScheduleTable(postgres)
+    },
     installTriggers: () => installTriggers(postgres, graph),
     removeTriggers: () => removeTriggers(postgres),
     [Symbol.asyncDispose]: () => postgres.close(),

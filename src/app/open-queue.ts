@@ -2,28 +2,43 @@ import { PlimsollError } from '../core/errors.ts'
 import { redactUrl } from '../core/redact.ts'
 import type { JobEngine } from '../jobs/contract.ts'
 import { databaseEngine } from '../jobs/drivers/database/database-engine.ts'
-import { openJobs, type Job, type Jobs } from '../jobs/index.ts'
+import { redisEngine } from '../jobs/drivers/redis/redis-engine.ts'
+import { openJobs, type Job, type Jobs, type Schedule } from '../jobs/index.ts'
+import type { JobTracer } from '../jobs/types.ts'
+import { ensureFlowTables } from '../jobs/workflow/flow-tables.ts'
 import type { Postgres, PostgresOptions } from '../postgres/index.ts'
+import { openJobRelay } from './job-relay.ts'
 
 /** Where jobs are kept when nothing says so: in the database. */
 export const databaseQueue = 'database:'
 
 /** What `openQueue` needs to know. */
 export interface QueueOptions {
-  /** `database:`. */
+  /** `database:`, `redis://…` or `rediss://…`. */
   readonly url: string
   readonly jobs: readonly Job[]
+  readonly schedules?: readonly Schedule[] | undefined
   /** How the database was opened. */
   readonly database: PostgresOptions
+  /** Makes spans of jobs. */
+  readonly tracer?: JobTracer | undefined
 }
 
 /**
  * Opens the jobs of an application on the engine that a URL names.
  *
- * @throws PLIMSOLL_OPTION_INVALID, PLIMSOLL_JOBS_UNAVAILABLE
+ * @throws PLIMSOLL_OPTION_INVALID, PLIMSOLL_JOBS_UNAVAILABLE, PLIMSOLL_JOBS_UNREACHABLE, PLIMSOLL_OUTBOX_UNAVAILABLE
  */
-export async function openQueue(postgres: Postgres, { url, jobs, database }: QueueOptions): Promise<Jobs> {
-  return openJobs({ postgres, jobs, engine: await openEngine(postgres, { url, database }) })
+export async function openQueue(postgres: Postgres, { url, database, ...known }: QueueOptions): Promise<Jobs> {
+  await ensureFlowTables(postgres)
+  const engine = await openEngine(postgres, { url, database })
+  if (engine.features.transactional) return openJobs({ postgres, engine, ...known })
+  try {
+    return openJobs({ postgres, ...known, ...(await openJobRelay(postgres, engine)) })
+  } catch (error) {
+    await engine.close()
+    throw error
+  }
 }
 
 async function openEngine(
@@ -35,9 +50,10 @@ async function openEngine(
     const { onWaiting: _, ...options } = database
     return databaseEngine({ postgres, heartbeat: postgres.engine === 'postgres' ? options : undefined })
   }
+  if (/^rediss?:/i.test(url)) return redisEngine({ url })
   throw new PlimsollError(
     'PLIMSOLL_OPTION_INVALID',
-    `QUEUE_URL is '${redactUrl(url)}'; give database:, or leave it out.`,
+    `QUEUE_URL is '${redactUrl(url)}'; give database: or redis://host:6379, or leave it out.`,
     {
       details: { option: 'queueUrl' },
     },

@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { importPeer } from '../core/peer.ts'
+import type { JobTracer } from '../jobs/types.ts'
 import { traceEvents } from './tracing/event-spans.ts'
+import { jobTracer } from './tracing/job-spans.ts'
 import { traceRequests } from './tracing/request-spans.ts'
 import type { OpenTelemetryApi } from './tracing/tracing-parts.ts'
 import { createWallClock } from './tracing/wall-clock.ts'
@@ -9,6 +11,8 @@ import { createWallClock } from './tracing/wall-clock.ts'
 export interface Tracing {
   /** Makes spans of the requests of a server, so that what its handlers do has a parent. */
   serve(fastify: FastifyInstance): void
+  /** Makes spans of jobs. */
+  readonly jobs: JobTracer
   /** Makes no more spans of events. */
   close(): void
 }
@@ -25,5 +29,5 @@ export interface Tracing {
 export async function openTracing(): Promise<Tracing> {
   const api = await importPeer<OpenTelemetryApi>('@opentelemetry/api', "The option 'tracing'")
   const parts = { api, tracer: api.trace.getTracer('plimsoll'), now: createWallClock() }
-  return { serve: (fastify) => traceRequests(fastify, parts), close: traceEvents(parts) }
+  return { serve: (fastify) => traceRequests(fastify, parts), jobs: jobTracer(parts), close: traceEvents(parts) }
 }

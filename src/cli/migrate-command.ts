@@ -10,7 +10,7 @@ import type { Models } from '../db/types/model.ts'
 /** What `plimsoll migrate --help` prints. */
 export const migrateHelp = `Usage: plimsoll migrate [--schema FILE] [--folder FOLDER] [--triggers | --no-triggers]
 
-Runs those of drizzle-kit's migrations that the database at DATABASE_URL has not had yet, and makes the table of the outbox.
+Runs those of drizzle-kit's migrations that the database at DATABASE_URL has not had yet, and makes the tables of the outbox and of jobs.
 
   --schema FILE      the module that exports 'relations', what defineRelations returns (default ./schema.ts)
   --folder FOLDER    the migrations (default ./migrations, where there is such a folder)
@@ -39,8 +39,8 @@ export async function migrateCommand(args: readonly string[], say: (line: string
     await migration.migrate(folder)
     say(`The database has every migration in ${folder}.`)
   }
-  await migration.prepareOutbox()
-  say('The table plimsoll.outbox is there.')
+  await migration.prepareTables()
+  say('The tables of the outbox and of jobs are there.')
   if (values.triggers === true) {
     const { tables, leftOut } = await migration.installTriggers()
     say(`Triggers record the writes to ${tables.join(', ')}.`)

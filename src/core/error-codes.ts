@@ -52,8 +52,13 @@ export const errorCodes = {
   },
   PLIMSOLL_JOBS_UNAVAILABLE: {
     status: 500,
-    title: 'The tables of the jobs cannot be used',
-    fix: 'Run `plimsoll migrate` as a role that may create them, or grant what the message names.',
+    title: 'What is to keep the jobs cannot be used',
+    fix: 'Do what the message names: run `plimsoll migrate` as a role that may create the tables, or set up the server for jobs.',
+  },
+  PLIMSOLL_JOBS_UNREACHABLE: {
+    status: 503,
+    title: 'The queue of the jobs cannot be reached',
+    fix: 'Check QUEUE_URL and the server that it names; jobs that are enqueued in a transaction are kept until it is back.',
   },
   PLIMSOLL_JOB_INPUT_INVALID: {
     status: 422,
@@ -80,10 +85,40 @@ export const errorCodes = {
     title: 'A job took longer than its time',
     fix: 'Raise `timeout`, or let its handler heed `signal`.',
   },
+  PLIMSOLL_JOB_RUNNING: {
+    status: 409,
+    title: 'A job has not ended yet',
+    fix: 'Ask again later, or follow its events.',
+  },
+  PLIMSOLL_JOB_ENDED: {
+    status: 409,
+    title: 'A job has ended already',
+    fix: 'Nothing; what came of it can be read.',
+  },
   PLIMSOLL_JOB_CANCELLED: {
     status: 409,
     title: 'A job was cancelled',
     fix: 'Nothing, or enqueue it again.',
+  },
+  PLIMSOLL_JOB_CRASHED: {
+    status: 500,
+    title: 'The process of a sandboxed job has ended',
+    fix: 'Do what the message says; the other jobs of the worker were not disturbed.',
+  },
+  PLIMSOLL_JOB_SANDBOX_INVALID: {
+    status: 500,
+    title: 'The module of a sandboxed job cannot be used',
+    fix: 'Export the job, under any name, from the module that `sandbox.module` names; let that module open nothing when it is imported.',
+  },
+  PLIMSOLL_MAIL_REFUSED: {
+    status: 502,
+    title: 'A mail was refused for good',
+    fix: 'Correct what the server says of it, such as an address that there is not; `jobs.redrive` sends it again.',
+  },
+  PLIMSOLL_MAIL_DEFERRED: {
+    status: 503,
+    title: 'A mail was not taken yet',
+    fix: 'Nothing, it is tried again; if it has failed for good, check MAIL_URL and what the server says.',
   },
   PLIMSOLL_STATEMENT_TIMEOUT: {
     status: 504,

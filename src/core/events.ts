@@ -118,6 +118,22 @@ export type PlimsollEvent =
       readonly durationMs: number
       readonly error?: string
     }
+  /** The worker process that ran a job has died; the process that found out tells it. */
+  | {
+      readonly type: 'job.death'
+      readonly id: string
+      readonly name: string
+      readonly queue: string
+      /** True when that was once too often: it is not run any more. */
+      readonly quarantined: boolean
+    }
+  /** The event loop of a worker was blocked. `ids`: the jobs that ran there all the while; one of them is to blame, or other code. */
+  | { readonly type: 'job.blocked'; readonly ids: readonly string[]; readonly blockedMs: number }
+  /** A broker has lost its jobs: it was emptied, or has started without its data. */
+  | {
+      readonly type: 'job.loss'
+      readonly engine: 'redis' | 'rabbitmq'
+    }
   /** What a handler has said. */
   | {
       readonly type: 'job.log'

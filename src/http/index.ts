@@ -9,6 +9,7 @@ export type {
   Scope,
 } from './resource-options.ts'
 export { problemHandler, problemOf, sendProblem, toProblem, type Problem } from './problem.ts'
+export type { JobStatusOptions } from './jobs/job-status.ts'
 export { notFoundHandler } from './not-found.ts'
 export { etagOf, matchesEtag } from './etag.ts'
 export { surrogateKey, type SurrogateKeys } from './caching/surrogate-key.ts'

@@ -1,7 +1,10 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
 import type { Cache } from '../cache/types.ts'
+import type { JobHandle, Jobs } from '../jobs/index.ts'
 import { checkSurrogateKeys, type SurrogateKeys } from './caching/surrogate-key.ts'
+import { answerAccepted } from './jobs/accepted.ts'
+import { mountJobStatus, type JobStatusOptions, type MountedJobs } from './jobs/job-status.ts'
 import type { ApiInfo } from './openapi/openapi-document.ts'
 import type { AddResource } from './resource-options.ts'
 import { mountResource, type MountedResource } from './resource.ts'
@@ -36,12 +39,18 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Adds a list and its rows; see {@link AddResource}. */
     resource: AddResource
+    /** Shows jobs to their owners, at `/jobs/:id` or under another path. */
+    jobStatus: (jobs: Jobs, options: JobStatusOptions) => void
     /** What the plugin was given as `db`. */
     db: object | undefined
     /** The resources that were added so far. */
     readonly plimsollResources: readonly MountedResource[]
     /** The paths of all routes that the plugin added, with the prefixes around them, as Fastify has them. */
     readonly plimsollPaths: readonly string[]
+  }
+  interface FastifyReply {
+    /** Answers 202 Accepted, with where the job can be seen; `jobStatus` says where that is. */
+    accepted(handle: Pick<JobHandle, 'id' | 'duplicate'>): FastifyReply
   }
 }
 
@@ -71,6 +80,15 @@ async function addPlimsoll(fastify: FastifyInstance, options: PlimsollOptions): 
     resources.push(mounted)
     paths.push(mounted.path, ...(mounted.detail ? [mounted.detail.path] : []))
   } satisfies AddResource)
+  const mountedJobs: MountedJobs[] = []
+  fastify.decorate('jobStatus', function jobStatus(this: FastifyInstance, jobs: Jobs, choices: JobStatusOptions) {
+    const mounted = mountJobStatus(this, choices, { jobs, onError: options.onError })
+    mountedJobs.push(mounted)
+    paths.push(...mounted.paths)
+  })
+  fastify.decorateReply('accepted', function accepted(handle) {
+    return answerAccepted(this, handle, mountedJobs[0]?.path)
+  })
   const { openapi = '/openapi.json', docs = '/docs', info = {} } = options
-  if (openapi !== false) paths.push(...serveDescription(fastify, { openapi, docs, info, resources }))
+  if (openapi !== false) paths.push(...serveDescription(fastify, { openapi, docs, info, resources, jobs: mountedJobs }))
 }

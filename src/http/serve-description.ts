@@ -3,6 +3,7 @@ import { docsHtml } from './docs/docs-html.ts'
 import { docsScript } from './docs/docs-script.ts'
 import { docsStyle } from './docs/docs-style.ts'
 import { etagOf, matchesEtag } from './etag.ts'
+import type { MountedJobs } from './jobs/job-status.ts'
 import { openApiDocument, type ApiInfo } from './openapi/openapi-document.ts'
 import { splitUrl } from './query-string.ts'
 import { relativeReference } from './relative-reference.ts'
@@ -14,6 +15,7 @@ export interface DescriptionOptions {
   readonly docs: string | false
   readonly info: ApiInfo
   readonly resources: readonly MountedResource[]
+  readonly jobs: readonly MountedJobs[]
 }
 
 /** Only what the page itself loads: its script, its style and answers of this server. */
@@ -34,7 +36,7 @@ const pagePolicy = [
  */
 export function serveDescription(
   fastify: FastifyInstance,
-  { openapi, docs, info, resources }: DescriptionOptions,
+  { openapi, docs, info, resources, jobs }: DescriptionOptions,
 ): readonly string[] {
   const described = withPrefix(fastify.prefix, openapi)
   const server = relativeReference(described, '/')
@@ -42,9 +44,9 @@ export function serveDescription(
   let description = Buffer.alloc(0)
   fastify.get(openapi, (request, reply) => {
     // Resources are added until the server is ready, so it is written again only when there are more.
-    if (count !== resources.length) {
-      description = Buffer.from(JSON.stringify(openApiDocument(resources, info, { server })))
-      count = resources.length
+    if (count !== resources.length + jobs.length) {
+      description = Buffer.from(JSON.stringify(openApiDocument(resources, info, { server, jobs })))
+      count = resources.length + jobs.length
     }
     return answerFile(request, reply, { body: description, type: 'application/json; charset=utf-8' })
   })

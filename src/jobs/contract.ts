@@ -29,6 +29,12 @@ export interface JobEngine extends AsyncDisposable {
   /** Resolves when the job has ended, or at the time-out; a look at it again and again is not needed. */
   settled(id: string, options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined }): Promise<void>
 
+  /**
+   * Calls `heard` when something about a job has changed, until the returned function is called: it began, came further, is tried
+   * again, has ended. What is lost on the way is not told again. Of an engine without it, jobs are looked at every second.
+   */
+  watch?(id: string, heard: () => void): () => void
+
   /** Jobs that have failed for good, are parked or in quarantine; the newest first. */
   list(
     filter: JobFilter,
@@ -38,11 +44,20 @@ export interface JobEngine extends AsyncDisposable {
   /** Ends jobs that have not, also those that are running: their signals abort. Resolves to how many it were. */
   cancel(ids: readonly string[]): Promise<number>
 
-  /** Puts failed, parked or quarantined jobs back to their queues, with all their attempts. Resolves to how many it were. */
+  /**
+   * Puts failed, parked or quarantined jobs back to their queues, with all their attempts; cancelled ones too when `states` names
+   * them, others never. They hold no unique key any more. Resolves to how many it were.
+   */
   redrive(filter: JobFilter): Promise<number>
 
   /** How many jobs there are, by queue and state. */
   counts(): Promise<readonly QueueCount[]>
+
+  /**
+   * How many jobs have not ended, or are stuck, by queue and state: cheap however many there are, since from {@link mostCounted} of one
+   * kind on it is an estimate. An engine without it counts.
+   */
+  depths?(): Promise<readonly QueueCount[]>
 
   close(): Promise<void>
 }
@@ -83,6 +98,11 @@ export interface NewJob {
   readonly input: string
   /** How long it waits before it may run. */
   readonly delayMs: number
+  /**
+   * The moment before which it may not run, in epoch milliseconds by the engine's clock. `delayMs` is then what is left of it by the clock
+   * of this process, for engines that keep no time.
+   */
+  readonly at?: number | undefined
   readonly unique: UniqueKey | undefined
   /** What it shares its bounds on concurrency and rate with: its name, when it has such bounds. */
   readonly limit: string | undefined
@@ -92,6 +112,8 @@ export interface NewJob {
   readonly trace: string | undefined
   /** The step of a workflow that it is. */
   readonly step: string | undefined
+  /** True when a relay hands it on, which may do so again later: its id is to be remembered for a day after its end. Default false. */
+  readonly relayed?: boolean | undefined
 }
 
 /** While somebody holds the key, no other job with it is stored. */
@@ -227,6 +249,12 @@ export interface QueueCount {
   readonly state: JobState
   readonly count: number
 }
+
+/** The states in which nothing more becomes of a job by itself. */
+export const endStates: ReadonlySet<JobState> = new Set<JobState>(['done', 'failed', 'cancelled', 'quarantined'])
+
+/** Up to so many jobs of a kind are counted one by one. */
+export const mostCounted = 10_000
 
 /** A job is put in quarantine when so many of its workers have died. */
 export const mostDeaths = 3

@@ -1,9 +1,11 @@
 import { parseDuration } from '../core/duration.ts'
 import { PlimsollError, showValue } from '../core/errors.ts'
-import { parseSize } from '../core/size.ts'
 import type { JobLimit } from './contract.ts'
+import { parseSandbox } from './sandbox/sandbox-option.ts'
 import type { InputOf, OutputOf, Schema } from './standard-schema.ts'
 import type { Job, JobHandler, JobOptions, Jobs, UniqueOptions } from './types.ts'
+import type { JobNode } from './workflow/steps.ts'
+import type { Flow } from './workflow/types.ts'
 
 /** A job with its options, checked and in milliseconds. */
 export interface JobDefinition extends Job {
@@ -83,13 +85,19 @@ export function defineJob<I extends Schema, O extends Schema | undefined = undef
     },
     unique: options.unique,
     limit: limitOf({ concurrency, rateLimit }),
-    sandbox: sandbox && { module: sandbox.module, memoryBytes: parseSize(sandbox.memory ?? '512MB', 'sandbox.memory') },
+    sandbox: sandbox === undefined || sandbox === false ? undefined : parseSandbox(sandbox),
     keepMs: parseDuration(options.keep ?? '1h', 'keep'),
     keepFailedMs: parseDuration(options.keepFailed ?? '14d', 'keepFailed'),
     handler,
     boundTo,
     enqueue: (input, given) => boundJobs(definition).enqueue(definition, input, given),
     enqueueMany: (inputs, given) => boundJobs(definition).enqueueMany(definition, inputs, given),
+    step: (...given: [input?: unknown]): Flow<any, any> =>
+      Object.freeze<JobNode>({
+        kind: 'job',
+        job: definition,
+        given: given.length > 0 ? { input: given[0] } : undefined,
+      }),
   }
   return Object.freeze(definition)
 }

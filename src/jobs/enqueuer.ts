@@ -8,10 +8,10 @@ import type { AddedJob, JobEngine, NewJob, UniqueKey } from './contract.ts'
 import { checkPriority, checkQueue, type JobDefinition } from './define-job.ts'
 import { jobId } from './job-id.ts'
 import { describeIssues } from './standard-schema.ts'
-import type { EnqueueOptions } from './types.ts'
+import type { EnqueueOptions, JobTracer } from './types.ts'
 
 /** The longest input, in bytes of JSON: what is larger belongs into storage, and its name into the input. */
-const mostInputBytes = 1024 * 1024
+export const mostInputBytes = 1024 * 1024
 
 /** Stores jobs of a transaction that the engine cannot be part of, with the transaction, and hands them on after its commit. */
 export type Relay = (transaction: Transaction, jobs: readonly NewJob[]) => Promise<readonly AddedJob[]>
@@ -27,14 +27,23 @@ export class Enqueuer {
   readonly #postgres: Postgres
   readonly #engine: JobEngine
   readonly #relay: Relay | undefined
+  readonly #tracer: JobTracer | undefined
   readonly #outside = AsyncLocalStorage.snapshot()
   /** What was asked for in this tick, by transaction. */
   readonly #open = new Map<Transaction | undefined, Waiting[]>()
 
-  constructor(postgres: Postgres, parts: { readonly engine: JobEngine; readonly relay: Relay | undefined }) {
+  constructor(
+    postgres: Postgres,
+    parts: {
+      readonly engine: JobEngine
+      readonly relay: Relay | undefined
+      readonly tracer?: JobTracer | undefined
+    },
+  ) {
     this.#postgres = postgres
     this.#engine = parts.engine
     this.#relay = parts.relay
+    this.#tracer = parts.tracer
   }
 
   /** All of them or none; in the transaction that the caller runs in. */
@@ -46,15 +55,27 @@ export class Enqueuer {
     const within = this.#postgres.current()
     const plan = planOf(job, options)
     const jobs = await Promise.all(inputs.map((input) => toNewJob(job, input, plan)))
-    // What is one call stays together, and has no need to wait for others.
-    const added = jobs.length === 1 ? [await this.#join(jobs[0]!, within)] : await this.#store(jobs, within)
-    if (events.hasSubscribers) {
-      for (const [i, { id, duplicate }] of added.entries()) {
-        const { name, queue, tenant } = jobs[i]!
-        events.publish({ type: 'job.enqueue', id, name, queue, tenant, duplicate })
-      }
-    }
-    return added
+    return announce(jobs, await this.#traced(jobs, (traced) => this.#add(traced, within)))
+  }
+
+  /** Stores jobs that are made already, in that transaction. */
+  async store(jobs: readonly NewJob[], within: Transaction | undefined): Promise<readonly AddedJob[]> {
+    return announce(jobs, await this.#traced(jobs, (traced) => this.#store(traced, within)))
+  }
+
+  /** Jobs carry the trace that they are enqueued in. */
+  #traced<T>(jobs: readonly NewJob[], store: (jobs: readonly NewJob[]) => Promise<T>): Promise<T> {
+    const [first] = jobs
+    if (this.#tracer === undefined || first === undefined) return store(jobs)
+    const { name, queue } = first
+    return this.#tracer.enqueue({ name, queue, count: jobs.length }, (trace) =>
+      store(trace === undefined ? jobs : jobs.map((job) => ({ ...job, trace }))),
+    )
+  }
+
+  /** What is one call stays together, and has no need to wait for others. */
+  async #add(jobs: readonly NewJob[], within: Transaction | undefined): Promise<readonly AddedJob[]> {
+    return jobs.length === 1 ? [await this.#join(jobs[0]!, within)] : this.#store(jobs, within)
   }
 
   #join(job: NewJob, within: Transaction | undefined): Promise<AddedJob> {
@@ -92,9 +113,30 @@ export class Enqueuer {
   }
 }
 
+/** Tells those who listen what was stored. */
+function announce(jobs: readonly NewJob[], added: readonly AddedJob[]): readonly AddedJob[] {
+  if (events.hasSubscribers) {
+    for (const [i, { id, duplicate }] of added.entries()) {
+      const { name, queue, tenant } = jobs[i]!
+      events.publish({ type: 'job.enqueue', id, name, queue, tenant, duplicate })
+    }
+  }
+  return added
+}
+
+/**
+ * A job as `enqueue` would store it.
+ *
+ * @throws PLIMSOLL_JOB_INPUT_INVALID, PLIMSOLL_OPTION_INVALID
+ */
+export function prepareJob(job: JobDefinition, input: unknown, options: EnqueueOptions = {}): Promise<NewJob> {
+  return toNewJob(job, input, planOf(job, options))
+}
+
 /** What the jobs of one call have in common. */
 interface EnqueuePlan {
   readonly delayMs: number
+  readonly at: number | undefined
   readonly priority: number
   readonly queue: string
   readonly tenant: string
@@ -106,8 +148,8 @@ function planOf(job: JobDefinition, options: EnqueueOptions): EnqueuePlan {
   const { priority = job.priority, queue = job.queue, tenant = '', owner, debounce } = options
   checkPriority(priority)
   checkQueue(queue)
-  if (typeof tenant !== 'string' || tenant.length > 200)
-    throw invalid('tenant', tenant, 'use a text of up to 200 characters')
+  checkText('tenant', tenant)
+  if (owner !== undefined) checkText('owner', owner)
   if (options.delay !== undefined && options.at !== undefined)
     throw invalid('at', options.at, 'give either delay or at')
   const ways = ['unique', 'debounce', 'throttle'].filter((way) => options[way as keyof EnqueueOptions] !== undefined)
@@ -118,6 +160,7 @@ function planOf(job: JobDefinition, options: EnqueueOptions): EnqueuePlan {
     tenant,
     owner,
     delayMs: debounce === undefined ? delayOf(options) : parseDuration(debounce.wait, 'debounce.wait'),
+    at: debounce === undefined ? options.at?.getTime() : undefined,
     unique: uniqueOf(job, options),
   }
 }
@@ -129,10 +172,24 @@ function delayOf({ delay, at }: EnqueueOptions): number {
   return Math.max(0, at.getTime() - Date.now())
 }
 
+/** No text of a database holds a character U+0000, or half of a surrogate pair. */
+function isPlain(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed()
+}
+
+function checkText(option: string, text: unknown): void {
+  if (typeof text !== 'string' || text.length > 200 || !isPlain(text))
+    throw invalid(option, text, 'use a text of up to 200 characters, without U+0000')
+}
+
 function uniqueOf(job: JobDefinition, options: EnqueueOptions): EnqueuePlan['unique'] {
   const { unique, debounce, throttle } = options
-  const own = (key: string): string =>
-    `${job.name}:${key.length > 200 ? createHash('sha256').update(key).digest('base64url') : key}`
+  const own = (key: string): string => {
+    if (typeof key !== 'string') throw invalid('the unique key', key, 'give a text')
+    // Whatever it holds, as databases take it.
+    const plain = key.length <= 200 && isPlain(key)
+    return `${job.name}:${plain ? key : createHash('sha256').update(key, 'utf16le').digest('base64url')}`
+  }
   if (debounce !== undefined) return () => ({ key: own(debounce.key), until: 'started', replace: true })
   if (throttle !== undefined) {
     const windowMs = parseDuration(throttle.per, 'throttle.per')
@@ -151,7 +208,7 @@ function uniqueOf(job: JobDefinition, options: EnqueueOptions): EnqueuePlan['uni
 
 async function toNewJob(job: JobDefinition, input: unknown, plan: EnqueuePlan): Promise<NewJob> {
   const text = await checkInput(job, input)
-  const { queue, priority, tenant, owner, delayMs } = plan
+  const { queue, priority, tenant, owner, delayMs, at } = plan
   return {
     id: jobId(),
     name: job.name,
@@ -161,6 +218,7 @@ async function toNewJob(job: JobDefinition, input: unknown, plan: EnqueuePlan): 
     tenant,
     input: text,
     delayMs,
+    at,
     unique: plan.unique(input, text),
     limit: job.limit === undefined ? undefined : job.name,
     owner,

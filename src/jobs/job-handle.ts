@@ -2,8 +2,7 @@ import { parseDuration, type Duration } from '../core/duration.ts'
 import { PlimsollError } from '../core/errors.ts'
 import type { JobEngine, JobRecord } from './contract.ts'
 import type { JobHandle, JobStatus } from './types.ts'
-
-const ended: ReadonlySet<string> = new Set(['done', 'failed', 'cancelled', 'quarantined'])
+import { hasEnded, watchJob } from './watch-job.ts'
 
 /** The handle of a job, whether it was enqueued here or elsewhere. */
 export function jobHandle<O>(engine: JobEngine, id: string, duplicate: boolean): JobHandle<O> {
@@ -14,6 +13,9 @@ export function jobHandle<O>(engine: JobEngine, id: string, duplicate: boolean):
     status: async () => {
       const record = await engine.find(id)
       return record && toStatus(record)
+    },
+    watch: async function* (options) {
+      for await (const record of watchJob(engine, id, options?.signal)) yield toStatus(record)
     },
     cancel: async () => (await engine.cancel([id])) > 0,
   })
@@ -36,7 +38,7 @@ async function resultOf<O>(
     signal?.throwIfAborted()
     const record = await engine.find(id)
     if (record === undefined) throw unknown(id)
-    if (ended.has(record.state)) return outputOf<O>(record)
+    if (hasEnded(record)) return outputOf<O>(record)
     const leftMs = deadline - performance.now()
     if (leftMs <= 0) throw late(record, timeoutMs)
     await engine.settled(id, { timeoutMs: leftMs, signal })

@@ -5,8 +5,12 @@ import type { JobEngine, JobState } from './contract.ts'
 import { isJob, type BoundJobs, type JobDefinition } from './define-job.ts'
 import { Enqueuer, type Relay } from './enqueuer.ts'
 import { jobHandle, toStatus } from './job-handle.ts'
-import type { EnqueueOptions, Job, JobHandle, Jobs, JobWorker } from './types.ts'
+import type { EnqueueOptions, Job, JobHandle, Jobs, JobTracer, JobWorker } from './types.ts'
+import { scheduleDefinitions, type Schedule } from './schedule/define-schedule.ts'
+import { Scheduler } from './schedule/scheduler.ts'
+import { idleWorker, inSandbox } from './sandbox/in-sandbox.ts'
 import { openWorker } from './worker/open-worker.ts'
+import { openWorkflows } from './workflow/open-workflows.ts'
 
 /** The options of {@link openJobs}. */
 export interface OpenJobsOptions {
@@ -17,14 +21,20 @@ export interface OpenJobsOptions {
   readonly jobs: readonly Job[]
   /** For engines that are not transactional. */
   readonly relay?: Relay | undefined
+  /** Default: no spans. */
+  readonly tracer?: JobTracer | undefined
+  /** What `defineSchedule` returns. Default: none. */
+  readonly schedules?: readonly Schedule[] | undefined
 }
 
 const stuck: readonly JobState[] = ['failed', 'parked', 'quarantined']
 
 /** Opens the jobs of an application. The engine is closed with them. @throws PLIMSOLL_OPTION_INVALID */
-export function openJobs({ postgres, engine, jobs: given, relay }: OpenJobsOptions): Jobs {
+export function openJobs({ postgres, engine, jobs: given, relay, tracer, schedules = [] }: OpenJobsOptions): Jobs {
   const definitions = byName(given)
-  const enqueuer = new Enqueuer(postgres, { engine, relay })
+  const enqueuer = new Enqueuer(postgres, { engine, relay, tracer })
+  const workflows = openWorkflows(postgres, { engine, enqueuer })
+  const scheduler = new Scheduler(postgres, { enqueuer, schedules: scheduleDefinitions(schedules, definitions) })
   const enqueueMany = async <O>(
     job: Job<any, O>,
     inputs: readonly unknown[],
@@ -35,7 +45,9 @@ export function openJobs({ postgres, engine, jobs: given, relay }: OpenJobsOptio
   }
   const workers = new Set<JobWorker>()
   const close = async (options?: { readonly timeout?: Duration }): Promise<void> => {
+    await scheduler.close()
     await Promise.all([...workers].map((worker) => worker.close(options)))
+    await workflows.close()
     for (const { boundTo } of definitions.values()) boundTo.delete(jobs)
     await engine.close()
   }
@@ -44,15 +56,21 @@ export function openJobs({ postgres, engine, jobs: given, relay }: OpenJobsOptio
     enqueue: async (job, input, options) => (await enqueueMany(job, [input], options))[0]!,
     enqueueMany,
     handle: (id) => jobHandle(engine, id, false),
+    start: (flow, ...[startOptions]) => workflows.start(flow, startOptions),
+    flow: (id) => workflows.handle(id),
     work: async (options) => {
-      const worker = await openWorker({ engine, definitions }, options)
+      if (inSandbox()) return idleWorker
+      await workflows.work()
+      const worker = await openWorker({ engine, definitions, tracer, onOutcome: workflows.onOutcome }, options)
       workers.add(worker)
+      await scheduler.start()
       return worker
     },
     list: async (filter = {}, { size = 100, after } = {}) => (await engine.list(filter, { size, after })).map(toStatus),
     redrive: (filter) => engine.redrive({ ...filter, states: filter.states ?? stuck }),
     cancel: (...ids) => engine.cancel(ids),
     counts: () => engine.counts(),
+    depths: async () => engine.depths?.() ?? engine.counts(),
     close,
     [Symbol.asyncDispose]: () => close(),
   })

@@ -1,7 +1,17 @@
 import type { Duration } from '../core/duration.ts'
 import type { Size } from '../core/size.ts'
-import type { JobFailure, JobFilter, JobProgress, JobRecord, JobState, QueueCount } from './contract.ts'
+import type {
+  JobFailure,
+  JobFilter,
+  JobProgress,
+  JobRecord,
+  JobState,
+  LeasedJob,
+  Outcome,
+  QueueCount,
+} from './contract.ts'
 import type { InputOf, Schema } from './standard-schema.ts'
+import type { Flow, FlowHandle, StartArguments } from './workflow/types.ts'
 
 /** The options of a job. */
 export interface JobOptions<I extends Schema, O extends Schema | undefined = undefined> {
@@ -26,8 +36,8 @@ export interface JobOptions<I extends Schema, O extends Schema | undefined = und
   readonly concurrency?: number | undefined
   /** How many of them begin in a time, in all processes. Default: no bound. */
   readonly rateLimit?: { readonly count: number; readonly per: Duration } | undefined
-  /** Runs it in a process of its own. Default: in the worker's. */
-  readonly sandbox?: SandboxOptions | undefined
+  /** Runs it in a process of its own. `true`: of the module that calls `defineJob`, which has to export it. Default: in the worker's. */
+  readonly sandbox?: SandboxOptions | boolean | undefined
   /** How long what came of it is kept once it is done. Default `'1h'`. */
   readonly keep?: Duration | undefined
   /** How long it is kept once it has failed for good. Default `'14d'`. */
@@ -55,9 +65,9 @@ export interface UniqueOptions<Input> {
 }
 
 export interface SandboxOptions {
-  /** The module that exports the job: `import.meta.url`. */
+  /** The module that exports the job: `import.meta.url`. The process imports it. */
   readonly module: string
-  /** How much its heap may hold. Default `'512MB'`. */
+  /** How much its heap may hold, at least 32 MB; what Buffers hold is not counted. Default `'512MB'`. */
   readonly memory?: Size | undefined
 }
 
@@ -122,6 +132,10 @@ export interface Job<Input = any, Output = any> {
   enqueue(input: Input, options?: EnqueueOptions): Promise<JobHandle<Output>>
   /** As `enqueue`, for many: all of them or none. */
   enqueueMany(inputs: readonly Input[], options?: EnqueueOptions): Promise<readonly JobHandle<Output>[]>
+  /** A step of a workflow that takes what the step before gives: see `chain`, `group`, and {@link Jobs.start}. */
+  step(): Flow<Input, Output>
+  /** A step of a workflow that has its input already. */
+  step(input: Input): Flow<unknown, Output>
 }
 
 /** A job that was enqueued. */
@@ -137,6 +151,8 @@ export interface JobHandle<Output = unknown> {
    */
   result(options?: { readonly timeout?: Duration; readonly signal?: AbortSignal }): Promise<Output>
   status(): Promise<JobStatus | undefined>
+  /** Its status now, and again when that has changed, until it has ended; who reads slowly is given the latest only. */
+  watch(options?: { readonly signal?: AbortSignal }): AsyncIterable<JobStatus>
   /** Ends it; false when it has ended already. */
   cancel(): Promise<boolean>
 }
@@ -160,11 +176,33 @@ export interface JobWorker extends AsyncDisposable {
   close(options?: { readonly timeout?: Duration }): Promise<void>
 }
 
+/** Makes spans of jobs, and gives them their trace to carry. */
+export interface JobTracer {
+  /** Stores jobs within a span; `trace` is what they carry, a W3C traceparent, or undefined outside any trace. */
+  enqueue<T>(
+    jobs: { readonly name: string; readonly queue: string; readonly count: number },
+    store: (trace: string | undefined) => Promise<T>,
+  ): Promise<T>
+  /** Runs a job within a span that is linked to the one it was enqueued in. */
+  run(job: LeasedJob, run: () => Promise<Outcome>): Promise<Outcome>
+}
+
 /** The jobs of an application. */
 export interface Jobs extends AsyncDisposable {
   enqueue<I, O>(job: Job<I, O>, input: I, options?: EnqueueOptions): Promise<JobHandle<O>>
   enqueueMany<I, O>(job: Job<I, O>, inputs: readonly I[], options?: EnqueueOptions): Promise<readonly JobHandle<O>[]>
   handle<O = unknown>(id: string): JobHandle<O>
+  /**
+   * Starts a workflow; inside `db.transaction` it exists if and only if that commits.
+   *
+   * @throws PLIMSOLL_JOB_INPUT_INVALID, PLIMSOLL_OPTION_INVALID
+   * @example
+   * const flow = await app.jobs.start(chain(fetchPage.step({ url }), extractText.step()))
+   * console.log(await flow.result())
+   */
+  start<In, O>(flow: Flow<In, O>, ...options: StartArguments<In>): Promise<FlowHandle<O>>
+  /** A workflow that was started, here or elsewhere. */
+  flow<O = unknown>(id: string): FlowHandle<O>
   /** Begins to run jobs in this process. */
   work(options?: WorkOptions): Promise<JobWorker>
   /** Jobs that have failed for good, are parked or in quarantine; the newest first. */
@@ -173,6 +211,8 @@ export interface Jobs extends AsyncDisposable {
   redrive(filter: JobFilter): Promise<number>
   cancel(...ids: string[]): Promise<number>
   counts(): Promise<readonly QueueCount[]>
+  /** How many jobs have not ended, or are stuck; cheap, and an estimate where there are more than 10,000 of a kind. */
+  depths(): Promise<readonly QueueCount[]>
   /** Closes the workers of this process, as {@link JobWorker.close} does, and the engine. */
   close(options?: { readonly timeout?: Duration }): Promise<void>
 }

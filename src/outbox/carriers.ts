@@ -1,11 +1,14 @@
 import { events } from '../core/events.ts'
-import type { Carrier } from './contract.ts'
+import type { Carrier, CarryInfo } from './contract.ts'
 
 /** What became of effects: carried, refused with an error, or known to nobody in this process. */
 export type Carried = { readonly state: 'done' | 'nobody' } | { readonly state: 'failed'; readonly error: unknown }
 
 /** Longer than any engine's own time-outs: it only keeps a carrier that never settles from holding up everything. */
 const carryTimeoutMs = 30_000
+
+/** What the carriers of a relay or a drain are told. */
+export const carriedLate: CarryInfo = Object.freeze({ late: true, announced: false })
 
 /** Who carries out which kind of effect in this process. */
 export class Carriers {
@@ -27,27 +30,27 @@ export class Carriers {
   }
 
   /** Gives the items to every carrier of the kind; never rejects. */
-  async carry(kind: string, items: readonly string[], late: boolean): Promise<Carried> {
+  async carry(kind: string, items: readonly string[], info: CarryInfo): Promise<Carried> {
     const carriers = this.#byKind.get(kind)
     if (carriers === undefined) return { state: 'nobody' }
-    return carryBy([...carriers], { kind, items, late })
+    return carryBy([...carriers], { kind, items, info })
   }
 }
 
 /** Gives items to these carriers, and says so in an event; never rejects. */
 export async function carryBy(
   carriers: readonly Carrier[],
-  { kind, items, late }: { readonly kind: string; readonly items: readonly string[]; readonly late: boolean },
+  { kind, items, info }: { readonly kind: string; readonly items: readonly string[]; readonly info: CarryInfo },
 ): Promise<Carried> {
   let carried: Carried = { state: 'done' }
   try {
-    await inTime(Promise.all(carriers.map(async (carrier) => carrier(items, { late }))))
+    await inTime(Promise.all(carriers.map(async (carrier) => carrier(items, info))))
   } catch (error) {
     carried = { state: 'failed', error }
   }
   if (events.hasSubscribers) {
     const failure = carried.state === 'failed' ? { error: errorText(carried.error) } : {}
-    events.publish({ type: 'outbox.relay', kind, items: items.length, late, ...failure })
+    events.publish({ type: 'outbox.relay', kind, items: items.length, late: info.late, ...failure })
   }
   return carried
 }

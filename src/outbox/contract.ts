@@ -1,9 +1,12 @@
 import type { Postgres, Transaction, WriteWatcher } from '../postgres/index.ts'
+import type { BumpChannel } from './bump-channel.ts'
 
 /** What a carrier is told beside the items. */
 export interface CarryInfo {
   /** True when not the writer's own process carries them right after its commit: a relay, or a drain. */
   readonly late: boolean
+  /** True when all other processes were told by the commit itself: see {@link OutboxOptions.channel}. */
+  readonly announced: boolean
 }
 
 /**
@@ -41,9 +44,20 @@ export interface Outbox extends AsyncDisposable {
   note(transaction: Transaction, kind: string, items: readonly string[]): void
 
   /**
+   * Records `items` at once, in `transaction`: undone with it, also when it is a savepoint that is rolled back. After the commit, and before
+   * the caller of the transaction learns of it, what is there then is carried out. It needs an outbox that is durable.
+   *
+   * @throws PLIMSOLL_OPTION_INVALID when it is not; the errors of the database
+   */
+  record(transaction: Transaction, kind: string, items: readonly string[]): Promise<void>
+
+  /** The recorded items of `kind` that contain `text` and have not been carried out yet, if they are committed. */
+  pending(kind: string, text: string): Promise<readonly string[]>
+
+  /**
    * Runs `work`, a write on what it is handed, and has the tags that it resolves with bumped after its commit, before its
    * caller learns of that. It joins `within`, or the transaction that the caller runs in; outside of one it gets a transaction of
-   * its own when effects are durable. `worst` are the tags when the outcome of the write is lost with its connection. Work that
+   * its own when effects are durable or announced. `worst` are the tags when the outcome of the write is lost with its connection. Work that
    * rejects has changed nothing; work of several statements opens a transaction or savepoint of its own.
    */
   write<T>(
@@ -75,6 +89,11 @@ export interface OutboxOptions {
    * once this process has ended: they are carried out after the commit, and not recorded.
    */
   readonly durable: boolean
+  /**
+   * Where every process hears what the others bump: bumps that are not durable leave with their COMMIT on it. What triggers record
+   * is carried all the same. Default: none.
+   */
+  readonly channel?: BumpChannel | undefined
   /** How often the relay looks for what a crashed process has left, in milliseconds, give or take a quarter. Default 5000. */
   readonly pollMs?: number | undefined
 }

@@ -1,4 +1,4 @@
-import { carryBy, type Carried, type Carriers } from './carriers.ts'
+import { carriedLate, carryBy, type Carried, type Carriers } from './carriers.ts'
 import type { Carrier } from './contract.ts'
 import type { OutboxRows } from './outbox-rows.ts'
 
@@ -28,8 +28,8 @@ export async function drainRows(
     if (last === undefined) break
     const items = [...new Set(some.flatMap((row) => row.items))]
     const carried: Carried = carrier
-      ? await carryBy([carrier], { kind, items, late: true })
-      : await carriers.carry(kind, items, true)
+      ? await carryBy([carrier], { kind, items, info: carriedLate })
+      : await carriers.carry(kind, items, carriedLate)
     if (carried.state === 'nobody') break
     if (carried.state === 'failed') failure ??= { error: carried.error }
     else {

@@ -1,13 +1,15 @@
-import type { BatchItem, Transaction, TransactionOutcome } from '../postgres/index.ts'
+import type { CommitItems, Transaction, TransactionOutcome } from '../postgres/index.ts'
+import type { BumpChannel } from './bump-channel.ts'
 import type { Carriers } from './carriers.ts'
 import { condenseTags, mostTags } from './condensed-tags.ts'
 import { bumpKind } from './contract.ts'
 import type { OutboxRows } from './outbox-rows.ts'
 
-/** What carries effects, and where they are recorded; no rows when they are not. */
+/** What carries effects, where they are recorded, and where bumps are announced; without either when they are not. */
 export interface OutboxParts {
   readonly carriers: Carriers
   readonly rows: OutboxRows | undefined
+  readonly channel: BumpChannel | undefined
   /** Told of a kind that could not be carried here. */
   readonly refused: (kind: string) => void
 }
@@ -19,6 +21,9 @@ export class TransactionEffects {
   // Of tracked writes: these are tags of tables, which can be condensed; what else is noted is nobody's business.
   #written = new Set<string>()
   readonly #recorded = new Map<string, string[]>()
+  /** What was recorded before the end; of what was undone since, the rows are missing. */
+  readonly #inserted: { readonly id: string; readonly kind: string; readonly items: readonly string[] }[] = []
+  #announced = false
   readonly #writing = new Set<Promise<unknown>>()
   /** How the transaction has ended; undefined until then. */
   outcome: TransactionOutcome | undefined
@@ -40,6 +45,12 @@ export class TransactionEffects {
     if (this.#written.size > mostTags) this.#written = condenseTags(this.#written)
   }
 
+  /** Records effects in the transaction as it is now, such as a savepoint, with which they are undone. */
+  async record(transaction: Transaction, kind: string, items: readonly string[]): Promise<void> {
+    const id = await this.#parts.rows!.insert(transaction, kind, items)
+    this.#inserted.push({ id, kind, items })
+  }
+
   /** Has the commit wait for a write whose tags are not known yet: its caller may not wait for it. */
   writing<T>(write: Promise<T>): Promise<T> {
     this.#writing.add(write)
@@ -48,10 +59,16 @@ export class TransactionEffects {
     return write
   }
 
-  async #leave(): Promise<readonly BatchItem[]> {
+  async #leave(): Promise<CommitItems> {
     while (this.#writing.size > 0) await Promise.allSettled(this.#writing)
-    const { rows } = this.#parts
-    if (rows === undefined) return []
+    const { rows, channel } = this.#parts
+    if (rows === undefined) {
+      const tags = this.#all().find(([kind]) => kind === bumpKind)?.[1]
+      if (channel === undefined || tags === undefined) return []
+      return channel.notices(tags, () => {
+        this.#announced = true
+      })
+    }
     return this.#all().map(([kind, items]) => {
       const ids: string[] = []
       this.#recorded.set(kind, ids)
@@ -63,9 +80,34 @@ export class TransactionEffects {
     this.outcome = outcome
     // What may have happened is treated as what has happened: carried once too often is harmless.
     if (outcome === 'rollback') return
-    await Promise.all(
-      this.#all().map(([kind, items]) => carryNow(this.#parts, { kind, items, ids: this.#recorded.get(kind) ?? [] })),
+    await Promise.all([
+      ...this.#all().map(([kind, items]) => {
+        const announced = kind === bumpKind && this.#announced
+        return carryNow(this.#parts, { kind, items, announced, ids: this.#recorded.get(kind) ?? [] })
+      }),
+      this.#carryInserted(),
+    ])
+  }
+
+  async #carryInserted(): Promise<void> {
+    if (this.#inserted.length === 0) return
+    let present: ReadonlySet<string>
+    try {
+      present = await this.#parts.rows!.present(this.#inserted.map(({ id }) => id))
+    } catch {
+      // The database is away; a relay finds what is there when it is back.
+      return
+    }
+    const left = this.#inserted.filter(({ id }) => present.has(id))
+    const kinds = Map.groupBy(left, ({ kind }) => kind)
+    const carried = [...kinds].map(([kind, rows]) =>
+      carryNow(this.#parts, {
+        kind,
+        items: rows.flatMap(({ items }) => items),
+        ids: rows.map(({ id }) => id),
+      }),
     )
+    await Promise.all(carried)
   }
 
   #all(): [kind: string, items: readonly string[]][] {
@@ -75,16 +117,26 @@ export class TransactionEffects {
   }
 }
 
+/** Effects of something that is committed. */
+interface CommittedEffects {
+  readonly kind: string
+  readonly items: readonly string[]
+  /** The rows they were recorded in. Default: none. */
+  readonly ids?: readonly string[]
+  /** True when the commit has told the other processes. Default false. */
+  readonly announced?: boolean
+}
+
 /**
  * Carries effects of something that is committed; what fails is left to the relays, under the ids that it was recorded with, or
  * recorded for them now. Never rejects.
  */
 export async function carryNow(
   { carriers, rows, refused }: OutboxParts,
-  { kind, items, ids }: { readonly kind: string; readonly items: readonly string[]; readonly ids: readonly string[] },
+  { kind, items, ids = [], announced = false }: CommittedEffects,
 ): Promise<void> {
   if (items.length === 0) return
-  const carried = await carriers.carry(kind, items, false)
+  const carried = await carriers.carry(kind, items, { late: false, announced })
   if (carried.state === 'done') return rows?.carried(ids)
   const error =
     carried.state === 'failed' ? carried.error : new Error('The process of the writer carries none of this kind.')

@@ -1,4 +1,4 @@
-import { isPlimsollError } from '../core/errors.ts'
+import { isPlimsollError, PlimsollError } from '../core/errors.ts'
 import type { Transaction, WriteWatcher } from '../postgres/index.ts'
 import { Carriers } from './carriers.ts'
 import { bumpKind, type Outbox, type OutboxOptions, type WrittenTags } from './contract.ts'
@@ -11,7 +11,7 @@ import { Relay } from './relay.ts'
 
 /**
  * Opens the outbox on a database. When `durable`, its table is made when it is missing, and a relay begins to carry what
- * other processes, or this one before a crash, have left.
+ * other processes, or this one before a crash, have left; without, it carries what triggers record, where there are any.
  *
  * @throws PLIMSOLL_OUTBOX_UNAVAILABLE when the role may not make the table or use it
  * @example
@@ -19,16 +19,18 @@ import { Relay } from './relay.ts'
  * outbox.carry('cache.bump', (tags) => cache.invalidate(...tags))
  * postgres.watchWrites(outbox.watcher((text) => tagsOfSql(graph, text)))
  */
-export async function openOutbox({ postgres, durable, pollMs = 5000 }: OutboxOptions): Promise<Outbox> {
+export async function openOutbox({ postgres, durable, channel, pollMs = 5000 }: OutboxOptions): Promise<Outbox> {
   const carriers = new Carriers()
-  let mark: OwnMark | undefined
-  if (durable) {
-    await ensureOutboxTable(postgres)
-    if (await triggersInstalled(postgres)) mark = new OwnMark()
-  }
-  const rows = durable ? new OutboxRows(postgres) : undefined
+  // What triggers record has to be carried also where our own effects are not recorded.
+  const triggers = await triggersInstalled(postgres)
+  if (durable || triggers) await ensureOutboxTable(postgres)
+  const mark = triggers ? new OwnMark() : undefined
+  const rows = durable || triggers ? new OutboxRows(postgres) : undefined
   const relay = rows && new Relay(postgres, { rows, carriers, pollMs })
-  const parts = { carriers, rows, refused: (kind: string) => relay?.rest(kind) }
+  const recorded = durable ? rows : undefined
+  const parts = { carriers, rows: recorded, channel, refused: (kind: string) => relay?.rest(kind) }
+  /** True when a write has to be in a transaction for its effects to survive this process. */
+  const needsTransaction = durable || channel !== undefined
   const byTransaction = new WeakMap<Transaction, TransactionEffects>()
 
   const effectsOf = ({ root }: Transaction): TransactionEffects => {
@@ -39,7 +41,7 @@ export async function openOutbox({ postgres, durable, pollMs = 5000 }: OutboxOpt
     return effects
   }
 
-  const bump = (tags: readonly string[]): Promise<void> => carryNow(parts, { kind: bumpKind, items: tags, ids: [] })
+  const bump = (tags: readonly string[]): Promise<void> => carryNow(parts, { kind: bumpKind, items: tags })
 
   const writeWithin = async <T>(
     transaction: Transaction,
@@ -77,7 +79,7 @@ export async function openOutbox({ postgres, durable, pollMs = 5000 }: OutboxOpt
     note: (transaction, tags) => effectsOf(transaction).noteWritten(tags),
     async write(work, { tags, alone }) {
       // In a transaction the statement is shown again, and noted there.
-      if (durable && !alone) return postgres.transaction(work)
+      if (needsTransaction && !alone) return postgres.transaction(work)
       const written = async (): Promise<WrittenTags<Awaited<ReturnType<typeof work>>>> => ({
         result: await work(),
         tags,
@@ -105,10 +107,21 @@ export async function openOutbox({ postgres, durable, pollMs = 5000 }: OutboxOpt
       if (effects.outcome !== undefined) transaction.root.afterEnd(() => {})
       effects.note(kind, items)
     },
+    async record(transaction, kind, items) {
+      if (!durable) {
+        throw new PlimsollError(
+          'PLIMSOLL_OPTION_INVALID',
+          'This outbox records nothing with a transaction; open it with durable: true.',
+          { details: { option: 'durable' } },
+        )
+      }
+      if (items.length > 0) await effectsOf(transaction).record(transaction, kind, items)
+    },
+    pending: async (kind, text) => (rows === undefined ? [] : rows.search(kind, text)),
     async write(work, worst, within) {
       const transaction = within ?? postgres.current()
       if (transaction !== undefined) return writeWithin(transaction, work, worst)
-      if (durable) return postgres.transaction((own) => writeWithin(own, work, worst))
+      if (needsTransaction) return postgres.transaction((own) => writeWithin(own, work, worst))
       return writeAlone(() => work(postgres), { worst })
     },
     watcher,

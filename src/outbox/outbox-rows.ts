@@ -5,6 +5,7 @@ import {
   type BatchItem,
   type Postgres,
   type Statement,
+  type Transaction,
   readTexts,
   rowTexts,
 } from '../postgres/index.ts'
@@ -56,6 +57,10 @@ const claimRows = own(
 const readRows = own(
   `select ${returnedRow} from plimsoll.outbox where kind = $1 and id > $2 and id <= $3 order by id limit $4`,
 )
+const findIds = own('select id from plimsoll.outbox where id = any($1::bigint[])')
+const findItems = own(
+  'select item from plimsoll.outbox cross join unnest(items) as item where kind = $1 and strpos(item, $2) > 0',
+)
 const newestId = own('select coalesce(max(id), 0) from plimsoll.outbox where kind = $1')
 
 /** A recorded effect. */
@@ -95,6 +100,21 @@ export class OutboxRows {
       values: [kind, items],
       sink: (chunk, start) => inserted(rowTexts(chunk, start)[0]!),
     }
+  }
+
+  /** Records effects in a transaction that goes on; the id of the row. */
+  async insert(transaction: Transaction, kind: string, items: readonly string[]): Promise<string> {
+    return (await readTexts(transaction, insertLater, [kind, items]))[0]![0]!
+  }
+
+  /** Which of these rows are there. */
+  async present(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    return new Set((await this.#run(findIds, [ids])).map(([id]) => id!))
+  }
+
+  /** The items of a kind that contain a text. */
+  async search(kind: string, text: string): Promise<string[]> {
+    return (await this.#run(findItems, [kind, text])).map(([item]) => item!)
   }
 
   /** Records effects that could not be carried and have no transaction any more, and wakes the relays. */

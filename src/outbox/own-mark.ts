@@ -5,14 +5,14 @@ export const ownSetting = 'plimsoll.own'
 
 const setOwn = createStatement(`select set_config('${ownSetting}', $1, true)`, { tracked: true })
 const lookForTriggers = createStatement(
-  `select exists(select from pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_namespace n on n.oid = p.pronamespace
-    where n.nspname = 'plimsoll')`,
+  `select 1 from pg_trigger t join pg_proc p on p.oid = t.tgfoid join pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = 'plimsoll' limit 1`,
   { prepare: false, tracked: true },
 )
 
 /** True when tables have the triggers that record what others write. */
 export async function triggersInstalled(postgres: Postgres): Promise<boolean> {
-  return (await readTexts(postgres, lookForTriggers))[0]?.[0] === 't'
+  return (await readTexts(postgres, lookForTriggers)).length > 0
 }
 
 /** Marks tracked writes as our own, where tables have triggers that would report them a second time. */

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { backoffMs } from '../core/backoff.ts'
 import { isPlimsollError } from '../core/errors.ts'
 import type { Postgres, Subscription } from '../postgres/index.ts'
-import type { Carriers, Carried } from './carriers.ts'
+import { carriedLate, type Carriers, type Carried } from './carriers.ts'
 import { wakeChannel, type OutboxRow, type OutboxRows } from './outbox-rows.ts'
 
 const batch = 100
@@ -151,11 +151,11 @@ export class Relay {
 
   /** Carries rows together, and one by one when that fails, so that one bad row holds up no other; the ids of what was carried. */
   async #carryRows(kind: string, rows: readonly OutboxRow[]): Promise<string[]> {
-    const together = await this.#carriers.carry(kind, [...new Set(rows.flatMap(({ items }) => items))], true)
+    const together = await this.#carriers.carry(kind, [...new Set(rows.flatMap(({ items }) => items))], carriedLate)
     if (together.state === 'done') return rows.map(({ id }) => id)
     if (rows.length === 1) return this.#settle(rows[0]!, together)
     const settled = await Promise.all(
-      rows.map(async (row) => this.#settle(row, await this.#carriers.carry(kind, row.items, true))),
+      rows.map(async (row) => this.#settle(row, await this.#carriers.carry(kind, row.items, carriedLate))),
     )
     return settled.flat()
   }

@@ -114,8 +114,8 @@ export interface Transaction extends Executor {
   transaction<T>(work: (transaction: Transaction) => Promise<T>, options?: TransactionOptions): Promise<T>
   /**
    * Runs `hook` once when the work of the outermost transaction is done, right before its COMMIT. It may run statements on the
-   * transaction that it is handed, and is waited for; those that it returns leave in one write with the COMMIT. When it or a
-   * statement of its fails, the transaction is rolled back and rejects with that error. Kept by the outermost transaction, also
+   * transaction that it is handed, and is waited for; those that it returns leave in one write with the COMMIT, and notices in one
+   * message with it. When it or a statement of its fails, the transaction is rolled back and rejects with that error. Kept by the outermost transaction, also
    * when a savepoint that has asked for it is rolled back.
    *
    * @throws PLIMSOLL_TRANSACTION_CLOSED
@@ -142,10 +142,23 @@ export interface Transaction extends Executor {
   readonly dedicatedClient: NodePgClient
 }
 
+/**
+ * A NOTIFY that the server sends right behind a COMMIT, in a transaction of its own but by the same message: if that commits, it is
+ * sent, whatever becomes of this process meanwhile; after a COMMIT that rolls back it may be sent too. Within the
+ * transaction it would hold a lock of the whole server until the commit is on disk, one commit at a time.
+ */
+export interface CommitNotice {
+  readonly channel: string
+  readonly payload: string
+  /** Called before any hook of the end when it was sent. Else it was not, or nobody knows. */
+  readonly sent?: (() => void) | undefined
+}
+
 /** See {@link Transaction.beforeCommit}. */
-export type CommitHook = (
-  transaction: Transaction,
-) => readonly BatchItem[] | undefined | Promise<readonly BatchItem[] | undefined>
+export type CommitHook = (transaction: Transaction) => CommitItems | undefined | Promise<CommitItems | undefined>
+
+/** What leaves with a COMMIT. */
+export type CommitItems = readonly (BatchItem | CommitNotice)[]
 
 /**
  * Who is told of writes that nobody else reports: Drizzle's, and those of plain statements that are neither `readOnly` nor
@@ -166,9 +179,21 @@ export interface WriteWatcher {
 export interface ListenOptions {
   /** False does not keep the process alive for it. Default true. */
   readonly keepAlive?: boolean | undefined
+  /** How often the connection is asked whether it still hears, in milliseconds: see {@link Subscription.heardUntil}. Default: never. */
+  readonly pingMs?: number | undefined
+  /** Called when the connection is lost: what is notified from here on is missed. */
+  readonly onLost?: (() => void) | undefined
+  /** Called when it listens again after that. */
+  readonly onBack?: (() => void) | undefined
 }
 
 export interface Subscription extends AsyncDisposable {
+  /**
+   * Every notification whose commit was acknowledged by then, and since the connection last began to listen, was handed over; by
+   * the clock of `performance.now()`, -Infinity while the connection is lost. Kept up by `pingMs`: a connection that does not answer 20
+   * times that long is taken for lost.
+   */
+  readonly heardUntil: number
   /** Stops listening. */
   close(): Promise<void>
 }

@@ -23,12 +23,23 @@ export const pushCases: readonly StoreCase[] = [
     needs: ['pushes'],
     async run(engine) {
       const heard = new Set<string>()
-      await using listener = await engine.open({ bumped: (tags) => tags.forEach((tag) => heard.add(tag)) })
+      let losses = 0
+      await using listener = await engine.open({
+        bumped: (tags) => tags.forEach((tag) => heard.add(tag)),
+        lost: () => losses++,
+      })
       await using other = await engine.open()
       const mark = unique()
-      const tags = oddTexts.map((text) => text + mark)
+      const { longestName = Number.POSITIVE_INFINITY } = engine
+      const all = oddTexts.map((text) => text + mark)
+      const tags = all.filter((tag) => tag.length <= longestName)
       await other.bump(tags)
       await expect.poll(() => tags.filter((tag) => !heard.has(tag))).toEqual([])
+      for (const tag of all.filter((one) => one.length > longestName)) {
+        const before = losses
+        await other.bump([tag])
+        await expect.poll(() => losses).toBe(before + 1)
+      }
       expect(listener.features.coherence).toBe('pushed')
     },
   },
@@ -39,10 +50,11 @@ export const pushCases: readonly StoreCase[] = [
       const heard = new Set<string>()
       await using listener = await engine.open({ bumped: (tags) => tags.forEach((tag) => heard.add(tag)) })
       await using other = await engine.open()
-      for (let n = 0; n < 50; n++) {
+      const { windowMs = 100 } = engine
+      for (let n = 0; n < 5000 / windowMs; n++) {
         const tags = [unique(), unique(), unique()]
         await other.bump(tags)
-        await current(listener, performance.now() + 100)
+        await current(listener, performance.now() + windowMs)
         expect(tags.filter((tag) => !heard.has(tag))).toEqual([])
       }
     },
@@ -56,7 +68,8 @@ export const pushCases: readonly StoreCase[] = [
       await using listener = await engine.open({ removed: (keys) => keys.forEach((key) => heard.add(key)) })
       await using other = await engine.open({ removed: (keys) => echoes.push(...keys) })
       const mark = unique()
-      const keys = oddTexts.map((text) => text + mark)
+      const longest = engine.longestName ?? Number.POSITIVE_INFINITY
+      const keys = oddTexts.map((text) => text + mark).filter((key) => key.length <= longest)
       const [put, own] = [unique(), unique()]
       await other.delete(keys)
       await other.put([{ key: put, bytes: entryOf(random16(), random16()), ttlMs: 60_000 }])

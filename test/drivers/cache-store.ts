@@ -10,6 +10,10 @@ export interface StoreEngine {
   readonly name: string
   /** Why it cannot do something. */
   readonly lacks: Readonly<Partial<Record<StoreNeed, string>>>
+  /** For how long a store that is told of bumps trusts what it has heard, in milliseconds. Default 100. */
+  readonly windowMs?: number
+  /** Names that are longer are told as a loss of everything. Default: there are none. */
+  readonly longestName?: number
   /** A store as another process would open it; it is closed by the test. */
   open(observer?: Partial<StoreObserver>): Promise<CacheStore>
 }

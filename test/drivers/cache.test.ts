@@ -1,10 +1,13 @@
-import { describe, inject, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, inject, onTestFinished, test } from 'vitest'
 import type { CacheStore } from '../../src/cache/contract.ts'
 import { memcachedStore } from '../../src/cache/drivers/memcached/memcached-store.ts'
 import { memoryStore } from '../../src/cache/drivers/memory/memory-store.ts'
 import { redisStore } from '../../src/cache/drivers/redis/redis-store.ts'
 import { openCache } from '../../src/cache/open-cache.ts'
+import { openPostgres, type Postgres } from '../../src/postgres/index.ts'
+import { createDatabase, type Database } from '../servers/database.ts'
 import { cacheCases, type CacheNeed, type OpenOne } from './cache.ts'
+import { openHearingStore } from './hearing-store.ts'
 
 interface Engine {
   readonly name: string
@@ -21,6 +24,12 @@ const memcachedUrl = inject('memcachedUrl')
 const engines: readonly Engine[] = [
   { name: 'memory', lacks: ['several processes'], runs: true, open: async () => memoryStore() },
   {
+    name: 'memory in a process on PostgreSQL',
+    lacks: ['several processes'],
+    runs: inject('postgresUrl') !== '',
+    open: () => openHearingStore(postgres!),
+  },
+  {
     name: 'Redis',
     lacks: [],
     runs: redisUrl !== '',
@@ -35,6 +44,17 @@ const engines: readonly Engine[] = [
 ]
 
 let spaces = 0
+let database: Database | undefined
+let postgres: Postgres | undefined
+beforeAll(async () => {
+  if (!inject('postgresUrl')) return
+  database = await createDatabase()
+  postgres = await openPostgres({ url: database.url })
+})
+afterAll(async () => {
+  await postgres?.close()
+  await database?.drop()
+})
 
 describe.for(engines.filter((engine) => engine.runs))('the cache on $name', (engine) => {
   for (const { name, needs = [], run } of cacheCases) {

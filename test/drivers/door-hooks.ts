@@ -1,5 +1,10 @@
 import { expect, vi } from 'vitest'
-import { createStatement, type Transaction, type TransactionOutcome } from '../../src/postgres/index.ts'
+import {
+  createStatement,
+  type CommitNotice,
+  type Transaction,
+  type TransactionOutcome,
+} from '../../src/postgres/index.ts'
 import { createTable, numbersIn, openDoor, run, statementsOf, valueOf, type DoorCase } from './door.ts'
 
 /** What the door promises of hooks around the end of a transaction. */
@@ -97,6 +102,57 @@ export const hookCases: readonly DoorCase[] = [
       await expect(swallowed).rejects.toMatchObject({ cause: { details: { sqlState: '22012' } } })
       expect(ended).toEqual(['rollback', 'rollback'])
       expect(await numbersIn(door, table)).toEqual([])
+    },
+  },
+  {
+    name: 'a notice is sent in one message with the commit, and only with one',
+    needs: ['listen'],
+    async run(engine) {
+      await using door = await openDoor(engine)
+      const seen: string[] = []
+      await using _heard = await door.listen("the 'channel'", (payload) => seen.push(payload))
+      const notice = (payload: string): CommitNotice => ({
+        channel: "the 'channel'",
+        payload,
+        sent: () => seen.push('sent'),
+      })
+      const undone = door.transaction(async (tx) => {
+        tx.beforeCommit(() => [notice('rolled back')])
+        throw new Error('no')
+      })
+      await expect(undone).rejects.toThrow('no')
+      const aborted = door.transaction(async (tx) => {
+        tx.beforeCommit(() => [notice('aborted')])
+        await valueOf(tx, 'select 1 / 0').catch(() => {})
+      })
+      await expect(aborted).rejects.toMatchObject({ code: 'PLIMSOLL_STATEMENT_FAILED' })
+      const odd = `'quoted' \\ "ü" ; -- $1`
+      const texts = await statementsOf(() =>
+        door.transaction(async (tx) => {
+          tx.beforeCommit(() => [notice(odd), { channel: "the 'channel'", payload: 'two' }])
+          tx.afterEnd((outcome) => void seen.push(outcome))
+          await valueOf(tx, 'select 1')
+        }),
+      )
+      await vi.waitFor(() => expect(seen).toHaveLength(4))
+      expect(seen.indexOf('sent')).toBeLessThan(seen.indexOf('commit'))
+      expect(seen.filter((line) => line !== 'sent' && line !== 'commit')).toEqual([odd, 'two'])
+      expect(texts, 'what is told of it').toEqual(['begin', 'select 1', 'commit'])
+    },
+  },
+  {
+    name: 'a notice that fails leaves the commit as it is, and is not said to be sent',
+    async run(engine) {
+      await using door = await openDoor(engine)
+      const table = await createTable(door, 'n int')
+      const ended: TransactionOutcome[] = []
+      await door.transaction(async (tx) => {
+        tx.beforeCommit(() => [{ channel: 'c', payload: 'x'.repeat(8000), sent: () => expect.unreachable() }])
+        tx.afterEnd((outcome) => void ended.push(outcome))
+        await run(tx, `insert into ${table} values (1)`)
+      })
+      expect(ended).toEqual(['commit'])
+      expect(await numbersIn(door, table)).toEqual([1])
     },
   },
   {

@@ -172,4 +172,40 @@ export const watchingCases: readonly DoorCase[] = [
       expect(await valueOf(door, `select count(*) from ${table}`)).toBe('2')
     },
   },
+  {
+    name: 'a notice goes with a commit by hand too, whose result is that of any other',
+    needs: ['listen'],
+    async run(engine) {
+      await using door = await openDoor(engine)
+      const table = await createTable(door, 'n int primary key')
+      const heard: string[] = []
+      await using _heard = await door.listen('c', (payload) => heard.push(payload))
+      let sent = 0
+      door.watchWrites({
+        tagsOf: (text) => (text.includes('insert') ? ['written'] : []),
+        note: (transaction) =>
+          transaction.beforeCommit(() => [{ channel: 'c', payload: 'x', sent: () => void sent++ }]),
+        write: (work) => work(),
+      })
+      const pool = door.client as unknown as {
+        connect(): Promise<{ query(text: string): Promise<Record<string, unknown>>; release(): void }>
+      }
+      const client = await pool.connect()
+      const endings = ['COMMIT;', 'end transaction', 'commit /* by hand */', 'rollback', 'commit']
+      const results: unknown[] = []
+      for (const [n, ending] of endings.entries()) {
+        await client.query('begin')
+        // The last one twice, which aborts its transaction.
+        const text = `insert into ${table} values (${Math.min(n, 3)})`
+        await client.query(text).catch(() => {})
+        if (n === 4) await client.query(text).catch(() => {})
+        const { command, rows } = await client.query(ending)
+        results.push([command, rows])
+      }
+      client.release()
+      expect(results).toEqual(['COMMIT', 'COMMIT', 'COMMIT', 'ROLLBACK', 'ROLLBACK'].map((command) => [command, []]))
+      expect(sent, 'not with a text that holds more').toBe(2)
+      await expect.poll(() => heard).toEqual(['x', 'x'])
+    },
+  },
 ]

@@ -5,9 +5,12 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
+import { memoryStore } from '../../src/cache/drivers/memory/memory-store.ts'
 import { observe, type PlimsollEvent } from '../../src/core/events.ts'
+import { valueOf } from '../drivers/door.ts'
 import { createDatabase, type Database } from '../servers/database.ts'
 import { startMemcached } from '../servers/memcached.ts'
+import { startPostgres } from '../servers/postgres.ts'
 import { startRedis, type RedisServer } from '../servers/redis.ts'
 import { startReplica } from '../servers/replica.ts'
 import { Wire } from '../servers/wire.ts'
@@ -162,15 +165,77 @@ describe.runIf(inject('postgresUrl') && inject('redisUrl'))('what readers see of
     expect(Number(/evicted_keys:(\d+)/.exec(await client.info('stats'))![1])).toBeGreaterThan(500)
   })
 
-  test('a write whose process was killed before it could say so is seen by the others', async () => {
-    const { url: cacheUrl } = await redis()
-    const other = await open({ cacheUrl })
-    const before = await other.read(1)
-    const script = fileURLToPath(new URL('writer-that-dies.ts', import.meta.url))
-    const writer = fork(script, [], { env: { ...process.env, DATABASE_URL: database.url, CACHE_URL: cacheUrl } })
-    const [, signal] = (await once(writer, 'exit')) as [number, string]
-    expect(signal).toBe('SIGKILL')
-    await vi.waitFor(async () => expect(await other.read(1)).toBe(before + 1), waits)
+  test.each(['Redis', 'memory'])(
+    'a write whose process was killed before it could say so is seen by the others, with %s',
+    async (name) => {
+      const cacheUrl = name === 'memory' ? 'memory:' : (await redis()).url
+      const other = await open({ cacheUrl })
+      const before = await other.read(1)
+      const script = fileURLToPath(new URL('writer-that-dies.ts', import.meta.url))
+      const writer = fork(script, [], { env: { ...process.env, DATABASE_URL: database.url, CACHE_URL: cacheUrl } })
+      const [, signal] = (await once(writer, 'exit')) as [number, string]
+      expect(signal).toBe('SIGKILL')
+      await vi.waitFor(async () => expect(await other.read(1)).toBe(before + 1), waits)
+    },
+  )
+
+  describe('in the memory of each process', () => {
+    /** For how long a connection that listens is trusted without an answer; the rest is for a machine that is busy. */
+    const trustMs = 700
+    const killListeners = (service: Service): Promise<unknown> =>
+      valueOf(
+        service.postgres,
+        `select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = current_database() and query = 'listen "plimsoll_bump"'`,
+      )
+
+    /** Resolves when enough was read and written for `expectRight`. */
+    const enough = (seen: Seen): Promise<void> =>
+      vi.waitFor(() => expect(seen.writes > 50 && seen.reads > 200).toBe(true), waits)
+
+    test('nothing is stale, and what is seen to be stale without being told shows that it would be found', async () => {
+      const services = await pair('memory:')
+      const seen = await underLoad(services, { counters, windowMs: trustMs }, enough)
+      expectRight(seen)
+      for (const { caching } of services) expect(caching.cache.statistics().hits).toBeGreaterThan(20)
+      const said = vi.spyOn(console, 'error').mockImplementation(() => {})
+      onTestFinished(() => said.mockRestore())
+      const alone = await Promise.all([1, 2].map(() => open({ cacheUrl: '', cache: { store: memoryStore() } })))
+      const { violations } = await underLoad(alone, { counters, windowMs: trustMs }, enough)
+      expect(violations.length).toBeGreaterThan(0)
+    })
+
+    test('nothing is stale when the connections that listen are killed', async () => {
+      const services = await pair('memory:')
+      const events = collect()
+      let killed = 0
+      const seen = await underLoad(services, { counters, windowMs: trustMs }, async (sofar) => {
+        while (killed < 5) {
+          await pause(50)
+          killed += Number(await killListeners(services[0]!))
+        }
+        await cachesAgain(services)
+        await enough(sofar)
+      })
+      expectRight(seen)
+      const down = events.filter((event) => event.type === 'cache.state' && event.state === 'down')
+      expect(down.length).toBeGreaterThanOrEqual(killed)
+    })
+
+    test('nothing is stale when PostgreSQL is killed and comes back', async () => {
+      const server = (await startPostgres())!
+      onTestFinished(() => server.stop())
+      await makeCounters(server.url, counters)
+      const here = { databaseUrl: server.url, cacheUrl: 'memory:' }
+      const services = await Promise.all([open(here), open(here)])
+      const seen = await underLoad(services, { counters, windowMs: trustMs }, async (sofar) => {
+        await enough(sofar)
+        await server.crash()
+        await server.restart()
+        await cachesAgain(services)
+      })
+      expect(seen.violations).toEqual([])
+      expect(seen.failures.length, 'while it was away').toBeGreaterThan(0)
+    })
   })
 
   test.each(['Redis', 'Memcached'])(

@@ -152,6 +152,22 @@ describe.runIf(inject('postgresUrl'))('the door when its connections break', () 
     expect(ended).toEqual(['unknown'])
   })
 
+  test('a notice is sent with its commit although its process hears of neither', async () => {
+    const { door, wire } = await openOverWire()
+    const other = await open()
+    const heard: string[] = []
+    await other.listen('notices', (payload) => heard.push(payload))
+    const table = await createTable(other, 'n int')
+    const unsure = door.transaction(async (tx) => {
+      await run(tx, `insert into ${table} values (1)`)
+      tx.beforeCommit(() => [{ channel: 'notices', payload: 'written', sent: () => heard.push('sent') }])
+      wire.cutWithin(0)
+    })
+    await expect(unsure).rejects.toMatchObject({ ...unreachable, details: { outcome: 'unknown' } })
+    await vi.waitFor(() => expect(heard).toEqual(['written']), forever)
+    expect(await valueOf(other, `select count(*) from ${table}`)).toBe('1')
+  })
+
   test('a commit that could not be sent has rolled back', async () => {
     const { door, wire } = await openOverWire()
     const ended: string[] = []
@@ -315,6 +331,34 @@ describe.runIf(inject('postgresUrl'))('the door when its connections break', () 
       await door.notify('news', 'back')
       expect(heard).toContain('back')
     }, forever)
+  })
+
+  test('a subscriber is told when it misses notifications, and knows up to when it has heard all', async () => {
+    const { door, wire } = await openOverWire()
+    const other = await open()
+    const told: string[] = []
+    const subscription = await door.listen('news', (payload) => told.push(payload), {
+      pingMs: 10,
+      onLost: () => told.push('lost'),
+      onBack: () => told.push('back'),
+    })
+    for (let n = 0; n < 100; n++) {
+      await other.notify('news', String(n))
+      const acknowledged = performance.now()
+      while (subscription.heardUntil <= acknowledged) await new Promise(setImmediate)
+      expect(told.at(-1), 'heard before the answer that came after it').toBe(String(n))
+    }
+    told.length = 0
+    wire.goDead()
+    wire.comeBack()
+    // Nobody has closed the connection: 20 questions go without an answer.
+    await vi.waitFor(() => expect(told).toEqual(['lost', 'back']), forever)
+    expect(subscription.heardUntil).toBeGreaterThan(0)
+    await other.notify('news', 'again')
+    await vi.waitFor(() => expect(told).toEqual(['lost', 'back', 'again']), forever)
+    await wire.cut()
+    await vi.waitFor(() => expect(told.at(-1)).toBe('lost'), forever)
+    expect(subscription.heardUntil).toBe(Number.NEGATIVE_INFINITY)
   })
 
   test('a door that is closed while its server is away ends, and takes nobody with it', async () => {

@@ -33,6 +33,15 @@ export function post(path, content) {
   return ask(path, { method: 'POST', headers, body: JSON.stringify(content) })
 }
 
+/**
+ * DELETEs one address under /api.
+ *
+ * @throws ApiError as `get` does.
+ */
+export function remove(path) {
+  return ask(path, { method: 'DELETE' })
+}
+
 async function ask(address, { signal, ...request }) {
   const limit = AbortSignal.timeout(timeoutMs)
   let response

@@ -1,7 +1,9 @@
 import type { PlimsollEvent } from '../../core/events.ts'
+import { counting, type Counters } from './counters.ts'
 import type { AnyFamily } from './exposition.ts'
-import { Family, Value, type LabelValue } from './family.ts'
-import { Histogram } from './histogram.ts'
+import type { Family, Value } from './family.ts'
+import type { Histogram } from './histogram.ts'
+import { countJob, jobMetrics, type JobCounts } from './job-metrics.ts'
 
 /** Counts of events. */
 export interface EventMetrics {
@@ -22,6 +24,7 @@ export function createEventMetrics(): EventMetrics {
       'late',
       'outcome',
     ]),
+    jobs: jobMetrics(counters),
     requests: counters.counter('plimsoll_http_requests_total', 'HTTP requests answered.', [
       'method',
       'route',
@@ -33,32 +36,6 @@ export function createEventMetrics(): EventMetrics {
     ]),
   }
   return { families, count: (event) => count(event, counts) }
-}
-
-/** Makes families, and keeps them in the order they are shown in. */
-interface Counters {
-  /** `known`: sets of labels that are shown from the start, since a rate needs a number to begin from. */
-  counter(name: string, help: string, labels?: readonly string[], known?: readonly LabelValue[][]): Family<Value>
-  gauge(name: string, help: string, labels: readonly string[]): Family<Value>
-  histogram(name: string, help: string, labels?: readonly string[]): Family<Histogram>
-}
-
-function counting(families: AnyFamily[]): Counters {
-  const keep = <F extends AnyFamily>(family: F): F => {
-    families.push(family)
-    return family
-  }
-  const make = (): Value => new Value()
-  return {
-    counter(name, help, labels, known = []) {
-      const family = keep(new Family({ name, help, labels, type: 'counter', make }))
-      for (const [first, second] of known) family.of(first!, second)
-      return family
-    },
-    gauge: (name, help, labels) => keep(new Family({ name, help, labels, type: 'gauge', make })),
-    histogram: (name, help, labels) =>
-      keep(new Family({ name, help, labels, type: 'histogram', make: () => new Histogram() })),
-  }
 }
 
 function cacheMetrics({ counter, gauge, histogram }: Counters) {
@@ -108,6 +85,7 @@ function databaseMetrics({ counter, gauge, histogram }: Counters) {
 type Counts = ReturnType<typeof cacheMetrics> &
   ReturnType<typeof databaseMetrics> & {
     readonly relayed: Family<Value>
+    readonly jobs: JobCounts
     readonly requests: Family<Value>
     readonly requestTime: Family<Histogram>
   }
@@ -146,7 +124,8 @@ function count(event: PlimsollEvent, to: Counts): void {
       to.passed.of(event.replica, event.reason).value++
       return
     default:
-      countCache(event, to)
+      if (event.type.startsWith('job.')) countJob(event, to.jobs)
+      else countCache(event, to)
   }
 }
 

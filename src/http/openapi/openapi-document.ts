@@ -1,4 +1,6 @@
+import type { MountedJobs } from '../jobs/job-status.ts'
 import type { MountedResource } from '../resource.ts'
+import { describeJobs } from './job-operations.ts'
 import { rowSchema, type JsonSchema } from './field-schema.ts'
 import {
   fieldsParameter,
@@ -33,13 +35,15 @@ export interface OpenApiDocument {
 export interface ApiPlace {
   /** The URL that the paths begin at; one that is relative is so to the document. Default `'/'`. */
   readonly server?: string | undefined
+  /** Where jobs can be seen. Default: nowhere. */
+  readonly jobs?: readonly MountedJobs[] | undefined
 }
 
 /** Describes resources in OpenAPI 3.1. */
 export function openApiDocument(
   resources: readonly MountedResource[],
   info: ApiInfo = {},
-  { server = '/' }: ApiPlace = {},
+  { server = '/', jobs = [] }: ApiPlace = {},
 ): OpenApiDocument {
   const names = uniqueNames(resources)
   const schemas: Record<string, JsonSchema> = { Problem: problemSchema, Page: pageSchema }
@@ -70,6 +74,9 @@ export function openApiDocument(
       missing: true,
     })
   }
+  const ofJobs = describeJobs(jobs.map(({ path }) => template(path)))
+  Object.assign(schemas, ofJobs.schemas)
+  Object.assign(paths, ofJobs.paths)
   const { title = 'API', version = '1.0.0', description } = info
   return {
     openapi: '3.1.1',
@@ -137,7 +144,7 @@ function template(path: string): string {
 
 /** A name for each resource that can stand in references: its own, made of its path where two have the same. */
 function uniqueNames(resources: readonly MountedResource[]): string[] {
-  const used = new Set(['Problem', 'Page'])
+  const used = new Set(['Problem', 'Page', 'Job'])
   return resources.map(({ spec, path }) => {
     const own = spec.name.replaceAll(/\W+/g, '_')
     const name = used.has(own) ? path.replaceAll(/\W+/g, '_').replace(/^_/, '') : own

@@ -56,21 +56,24 @@ export const responses: Readonly<Record<string, unknown>> = {
       'Cache-Control': { $ref: '#/components/headers/CacheControl' },
     },
   },
-  BadRequest: problem('A parameter is wrong; the problem says which one, and what it could be.'),
-  NotFound: problem('There is no such row.'),
+  BadRequest: problemAnswer('A parameter is wrong; the problem says which one, and what it could be.'),
+  NotFound: problemAnswer('There is no such row.'),
   MethodNotAllowed: {
-    ...problem('The path was asked with another method than there are.'),
+    ...problemAnswer('The path was asked with another method than there are.'),
     headers: { Allow: { description: 'The methods that there are.', schema: { type: 'string' } } },
   },
-  NotAcceptable: problem('Accept-Encoding leaves no way to answer.'),
-  Failed: problem('Something went wrong in the service.'),
+  NotAcceptable: problemAnswer('Accept-Encoding leaves no way to answer.'),
+  Failed: problemAnswer('Something went wrong in the service.'),
   Unavailable: {
-    ...problem('The service cannot answer at the moment: it is busy, is closing, or does not reach its database.'),
+    ...problemAnswer(
+      'The service cannot answer at the moment: it is busy, is closing, or does not reach its database.',
+    ),
     headers: { 'Retry-After': { description: 'Seconds to wait.', schema: { type: 'integer' } } },
   },
-  TimedOut: problem('The answer took too long to find.'),
+  TimedOut: problemAnswer('The answer took too long to find.'),
 }
 
-function problem(description: string): Readonly<Record<string, unknown>> {
+/** An answer that is a problem document. */
+export function problemAnswer(description: string): Readonly<Record<string, unknown>> {
   return { description, content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } }
 }

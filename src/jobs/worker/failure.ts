@@ -4,17 +4,22 @@ import type { JobFailure, Outcome } from '../contract.ts'
 import type { JobDefinition } from '../define-job.ts'
 
 const mostStack = 8000
+const untold = 'a value that cannot be told'
 
 /** What is kept of an error; of anything that was thrown. */
 export function toFailure(error: unknown): JobFailure {
   if (!(error instanceof Error)) return { name: 'NonError', message: textOf(error) }
-  // Nothing keeps an error from having other members than it should.
-  const { name, message, stack, code } = error as { [Member in 'name' | 'message' | 'stack' | 'code']?: unknown }
-  return {
-    name: String(name),
-    message: String(message).slice(0, mostStack),
-    stack: typeof stack === 'string' ? stack.slice(0, mostStack) : undefined,
-    code: typeof code === 'string' ? code : undefined,
+  try {
+    // Nothing keeps an error from having other members than it should, or such as throw.
+    const { name, message, stack, code } = error as { [Member in 'name' | 'message' | 'stack' | 'code']?: unknown }
+    return {
+      name: String(name),
+      message: String(message).slice(0, mostStack),
+      stack: typeof stack === 'string' ? stack.slice(0, mostStack) : undefined,
+      code: typeof code === 'string' ? code : undefined,
+    }
+  } catch {
+    return { name: 'Error', message: untold }
   }
 }
 
@@ -47,7 +52,7 @@ function retryOf(error: unknown): boolean | { readonly after: number } {
 }
 
 function millisecondsOf(retryAfter: unknown): number | undefined {
-  if (typeof retryAfter === 'number' && retryAfter >= 0) return retryAfter
+  if (typeof retryAfter === 'number' && retryAfter >= 0 && Number.isFinite(retryAfter)) return retryAfter
   if (retryAfter instanceof Date) return Math.max(0, retryAfter.getTime() - Date.now())
   if (typeof retryAfter !== 'string') return undefined
   // Retry-After (RFC 9110, 10.2.3): seconds, or a date.
@@ -60,6 +65,6 @@ function textOf(value: unknown): string {
   try {
     return (typeof value === 'string' ? value : (JSON.stringify(value) ?? String(value))).slice(0, mostStack)
   } catch {
-    return 'a value that cannot be told'
+    return untold
   }
 }

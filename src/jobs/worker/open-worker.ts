@@ -4,14 +4,21 @@ import { PlimsollError, showValue } from '../../core/errors.ts'
 import { events } from '../../core/events.ts'
 import type { Consumer, JobEngine, JobLimit, LeasedJob, Outcome } from '../contract.ts'
 import { checkQueue, type JobDefinition } from '../define-job.ts'
-import type { JobWorker, WorkOptions } from '../types.ts'
+import type { JobTracer, JobWorker, WorkOptions } from '../types.ts'
+import { Sandboxes } from '../sandbox/sandboxes.ts'
+import { BlockedLoop } from './blocked-loop.ts'
 import { endRun, runJob, type Run } from './run-job.ts'
 
 /** What a worker runs. */
 export interface WorkerParts {
   readonly engine: JobEngine
   readonly definitions: ReadonlyMap<string, JobDefinition>
+  readonly tracer?: JobTracer | undefined
+  /** Told what came of a step of a workflow before it is settled. When it rejects, the run is handed back. */
+  readonly onOutcome?: OutcomeHook | undefined
 }
+
+export type OutcomeHook = (job: LeasedJob, outcome: Outcome) => Promise<void>
 
 interface RunningJob extends Run {
   readonly until: number
@@ -28,19 +35,26 @@ export async function openWorker(parts: WorkerParts, options: WorkOptions = {}):
 class Worker implements JobWorker {
   readonly #engine: JobEngine
   readonly #definitions: ReadonlyMap<string, JobDefinition>
+  readonly #tracer: JobTracer | undefined
+  readonly #onOutcome: OutcomeHook | undefined
   readonly #concurrency: number
   readonly #queues: readonly { readonly name: string; readonly concurrency: number }[]
   readonly #running = new Map<string, RunningJob>()
   readonly #outside = AsyncLocalStorage.snapshot()
+  readonly #sandboxes: Sandboxes
+  readonly #loop = new BlockedLoop()
   #consumer: Consumer | undefined
   #closing: Promise<void> | undefined
 
-  constructor({ engine, definitions }: WorkerParts, options: WorkOptions) {
+  constructor({ engine, definitions, tracer, onOutcome }: WorkerParts, options: WorkOptions) {
     this.#engine = engine
     this.#definitions = definitions
+    this.#tracer = tracer
+    this.#onOutcome = onOutcome
     this.#concurrency = options.concurrency ?? 20
     if (!Number.isSafeInteger(this.#concurrency) || this.#concurrency < 1)
       throw invalid('concurrency', this.#concurrency)
+    this.#sandboxes = new Sandboxes({ most: this.#concurrency })
     const known = options.queues ?? [...new Set([...definitions.values()].map(({ queue }) => queue))]
     this.#queues = known.map((queue) => {
       const { name, concurrency } = typeof queue === 'string' ? { name: queue, concurrency: this.#concurrency } : queue
@@ -63,8 +77,15 @@ class Worker implements JobWorker {
       lost: (ids) => this.#end(ids, 'lost'),
       cancelled: (ids) => this.#end(ids, 'cancelled'),
     })
-    await this.#consumer.start()
-    await this.#engine.redrive({ states: ['parked'], names: [...this.#definitions.keys()] })
+    this.#loop.open()
+    try {
+      await this.#consumer.start()
+      await this.#engine.redrive({ states: ['parked'], names: [...this.#definitions.keys()] })
+    } catch (error) {
+      // Nobody would have it to close.
+      await this.close({ timeout: 0 })
+      throw error
+    }
   }
 
   close({ timeout = '10s' }: { readonly timeout?: Duration } = {}): Promise<void> {
@@ -85,7 +106,9 @@ class Worker implements JobWorker {
       // Those that heed their signal say so themselves; the others are handed back as they are.
       await within(finished, handBackMs)
     }
+    await this.#sandboxes.close()
     await consumer.close()
+    this.#loop.close()
   }
 
   #take(job: LeasedJob): void {
@@ -103,9 +126,14 @@ class Worker implements JobWorker {
       definition,
       controller: new AbortController(),
       progress: (progress) => this.#consumer!.progress(job, progress),
+      sandboxes: this.#sandboxes,
     }
-    const ended = this.#run(run).finally(() => this.#running.delete(job.id))
-    this.#running.set(job.id, { ...run, until: performance.now() + definition.timeoutMs, ended })
+    const ended = this.#run(run).finally(() => {
+      // One that has lost its lease may run here again by now.
+      if (this.#running.get(job.id) === running) this.#running.delete(job.id)
+    })
+    const running: RunningJob = { ...run, until: performance.now() + definition.timeoutMs, ended }
+    this.#running.set(job.id, running)
   }
 
   async #run(run: Run): Promise<void> {
@@ -115,7 +143,10 @@ class Worker implements JobWorker {
       const { id, name, queue, attempt } = job
       events.publish({ type: 'job.start', id, name, queue, attempt, waitedMs: Math.max(0, Date.now() - job.createdAt) })
     }
-    const outcome = await runJob(run)
+    const here = run.definition.sandbox === undefined
+    if (here) this.#loop.began(job)
+    const outcome = await (this.#tracer?.run(job, () => runJob(run)) ?? runJob(run))
+    if (here) this.#loop.ended(job)
     const settled = await this.#settle(job, outcome)
     if (!events.hasSubscribers) return
     const { id, name, queue, attempt } = job
@@ -124,8 +155,12 @@ class Worker implements JobWorker {
     events.publish({ type: 'job.end', id, name, queue, attempt, ...end, ...error })
   }
 
-  #settle(job: LeasedJob, outcome: Outcome): Promise<boolean> {
-    return this.#consumer!.settle(job, outcome)
+  async #settle(job: LeasedJob, outcome: Outcome): Promise<boolean> {
+    let said = outcome
+    if (job.step !== undefined && this.#onOutcome !== undefined) {
+      await this.#onOutcome(job, outcome).catch(() => (said = { state: 'released' }))
+    }
+    return this.#consumer!.settle(job, said)
   }
 
   #end(ids: readonly string[], why: 'lost' | 'cancelled' | 'released'): void {

@@ -1,10 +1,10 @@
 import { PlimsollError } from '../../core/errors.ts'
-import { events } from '../../core/events.ts'
 import type { JobProgress, LeasedJob, Outcome } from '../contract.ts'
 import type { JobDefinition } from '../define-job.ts'
-import { describeIssues } from '../standard-schema.ts'
-import type { JobContext } from '../types.ts'
+import type { Sandboxes } from '../sandbox/sandboxes.ts'
 import { afterFailure, toFailure } from './failure.ts'
+import { jobContext, publishLog } from './job-context.ts'
+import { readInput, writeOutput } from './job-values.ts'
 
 /** How long a handler whose signal has aborted may still take. */
 const graceMs = 5000
@@ -16,6 +16,8 @@ export interface Run {
   /** Ends the run: cancelled, out of time, handed back, or its lease is lost. */
   readonly controller: AbortController
   readonly progress: (progress: JobProgress) => void
+  /** Where jobs run that are not to run in this process. */
+  readonly sandboxes: Sandboxes
 }
 
 /** Why a run was ended by its worker and not by itself. */
@@ -39,18 +41,28 @@ export function endRun(
 
 /** Runs a job, and says what has come of it. Never rejects. */
 export async function runJob(run: Run): Promise<Outcome> {
-  const { job, definition, controller } = run
+  const { definition, controller } = run
   const timer = setTimeout(() => endRun(run, 'timeout'), Math.min(definition.timeoutMs, 2 ** 31 - 1))
   timer.unref()
   try {
-    const input = await readInput(job, definition)
-    const value = await withinGrace(run, async () => definition.handler(input, contextOf(run)))
-    return { state: 'done', output: await writeOutput(value, definition), keepMs: definition.keepMs }
+    const output = definition.sandbox === undefined ? await runHere(run) : await run.sandboxes.run(run)
+    return { state: 'done', output, keepMs: definition.keepMs }
   } catch (error) {
     return outcomeOf(run, controller.signal.aborted ? controller.signal.reason : error)
   } finally {
     clearTimeout(timer)
   }
+}
+
+async function runHere(run: Run): Promise<string | undefined> {
+  const { job, definition, controller, progress } = run
+  const input = await readInput(job, definition)
+  const context = jobContext(job, {
+    signal: controller.signal,
+    progress,
+    log: (line) => publishLog(job, line),
+  })
+  return writeOutput(await withinGrace(run, async () => definition.handler(input, context)), definition)
 }
 
 function outcomeOf({ job, definition }: Run, error: unknown): Outcome {
@@ -87,48 +99,4 @@ async function withinGrace({ job, controller }: Run, work: () => Promise<unknown
     clearTimeout(timer)
     signal.removeEventListener('abort', onAbort)
   }
-}
-
-async function readInput({ input, version, name }: LeasedJob, definition: JobDefinition): Promise<unknown> {
-  const given: unknown = JSON.parse(input)
-  const upgraded =
-    version < definition.version && definition.upgrade !== undefined ? await definition.upgrade(given, version) : given
-  const result = await definition.input['~standard'].validate(upgraded)
-  if (result.issues === undefined) return result.value
-  throw new PlimsollError(
-    'PLIMSOLL_JOB_INPUT_INVALID',
-    `The input of the job '${name}' does not fit: ${describeIssues(result.issues)}.`,
-    { details: { name, version } },
-  )
-}
-
-async function writeOutput(value: unknown, { name, output }: JobDefinition): Promise<string | undefined> {
-  if (output === undefined) return value === undefined ? undefined : JSON.stringify(value)
-  const result = await output['~standard'].validate(value)
-  if (result.issues === undefined) return JSON.stringify(result.value)
-  throw new TypeError(`The job '${name}' has returned what does not fit its output: ${describeIssues(result.issues)}.`)
-}
-
-function contextOf({ job, controller, progress }: Run): JobContext {
-  const { id, name, attempt, tenant } = job
-  const { signal } = controller
-  const log =
-    (level: 'info' | 'warn' | 'error') =>
-    (message: string, details?: Readonly<Record<string, unknown>>): void => {
-      if (events.hasSubscribers) events.publish({ type: 'job.log', id, name, level, message, details: details ?? {} })
-    }
-  return Object.freeze<JobContext>({
-    id,
-    name,
-    attempt,
-    tenant,
-    idempotencyKey: id,
-    signal,
-    progress: (done, total, note) => progress({ done, total, note }),
-    heartbeat: async () => {
-      await new Promise((resolve) => setImmediate(resolve))
-      signal.throwIfAborted()
-    },
-    log: { info: log('info'), warn: log('warn'), error: log('error') },
-  })
 }

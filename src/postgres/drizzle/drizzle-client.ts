@@ -50,7 +50,7 @@ export abstract class QueryingClient extends EventEmitter {
 }
 
 /** What `pg` answers to a statement without rows. */
-const noRows = Object.freeze({
+export const noRows = Object.freeze({
   command: '',
   rowCount: null,
   oid: 0,

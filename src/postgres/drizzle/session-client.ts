@@ -2,12 +2,15 @@ import type { CommandResult } from '../contract.ts'
 import type { ExclusiveSessions } from '../pool/exclusive-sessions.ts'
 import { settle, type RunTarget } from '../session/execute.ts'
 import type { Session } from '../session/session.ts'
+import type { StatementRun } from '../session/statement-run.ts'
+import { isNotice } from '../transaction/commit-notices.ts'
 import { commitWith, runEndHooks } from '../transaction/end-transaction.ts'
 import { OpenTransaction } from '../transaction/transaction.ts'
 import type { TransactionScope } from '../transaction/transaction-scope.ts'
-import { QueryingClient, runPgQuery } from './drizzle-client.ts'
+import { noRows, QueryingClient, runPgQuery } from './drizzle-client.ts'
 
 const begins = /^\s*(?:begin|start\s+transaction)\b/i
+const justCommits = /^\s*(?:commit|end)(?:\s+(?:work|transaction))?\s*;?\s*$/i
 const commits = /^\s*(?:commit|end)\b(?!\s+prepared\b)/i
 const rollsBack = /^\s*(?:rollback|abort)\b(?!\s+(?:prepared\b|(?:(?:work|transaction)\s+)?to\b))/i
 
@@ -92,7 +95,13 @@ export class SessionClient extends QueryingClient {
     const items = departing === undefined ? [] : await departing
     transaction.end()
     let result: unknown
-    const commit = async (): Promise<CommandResult> => {
+    const noticing = items.some(isNotice) && justCommits.test(typeof config === 'string' ? config : config.text)
+    const commit = async (own: StatementRun): Promise<CommandResult> => {
+      if (noticing) {
+        const done = await settle(this.#target, own, undefined)
+        result = { ...noRows, command: done.command }
+        return done
+      }
       let command: CommandResult = { command: '', rowCount: 0 }
       result = await runPgQuery(
         async (query) => (command = await settle(this.#target, query, undefined)),

@@ -220,7 +220,8 @@ export class Session implements RunCarrier {
     } else {
       const mark = writer.mark()
       try {
-        if (run.values === undefined) writer.query(run.text)
+        if (run.bare) writer.sync()
+        else if (run.values === undefined) writer.query(run.tail === undefined ? run.text : `${run.text};${run.tail}`)
         else this.#writeExtended(run)
       } catch (error) {
         writer.rewind(mark)
@@ -236,10 +237,10 @@ export class Session implements RunCarrier {
     run.carrier = this
     run.attempts++
     if (run.cancellable) this.cancellable++
-    if (events.hasSubscribers) run.startedAt = performance.now()
+    if (events.hasSubscribers && !run.bare) run.startedAt = performance.now()
     this.#sent.push(run)
     this.inFlight++
-    this.#settings.wake()
+    if (!run.bare) this.#settings.wake()
   }
 
   #writeExtended(run: StatementRun): void {
@@ -300,7 +301,7 @@ export class Session implements RunCarrier {
         if (run !== undefined) this.#parsed(run)
         return
       case commandComplete:
-        if (run === undefined) return
+        if (run === undefined || inTail(run)) return
         readCommandTag(run, chunk, start, end)
         run.query?.handleCommandComplete(parseMessage(chunk, start, end), this.client.connection)
         return
@@ -317,6 +318,7 @@ export class Session implements RunCarrier {
     if (type === errorResponse) {
       const error = message as ServerError
       if (error.severity === 'FATAL' || error.severity === 'PANIC') this.#farewell = error
+      else if (run !== undefined && inTail(run)) run.tailFailure ??= error
       else if (run !== undefined) run.failure ??= error
     } else if (type === notification) {
       const { channel, payload } = message as { channel: string; payload: string }
@@ -479,6 +481,11 @@ export class Session implements RunCarrier {
       this.purpose === 'shared' && !this.reserved && !run.grouped && run.attempts < 4 && run.rows === 0 && run.readOnly
     )
   }
+}
+
+/** True when the text of a run is done, and what comes is of its tail. */
+function inTail(run: StatementRun): boolean {
+  return run.tail !== undefined && run.command !== ''
 }
 
 /** Publishes where it was asked for, so that a subscriber can tell for whom. */

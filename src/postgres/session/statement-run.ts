@@ -31,6 +31,18 @@ export class StatementRun {
   next: StatementRun | undefined = undefined
   /** Runs that are sent right behind this one, on the same session, whatever happens. */
   followers: readonly StatementRun[] | undefined = undefined
+  /**
+   * SQL that the server runs right behind a simple text, in the same message: both or neither, whatever becomes of this process. It
+   * is no part of the result, nor of what is told of the statement.
+   */
+  tail: string | undefined = undefined
+  /** Why the tail has failed when the text has not. */
+  tailFailure: ServerError | undefined = undefined
+  /**
+   * True when nothing is sent but the Sync that the server answers: it shows that it still does. No event tells of it, no log of
+   * the server, and it keeps no process alive.
+   */
+  bare = false
   /** True for the parts of a batch: they may leave a transaction open between them, and cannot be repeated alone. */
   grouped = false
   /** True when an AbortSignal can cancel it. */

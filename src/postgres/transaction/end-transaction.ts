@@ -1,6 +1,8 @@
 import { PlimsollError, isPlimsollError } from '../../core/errors.ts'
-import type { BatchItem, CommandResult, TransactionOutcome } from '../contract.ts'
+import type { CommandResult, CommitItems, TransactionOutcome } from '../contract.ts'
 import { executeOn, type RunTarget } from '../session/execute.ts'
+import { StatementRun } from '../session/statement-run.ts'
+import { isNotice, noticesSql } from './commit-notices.ts'
 import type { OpenTransaction } from './transaction.ts'
 import type { TransactionScope } from './transaction-scope.ts'
 
@@ -13,32 +15,40 @@ export interface Ending {
 }
 
 /**
- * Sends `items` and then, without waiting for their answers, what `commit` sends. When an item fails, PostgreSQL answers the
- * COMMIT with ROLLBACK.
+ * Sends the statements of `items` and then, without waiting for their answers, what `commit` sends: the run that it is given, which
+ * has the notices as its tail, or another one without them. When a statement fails, PostgreSQL answers the COMMIT with ROLLBACK.
  */
 export async function commitWith(
   target: RunTarget,
-  items: readonly BatchItem[],
+  items: CommitItems,
   {
     commit,
     transaction,
     scope,
   }: {
-    readonly commit: () => Promise<CommandResult>
+    readonly commit: (run: StatementRun) => Promise<CommandResult>
     readonly transaction: OpenTransaction
     readonly scope: TransactionScope
   },
 ): Promise<Ending> {
+  const notices = items.filter(isNotice)
   const answers = Promise.allSettled(
-    items.map(({ statement, values, sink }) => executeOn(target, statement, { values, sink })),
+    items.flatMap((item) => (isNotice(item) ? [] : executeOn(target, item.statement, item))),
   )
-  const committing = commit()
+  const run = new StatementRun('commit', {})
+  // What has failed already will not commit.
+  if (notices.length > 0 && transaction.failure === undefined) run.tail = noticesSql(notices)
+  const committing = commit(run)
   // In the same write, right behind it.
   const noted = scope.noteCommit?.(target)
   try {
     const { command } = await committing
     // PostgreSQL answers a commit of an aborted transaction with ROLLBACK, and no error.
-    if (command === 'COMMIT') return { outcome: 'commit' }
+    if (command === 'COMMIT') {
+      const sent = run.settled && run.tail !== undefined && run.tailFailure === undefined
+      if (sent) for (const notice of notices) notice.sent?.()
+      return { outcome: 'commit' }
+    }
     const refused = (await answers).find((answer) => answer.status === 'rejected')?.reason
     if (isOwnFailure(refused)) return { outcome: 'rollback', error: refused, refused: true }
     return { outcome: 'rollback', error: abortedError(transaction.failure) }

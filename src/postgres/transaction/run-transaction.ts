@@ -5,8 +5,9 @@ import { events } from '../../core/events.ts'
 import { backoffMs } from '../../core/backoff.ts'
 import type { CommandResult, IsolationLevel, Transaction, TransactionOptions, TransactionOutcome } from '../contract.ts'
 import type { ExclusiveSessions } from '../pool/exclusive-sessions.ts'
-import { runText } from '../session/execute.ts'
+import { runText, settle } from '../session/execute.ts'
 import type { Session } from '../session/session.ts'
+import type { StatementRun } from '../session/statement-run.ts'
 import { commitWith, runEndHooks } from './end-transaction.ts'
 import { OpenTransaction } from './transaction.ts'
 import type { TransactionScope } from './transaction-scope.ts'
@@ -95,7 +96,7 @@ async function workAndCommit<T>(
     const items = departing === undefined ? [] : await departing
     transaction.end()
     await begun
-    const commit = (): Promise<CommandResult> => runText(target, 'commit')
+    const commit = (run: StatementRun): Promise<CommandResult> => settle(target, run, undefined)
     const ending = await commitWith(target, items, { commit, transaction, scope: house.scope })
     outcome = ending.outcome
     if (outcome === 'commit') return { outcome, result }

@@ -1,4 +1,4 @@
-import type { BatchItem, CommitHook, Transaction, TransactionOutcome } from '../contract.ts'
+import type { CommitHook, CommitItems, Transaction, TransactionOutcome } from '../contract.ts'
 
 type EndHook = (outcome: TransactionOutcome) => void | Promise<void>
 
@@ -15,9 +15,9 @@ export class TransactionHooks {
     this.#after.push(hook)
   }
 
-  /** Runs the hooks before the commit, those too that are added meanwhile; the statements that are to leave with it. */
-  async departing(transaction: Transaction): Promise<readonly BatchItem[]> {
-    const items: BatchItem[] = []
+  /** Runs the hooks before the commit, those too that are added meanwhile; what is to leave with it. */
+  async departing(transaction: Transaction): Promise<CommitItems> {
+    const items: CommitItems[number][] = []
     for (let at = 0; at < this.#before.length; at++) items.push(...((await this.#before[at]!(transaction)) ?? []))
     return items
   }

@@ -5,6 +5,7 @@ import type {
   BatchItem,
   CommandResult,
   CommitHook,
+  CommitItems,
   ExecuteOptions,
   RowSink,
   Statement,
@@ -176,8 +177,8 @@ export class OpenTransaction implements Transaction, RunTarget {
     return settle(this, run, this.#signal)
   }
 
-  /** Runs the hooks before the commit, if there are any; the statements that are to leave with it. */
-  departing(): Promise<readonly BatchItem[]> | undefined {
+  /** Runs the hooks before the commit, if there are any; what is to leave with it. */
+  departing(): Promise<CommitItems> | undefined {
     const hooks = this.#endHooks
     return hooks && this.#scope.run(this, () => hooks.departing(this))
   }

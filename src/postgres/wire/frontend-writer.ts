@@ -97,6 +97,12 @@ export class FrontendWriter {
     this.#finish(begin)
   }
 
+  /** A Sync alone, which the server answers by ReadyForQuery. */
+  sync(): void {
+    this.#need(5)
+    this.#finish(this.#begin(0x53))
+  }
+
   #begin(type: number): number {
     this.#slab[this.#at] = type
     this.#at += 5

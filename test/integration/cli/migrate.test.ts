@@ -51,7 +51,7 @@ describe('plimsoll migrate', () => {
     const folder = project()
     expect(await plimsoll(folder, ['migrate'], '')).toMatchObject({
       code: 0,
-      stdout: 'The database has every migration in migrations.\nThe table plimsoll.outbox is there.\n',
+      stdout: 'The database has every migration in migrations.\nThe tables of the outbox and of jobs are there.\n',
     })
     await using door = await openPostgres({ url: `pglite:${join(folder, '.plimsoll/db')}` })
     expect(await valueOf(door, 'select count(*) from notes')).toBe('0')

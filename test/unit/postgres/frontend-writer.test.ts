@@ -75,6 +75,15 @@ describe('a writer of frontend messages', () => {
     )
   })
 
+  test('a Sync alone is one message without a body', () => {
+    const writer = new FrontendWriter()
+    writer.sync()
+    writer.query('select 1')
+    const [sync, query] = read(writer.take())
+    expect(sync).toEqual({ type: 'S', body: Buffer.alloc(0) })
+    expect(query?.type).toBe('Q')
+  })
+
   test('what was taken is never written to again, and a huge statement leaves no huge block', () => {
     const writer = new FrontendWriter()
     writer.query('select 1')

@@ -68,14 +68,23 @@ const mistakes: readonly (readonly [behaviour: string, code: string, message: st
     `void db.posts.create({ title: 'a' })`,
     `Property 'authorId' is missing in type '{ title: string; }' but required in type '{ authorId: number;`,
   ],
+  [
+    'a step that does not fit is told what the one before gives, what it takes, and what to do',
+    `chain(count.step({ text: '' }), count.step())`,
+    `Argument of type 'Flow<{ text: string; }, number>' is not assignable to parameter of type 'Flow<{ text: string; }, number> & Misfit<number, { text: string; }, "The step before gives the first, this step takes the second: give it an input of its own, or put a job between them">'.`,
+  ],
+  ['a workflow without an input is asked for it', `void jobs.start(count.step())`, `Expected 2 arguments, but got 1.`],
 ]
 
 const prelude = [
   `import type { Db } from 'plimsoll/db/types.ts'`,
   `import type { PrefetchFunction } from 'plimsoll/db/types/prefetch.ts'`,
+  `import { chain, type Job, type Jobs } from 'plimsoll/jobs/index.ts'`,
   `import type { relations } from './schema.ts'`,
   `declare const db: Db<typeof relations>`,
   `declare const prefetch: PrefetchFunction`,
+  `declare const jobs: Jobs`,
+  `declare const count: Job<{ text: string }, number>`,
   `void prefetch`,
 ]
 

@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { isPlimsollError } from '../../../core/errors.ts'
 import type { Postgres, Subscription } from '../../../postgres/index.ts'
+import { endsWithin } from './ends-within.ts'
 import type { LaneNotice } from './job-rows.ts'
 
 /** What processes tell each other of jobs. */
@@ -13,6 +15,8 @@ export interface BulletinReader {
   cancelled?(ids: readonly string[]): void
   /** Watched jobs have ended. */
   ended?(ids: readonly string[]): void
+  /** Watched jobs have begun, have come further, or wait again. */
+  changed?(ids: readonly string[]): void
 }
 
 const channel = 'plimsoll_jobs'
@@ -20,6 +24,8 @@ const channel = 'plimsoll_jobs'
 const mostBytes = 7000
 /** What is told within so long goes together: each NOTIFY takes a lock on the whole database as it commits. */
 const gatherMs = 2
+/** How long a database that does not answer is waited for at the end. */
+const lastMs = 2000
 
 /**
  * Tells what has happened to readers here, and by NOTIFY to those of other processes. What is lost on the way is found by the next
@@ -27,15 +33,18 @@ const gatherMs = 2
  */
 export class Bulletin {
   readonly #postgres: Postgres
-  readonly #readers = new Set<BulletinReader>()
+  readonly #readers: Set<BulletinReader>
   /** By what they say, so that a thousand jobs of one lane are one line. */
   readonly #lines = new Map<string, string>()
+  /** The first line of what this process tells, which it has heard already. */
+  readonly #self = randomUUID()
   readonly #outside = AsyncLocalStorage.snapshot()
   #timer: NodeJS.Timeout | undefined
   #subscription: Promise<Subscription | undefined> | undefined
 
   constructor(postgres: Postgres) {
     this.#postgres = postgres
+    this.#readers = postgres.engine === 'pglite' ? readersOf(postgres) : new Set()
   }
 
   /** Reads until the returned function is called. */
@@ -79,11 +88,20 @@ export class Bulletin {
     for (const id of ids) this.#tell(`e${id}`, ['e', id])
   }
 
+  changed(ids: readonly string[]): void {
+    if (ids.length === 0) return
+    for (const reader of this.#readers) reader.changed?.(ids)
+    for (const id of ids) this.#tell(`p${id}`, ['p', id])
+  }
+
   async close(): Promise<void> {
     clearTimeout(this.#timer)
-    await this.#send()
-    const subscription = await this.#subscription
-    await subscription?.close().catch(ignore)
+    const end = async (): Promise<void> => {
+      await this.#send()
+      const subscription = await this.#subscription
+      await subscription?.close().catch(ignore)
+    }
+    await endsWithin(end(), lastMs)
   }
 
   #tell(key: string, line: readonly unknown[]): void {
@@ -97,15 +115,15 @@ export class Bulletin {
     this.#timer = undefined
     const lines = [...this.#lines.values()]
     this.#lines.clear()
-    let payload = ''
+    let payload = this.#self
     for (const line of lines) {
-      if (payload.length > 0 && Buffer.byteLength(payload) + Buffer.byteLength(line) > mostBytes) {
+      if (payload !== this.#self && Buffer.byteLength(payload) + Buffer.byteLength(line) > mostBytes) {
         await this.#notify(payload)
-        payload = ''
+        payload = this.#self
       }
-      payload += payload.length === 0 ? line : `\n${line}`
+      payload += `\n${line}`
     }
-    if (payload.length > 0) await this.#notify(payload)
+    if (payload !== this.#self) await this.#notify(payload)
   }
 
   // The database is away: what it has to tell is found when it is back.
@@ -124,7 +142,9 @@ export class Bulletin {
   }
 
   #hear(payload: string): void {
-    for (const text of payload.split('\n')) {
+    const [teller, ...lines] = payload.split('\n')
+    if (teller === this.#self) return
+    for (const text of lines) {
       const [kind, ...rest] = JSON.parse(text) as [string, ...never[]]
       for (const reader of this.#readers) this.#pass(reader, kind, rest)
     }
@@ -146,8 +166,20 @@ export class Bulletin {
       case 'e':
         reader.ended?.([rest[0] as string])
         break
+      case 'p':
+        reader.changed?.([rest[0] as string])
+        break
     }
   }
+}
+
+const embedded = new WeakMap<Postgres, Set<BulletinReader>>()
+
+/** Who uses an embedded database is in this process. */
+function readersOf(postgres: Postgres): Set<BulletinReader> {
+  const readers = embedded.get(postgres) ?? new Set<BulletinReader>()
+  embedded.set(postgres, readers)
+  return readers
 }
 
 function ignore(): void {}

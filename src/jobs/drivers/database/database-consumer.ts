@@ -1,5 +1,7 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { backoffMs } from '../../../core/backoff.ts'
 import { isPlimsollError } from '../../../core/errors.ts'
+import { events } from '../../../core/events.ts'
 import { readTexts, type Postgres, type PostgresOptions } from '../../../postgres/index.ts'
 import {
   mostDeaths,
@@ -11,16 +13,19 @@ import {
 } from '../../contract.ts'
 import type { Bulletin } from './bulletin.ts'
 import { claim, claimLimited } from './claims.ts'
+import { endsWithin } from './ends-within.ts'
 import { toNotice, type ClaimedJob, type LaneNotice } from './job-rows.ts'
 import { isSuspect, LaneBook, type Lane, type LaneAsk } from './lanes.ts'
 import { Lease } from './leases.ts'
 import { Progress } from './progress.ts'
 import { Settlements } from './settlements.ts'
-import { cancelledOf, findLanes, nextDue, promoteJobs, recoverJobs, removeExpired } from './statements.ts'
+import { activeOf, findLanes, nextDue, promoteJobs, recoverJobs, removeExpired } from './statements.ts'
 
-/** How often the tables are looked at for what nobody has told of, give or take a quarter. */
-const lookMs = 5000
 const cleanMs = 60_000
+/** What is due, and held by somebody else, is asked for again after that. */
+const heldMs = 50
+/** How long a database that does not answer is waited for at the end. */
+const lastMs = 5000
 /** A timer can be early by the clock of the database. */
 const slackMs = 2
 const retry = { firstMs: 100, mostMs: 5000 }
@@ -35,6 +40,9 @@ export class DatabaseConsumer implements Consumer {
   readonly #settlements: Settlements
   readonly #progress: Progress
   readonly #queues: ReadonlyMap<string, number>
+  /** How often the tables are looked at for what nobody has told of, give or take a quarter. */
+  readonly #lookMs: number
+  readonly #outside = AsyncLocalStorage.snapshot()
   readonly #running = new Map<string, ClaimedJob>()
   readonly #runningOf = new Map<string, number>()
   /** Until when a limit is left alone. */
@@ -42,6 +50,8 @@ export class DatabaseConsumer implements Consumer {
   #suspects = 0
   #filling: Promise<void> | undefined
   #again = false
+  #check = false
+  #reported = ''
   #failures = 0
   #paused = false
   #closing: Promise<void> | undefined
@@ -59,17 +69,24 @@ export class DatabaseConsumer implements Consumer {
       readonly bulletin: Bulletin
       readonly options: ConsumeOptions
       readonly heartbeat: PostgresOptions | undefined
-      readonly mostRunMs: () => number
+      readonly leaseMs: number
     },
   ) {
-    const { bulletin, options, heartbeat, mostRunMs } = parts
+    const { bulletin, options, heartbeat, leaseMs } = parts
     this.#postgres = postgres
     this.#bulletin = bulletin
     this.#options = options
     this.#queues = new Map(options.queues.map(({ name, concurrency }) => [name, concurrency]))
     this.#settlements = new Settlements(postgres, bulletin)
-    this.#lease = new Lease(postgres, { options: heartbeat, lost: () => this.#lost(), mostMs: mostRunMs })
-    this.#progress = new Progress(postgres)
+    this.#lookMs = leaseMs / 4
+    this.#lease = new Lease(postgres, {
+      options: heartbeat,
+      leaseMs,
+      lost: () => this.#lost(),
+      back: () => this.#fill(),
+      mostMs: options.mostRunMs,
+    })
+    this.#progress = new Progress(postgres, bulletin)
   }
 
   async open(): Promise<void> {
@@ -109,7 +126,7 @@ export class DatabaseConsumer implements Consumer {
     clearTimeout(this.#lookTimer)
     clearTimeout(this.#dueTimer)
     clearInterval(this.#cleanTimer)
-    await Promise.all([this.#filling, this.#promoting, this.#looking])
+    await endsWithin(Promise.all([this.#filling, this.#promoting, this.#looking]), lastMs)
   }
 
   close(): Promise<void> {
@@ -119,9 +136,8 @@ export class DatabaseConsumer implements Consumer {
 
   async #close(): Promise<void> {
     await this.pause()
-    const left = [...this.#running.values()].map(({ job }) => this.settle(job, { state: 'released' }))
-    await Promise.all(left)
-    await this.#settlements.idle()
+    for (const { job } of this.#running.values()) void this.settle(job, { state: 'released' })
+    await this.#settlements.close(lastMs)
     await this.#lease.close()
   }
 
@@ -146,31 +162,52 @@ export class DatabaseConsumer implements Consumer {
       do {
         this.#again = false
         try {
+          if (this.#check) await this.#checkRuns()
           await this.#takeAll()
           this.#failures = 0
         } catch (error) {
           // It is asked again; what is there is still there when the database is back.
           if (isPlimsollError(error, 'PLIMSOLL_DATABASE_CLOSED')) break
+          this.#report(error)
+          // Whether jobs were taken is unknown when the answer was lost.
+          this.#check = true
           await new Promise((resolve) => setTimeout(resolve, backoffMs(++this.#failures, retry)))
           this.#again = true
         }
       } while (this.#again && !this.#paused)
       this.#filling = undefined
     }
-    this.#filling = fill()
+    this.#filling = this.#outside(fill)
+  }
+
+  /**
+   * Hands back what is ours by the tables and does not run here: the answer to its claim was lost. Not while a claim is under way, and what
+   * is being settled is left to that.
+   */
+  async #checkRuns(): Promise<void> {
+    const { worker } = this.#lease
+    if (worker === '') return
+    const active = await readTexts(this.#postgres, activeOf, [worker])
+    this.#check = false
+    this.#cancelled(active.filter(([, , cancel]) => cancel === 't').map(([id]) => id!))
+    for (const [id, attempt] of active) {
+      if (this.#running.has(id!) || this.#settlements.has(id!)) continue
+      void this.#settlements.settle(worker, { id: id!, attempt: Number(attempt) }, { state: 'released' })
+    }
   }
 
   async #takeAll(): Promise<void> {
-    while (!this.#paused) {
+    while (!this.#paused && this.#lease.worker !== '') {
       const room = this.#room()
       const asks = room > 0 ? this.#lanes.plan(room, (lane, ofQueue) => this.#open(lane, ofQueue)) : []
       if (asks.length === 0) return
       const plain = asks.filter(({ lane }) => this.#limitOf(lane) === undefined)
       const limited = asks.filter(({ lane }) => this.#limitOf(lane) !== undefined)
-      await Promise.all([
+      const taken = await Promise.allSettled([
         plain.length > 0 ? this.#take(plain) : undefined,
         ...limited.map((ask) => this.#takeLimited(ask)),
       ])
+      for (const one of taken) if (one.status === 'rejected') throw one.reason
     }
   }
 
@@ -207,14 +244,18 @@ export class DatabaseConsumer implements Consumer {
 
   #start(worker: string, claimed: readonly ClaimedJob[]): void {
     for (const one of claimed.toSorted((a, b) => (a.seq < b.seq ? -1 : 1))) {
-      // The lease was lost while the claim was under way: others will take it.
-      if (worker !== this.#lease.worker) continue
       const { job } = one
+      // The lease was lost while the claim was under way, or this worker ends.
+      if (worker !== this.#lease.worker || this.#paused) {
+        void this.#settlements.settle(worker, job, { state: 'released' })
+        continue
+      }
       this.#running.set(job.id, one)
       this.#runningOf.set(job.queue, (this.#runningOf.get(job.queue) ?? 0) + 1)
       if (isSuspect(one.laneId)) this.#suspects++
       this.#options.take(job)
     }
+    this.#bulletin.changed(claimed.filter(({ watched }) => watched).map(({ job }) => job.id))
   }
 
   #free(one: ClaimedJob): void {
@@ -226,6 +267,15 @@ export class DatabaseConsumer implements Consumer {
       this.#resting.delete(one.limit)
     }
     this.#fill()
+  }
+
+  /** An outage passes; anything else would go unnoticed. */
+  #report(error: unknown): void {
+    const passes = ['PLIMSOLL_DATABASE_UNREACHABLE', 'PLIMSOLL_DATABASE_CLOSED'] as const
+    const text = String(error)
+    if (text === this.#reported || passes.some((code) => isPlimsollError(error, code))) return
+    this.#reported = text
+    process.emitWarning(`Jobs cannot be taken from the database now: ${text}`, 'PlimsollWarning')
   }
 
   /** How many jobs of a lane may begin now. Of those whose worker has died one at a time: it may be the one to blame. */
@@ -263,7 +313,7 @@ export class DatabaseConsumer implements Consumer {
     if (this.#paused) return
     this.#lookTimer = setTimeout(
       () => void this.#look().finally(() => this.#lookLater()),
-      lookMs * (0.75 + Math.random() / 2),
+      this.#lookMs * (0.75 + Math.random() / 2),
     )
     this.#lookTimer.unref()
   }
@@ -277,18 +327,31 @@ export class DatabaseConsumer implements Consumer {
           name: 'WorkerDied',
           message: `${mostDeaths} workers have died while they ran it.`,
         })
-        const recovered = await readTexts(this.#postgres, recoverJobs, [mostDeaths, failure])
-        const back = recovered.filter(([, state]) => state === 'waiting').map(([, , ...lane]) => toNotice(lane))
-        this.#bulletin.ready(back)
+        const recovered = await readTexts(this.#postgres, recoverJobs, [mostDeaths, failure, this.#lookMs * 4])
+        this.#recovered(recovered)
         this.#note((await readTexts(this.#postgres, findLanes)).map(toNotice))
-        this.#cancelled((await readTexts(this.#postgres, cancelledOf, [this.#lease.worker])).map(([id]) => id!))
+        this.#check = true
+        this.#fill()
         await this.#promote()
-      } catch {
+      } catch (error) {
         // The next look comes soon.
+        this.#report(error)
       }
     }
     this.#looking = look()
     return this.#looking
+  }
+
+  #recovered(rows: readonly (readonly (string | null)[])[]): void {
+    this.#bulletin.ready(rows.filter(([, state]) => state === 'waiting').map(([, , , , ...lane]) => toNotice(lane)))
+    const watched = rows.filter(([, , , isWatched]) => isWatched === 't')
+    this.#bulletin.changed(watched.filter(([, state]) => state === 'waiting').map(([id]) => id!))
+    this.#bulletin.ended(watched.filter(([, state]) => state !== 'waiting').map(([id]) => id!))
+    if (!events.hasSubscribers) return
+    for (const [id, state, name, , , queue] of rows) {
+      const quarantined = state === 'quarantined'
+      events.publish({ type: 'job.death', id: id!, name: name!, queue: queue!, quarantined })
+    }
   }
 
   #promoteIn(delayMs: number): void {
@@ -301,7 +364,7 @@ export class DatabaseConsumer implements Consumer {
         this.#dueAt = Number.POSITIVE_INFINITY
         this.#promoting = this.#promote().catch(ignore)
       },
-      Math.min(delayMs + slackMs, lookMs * 2),
+      Math.min(delayMs + slackMs, this.#lookMs * 2),
     )
     this.#dueTimer.unref()
   }
@@ -314,7 +377,7 @@ export class DatabaseConsumer implements Consumer {
       if (rows.length < 1000) break
     }
     const [[inMs]] = (await readTexts(this.#postgres, nextDue)) as [(string | null)[]]
-    if (inMs !== null) this.#promoteIn(Math.max(0, Number(inMs)))
+    if (inMs !== null) this.#promoteIn(Number(inMs) > 0 ? Number(inMs) : heldMs)
   }
 
   async #clean(): Promise<void> {

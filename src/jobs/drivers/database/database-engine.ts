@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { parseDuration, type Duration } from '../../../core/duration.ts'
 import type { WireValue } from '../../../core/wire.ts'
 import {
   readTexts,
@@ -21,6 +22,7 @@ import type {
 import { Bulletin } from './bulletin.ts'
 import { DatabaseConsumer } from './database-consumer.ts'
 import { toNotice, toRecord, type LaneNotice } from './job-rows.ts'
+import { readDepths } from './depths.ts'
 import { ensureJobTables } from './job-tables.ts'
 import { laneId } from './lanes.ts'
 import {
@@ -29,6 +31,7 @@ import {
   findHolders,
   findJob,
   insertJobs,
+  isOpen,
   listJobs,
   redriveJobs,
   releaseKeys,
@@ -41,9 +44,14 @@ export interface DatabaseEngineOptions {
   readonly postgres: Postgres
   /**
    * How to reach the same database from a thread, which holds the leases of what runs here. Without it they are held by the event
-   * loop: a job that blocks it for more than 20 s may be run by another process too. An embedded database needs none.
+   * loop: a job that blocks it for longer than `lease` may be run by another process too. An embedded database needs none.
    */
   readonly heartbeat?: PostgresOptions | undefined
+  /**
+   * How long a worker process is taken for alive after its last heartbeat. It gives four in that time, and looks as often for what it
+   * was not told of. The same in all processes. Default `'20s'`.
+   */
+  readonly lease?: Duration | undefined
 }
 
 /** Where ids that are asked for by hand are looked up. */
@@ -66,11 +74,13 @@ class DatabaseEngine implements JobEngine {
   readonly features = { transactional: true }
   readonly #postgres: Postgres
   readonly #heartbeat: PostgresOptions | undefined
+  readonly #leaseMs: number
   readonly #bulletin: Bulletin
   readonly #consumers = new Set<Consumer>()
   readonly #outside = AsyncLocalStorage.snapshot()
 
-  constructor({ postgres, heartbeat }: DatabaseEngineOptions) {
+  constructor({ postgres, heartbeat, lease = '20s' }: DatabaseEngineOptions) {
+    this.#leaseMs = parseDuration(lease, 'lease')
     this.#postgres = postgres
     this.#heartbeat = heartbeat
     this.#bulletin = new Bulletin(postgres)
@@ -93,7 +103,7 @@ class DatabaseEngine implements JobEngine {
         bulletin: this.#bulletin,
         options,
         heartbeat: this.#heartbeat,
-        mostRunMs: options.mostRunMs,
+        leaseMs: this.#leaseMs,
       })
       await consumer.open()
       this.#consumers.add(consumer)
@@ -113,20 +123,33 @@ class DatabaseEngine implements JobEngine {
     const { promise, resolve } = Promise.withResolvers<void>()
     const unread = this.#bulletin.read({ ended: (ids) => ids.includes(id) && resolve() })
     const look = async (): Promise<void> => {
-      if ((await readTexts(this.#postgres, watchJob, [id])).length === 0) resolve()
+      if ((await readTexts(this.#postgres, isOpen, [id])).length === 0) resolve()
     }
     const end = setTimeout(resolve, Math.min(timeoutMs, 2 ** 31 - 1))
     const again = setInterval(() => void look().catch(() => {}), lookMs)
-    signal?.addEventListener('abort', () => resolve(), { once: true })
+    const onAbort = (): void => resolve()
+    signal?.addEventListener('abort', onAbort, { once: true })
+    if (signal?.aborted === true) resolve()
     try {
-      await look()
+      if ((await readTexts(this.#postgres, watchJob, [id])).length === 0) resolve()
       await promise
       signal?.throwIfAborted()
     } finally {
+      signal?.removeEventListener('abort', onAbort)
       clearTimeout(end)
       clearInterval(again)
       unread()
     }
+  }
+
+  watch(id: string, heard: () => void): () => void {
+    const hear = (ids: readonly string[]): void => {
+      if (ids.includes(id)) heard()
+    }
+    const unread = this.#bulletin.read({ changed: hear, ended: hear })
+    // Without it nothing is told; then it is looked at now and then.
+    void readTexts(this.#postgres, watchJob, [id]).catch(() => {})
+    return unread
   }
 
   async list(
@@ -138,17 +161,24 @@ class DatabaseEngine implements JobEngine {
 
   async cancel(ids: readonly string[]): Promise<number> {
     const rows = await readTexts(this.#postgres, cancelJobs, [ids])
-    this.#bulletin.cancelled(rows.filter(([, state]) => state === 'active').map(([id]) => id!))
-    this.#bulletin.ended(rows.filter(([, state, watched]) => state !== 'active' && watched === 't').map(([id]) => id!))
+    this.#tell(() => {
+      this.#bulletin.cancelled(rows.filter(([, state]) => state === 'active').map(([id]) => id!))
+      this.#bulletin.ended(
+        rows.filter(([, state, watched]) => state !== 'active' && watched === 't').map(([id]) => id!),
+      )
+    })
     return rows.length
   }
 
   async redrive(filter: JobFilter): Promise<number> {
     let count = 0
+    // Not from the beginning again: what is parked may be parked again by now.
+    let after: string | null = null
     for (;;) {
-      const rows = await readTexts(this.#postgres, redriveJobs, toValues(filter))
-      this.#bulletin.ready(rows.map(toNotice))
+      const rows: (string | null)[][] = await readTexts(this.#postgres, redriveJobs, [...toValues(filter), after])
+      this.#tell(() => this.#bulletin.ready(rows.map(toNotice)))
       count += rows.length
+      for (const [, , , , , id] of rows) if (after === null || id! > after) after = id!
       if (rows.length < 1000) return count
     }
   }
@@ -158,6 +188,10 @@ class DatabaseEngine implements JobEngine {
     return rows.map(([queue, state, count]) => ({ queue: queue!, state: state as JobState, count: Number(count) }))
   }
 
+  depths(): Promise<readonly QueueCount[]> {
+    return readDepths(this.#postgres)
+  }
+
   async close(): Promise<void> {
     await Promise.all([...this.#consumers].map((consumer) => consumer.close()))
     await this.#bulletin.close()
@@ -165,6 +199,13 @@ class DatabaseEngine implements JobEngine {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** What is done in a transaction is told when it is true. */
+  #tell(news: () => void): void {
+    const within = this.#postgres.current()
+    if (within === undefined) news()
+    else within.afterCommit(news)
   }
 
   async #add(
@@ -250,6 +291,7 @@ function toColumns(jobs: readonly NewJob[]): WireValue[] {
     column(({ trace }) => trace ?? null),
     column(({ step }) => step ?? null),
     column(({ input }) => input),
+    column(({ at }) => at ?? null),
   ]
 }
 

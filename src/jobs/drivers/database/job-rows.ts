@@ -15,6 +15,8 @@ export interface ClaimedJob {
   readonly laneId: string
   readonly seq: bigint
   readonly limit: string | undefined
+  /** Somebody wants to be told what becomes of it. */
+  readonly watched: boolean
 }
 
 /** What `lane` of the statements names. */
@@ -27,8 +29,8 @@ export function toNotice([id, queue, priority, limit, seq]: Texts): LaneNotice {
 
 /** A row of `claimJobs`. */
 export function toClaimed(texts: Texts): ClaimedJob {
-  const [id, name, version, queue, tenant, input, attempts, deaths, owner, trace, step, laneId, seq, limit, createdAt] =
-    texts
+  const [id, name, version, queue, tenant, input, attempts, deaths, owner, trace, step] = texts
+  const [laneId, seq, limit, createdAt, watched] = texts.slice(11)
   const job = {
     id: id!,
     name: name!,
@@ -43,7 +45,7 @@ export function toClaimed(texts: Texts): ClaimedJob {
     step: step ?? undefined,
     createdAt: Number(createdAt),
   }
-  return { job, laneId: laneId!, seq: BigInt(seq!), limit: limit ?? undefined }
+  return { job, laneId: laneId!, seq: BigInt(seq!), limit: limit ?? undefined, watched: watched === 't' }
 }
 
 /** A row of `findJob` and `listJobs`. */

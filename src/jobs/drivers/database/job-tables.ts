@@ -1,8 +1,5 @@
-import { createStatement, readTexts, type Executor, type Postgres } from '../../../postgres/index.ts'
-import { isPlimsollError, PlimsollError } from '../../../core/errors.ts'
-
-/** The key of the advisory lock that processes take to make the tables; any number, the same for all of them. */
-const tablesLock = 7_056_209_304
+import type { Postgres } from '../../../postgres/index.ts'
+import { ensureTables } from '../../ensure-tables.ts'
 
 /**
  * `lane` names what a job waits with: the jobs of one queue, priority and tenant, in the order of `seq`. A job gets a new `seq` each
@@ -66,45 +63,11 @@ create table if not exists plimsoll.job_rates (
   at timestamptz not null
 ) with (fillfactor = 20)`
 
-const look =
-  own(`select coalesce(has_schema_privilege(n.oid, 'usage'), false), c.oid is not null, current_user, current_database()
-  from (values (1)) one
-  left join pg_namespace n on n.nspname = 'plimsoll'
-  left join pg_class c on c.relnamespace = n.oid and c.relname = 'job_rates'`)
-
 /**
- * Makes the tables of the jobs when they are missing; of several processes that start at once, one does.
+ * Makes the tables of the jobs when they are missing.
  *
  * @throws PLIMSOLL_JOBS_UNAVAILABLE when the role may not make them
  */
 export async function ensureJobTables(postgres: Postgres): Promise<void> {
-  const [[usable, there, role, database]] = (await readTexts(postgres, look)) as [string[]]
-  if (usable === 't' && there === 't') return
-  try {
-    await postgres.transaction(
-      async (transaction) => {
-        await run(transaction, `select pg_advisory_xact_lock(${tablesLock})`)
-        // The role may use a schema that it may not create.
-        const [[, made]] = (await readTexts(transaction, look)) as [string[]]
-        if (made === 't') return
-        for (const statement of script.split(';')) await run(transaction, statement)
-      },
-      { statementTimeout: 0 },
-    )
-  } catch (error) {
-    if (!isPlimsollError(error) || error.details.sqlState !== '42501') throw error
-    throw new PlimsollError(
-      'PLIMSOLL_JOBS_UNAVAILABLE',
-      `The tables of the jobs are missing, and the role "${role}" may not create them in "${database}". Run 'plimsoll migrate' as a role that may, or: grant create on database "${database}" to "${role}"`,
-      { cause: error, details: { role, database } },
-    )
-  }
-}
-
-function own(text: string): ReturnType<typeof createStatement> {
-  return createStatement(text, { prepare: false, tracked: true })
-}
-
-async function run(executor: Executor, text: string): Promise<void> {
-  await executor.execute(own(text), [])
+  await ensureTables(postgres, { script, last: 'job_rates', lock: 7_056_209_304 })
 }

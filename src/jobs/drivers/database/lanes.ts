@@ -42,6 +42,8 @@ const rememberedMs = 60_000
 interface Known extends Lane {
   /** Where to look from: everything before was taken. */
   mark: bigint
+  /** The least `seq` that was noted since it was last planned: who is asking now may not see it. */
+  noted: bigint | undefined
   /** False when nothing is left in it, as far as this process knows. */
   ready: boolean
   emptySince: number
@@ -67,10 +69,11 @@ export class LaneBook {
   note(lane: Lane, seq: bigint): void {
     const known = this.#lanes.get(lane.id)
     if (known === undefined) {
-      this.#lanes.set(lane.id, { ...lane, mark: seq, ready: true, emptySince: 0 })
+      this.#lanes.set(lane.id, { ...lane, mark: seq, noted: seq, ready: true, emptySince: 0 })
       return
     }
     known.ready = true
+    if (known.noted === undefined || seq < known.noted) known.noted = seq
     if (seq < known.mark) known.mark = seq
   }
 
@@ -78,10 +81,10 @@ export class LaneBook {
   took(ask: LaneAsk, count: number, greatest: bigint | undefined): void {
     const known = this.#lanes.get(ask.lane.id)
     if (known === undefined) return
-    // Noted meanwhile: something came in before where we looked.
-    const moved = known.mark < ask.mark
-    if (greatest !== undefined && !moved) known.mark = greatest + 1n
-    if (count >= ask.most || moved) return
+    const { noted } = known
+    const next = greatest === undefined ? known.mark : greatest + 1n
+    known.mark = noted !== undefined && noted < next ? noted : next
+    if (count >= ask.most || noted !== undefined) return
     known.ready = false
     known.emptySince = performance.now()
   }
@@ -103,8 +106,9 @@ export class LaneBook {
       if (first !== undefined && lane.priority > first.priority) best = []
       best.push(lane)
     }
-    const at = best.length === 0 ? 0 : this.#turn++ % best.length
+    const at = best.length === 0 ? 0 : this.#turn % best.length
     const turns = [...best.slice(at), ...best.slice(0, at)].slice(0, room)
+    this.#turn = at + turns.length
     const planned = new Map<string, number>()
     let left = room
     return turns.flatMap((lane, i) => {
@@ -113,6 +117,7 @@ export class LaneBook {
       if (most <= 0) return []
       left -= most
       planned.set(lane.queue, ofQueue + most)
+      lane.noted = undefined
       return [{ lane, mark: lane.mark, most }]
     })
   }

@@ -3,21 +3,22 @@ import { writeSync } from 'node:fs'
 import { parentPort, workerData } from 'node:worker_threads'
 import { openPostgres, readTexts } from '../../../postgres/index.ts'
 import type { LeaseNews, LeaseOrder, LeaseThreadData } from './leases.ts'
-import { beat, heartbeatMs } from './statements.ts'
+import { beat } from './statements.ts'
 
-/** A loop that is silent for so long is blocked. */
-const blockedMs = 5000
 /** What runs over its time is ended by its own time-out, if the loop is not blocked; that may take a while. */
 const graceMs = 30_000
 
-const { options, worker: first } = workerData as LeaseThreadData
+const { options, worker: first, leaseMs } = workerData as LeaseThreadData
+const heartbeatMs = leaseMs / 4
+/** A loop that is silent for so long is blocked. */
+const blockedMs = heartbeatMs
 const port = parentPort!
 let worker = first
 let aliveAt = performance.now()
 let mostMs = Number.POSITIVE_INFINITY
 let reported = false
 
-const postgres = await openPostgres({ ...options, sharedConnections: 1, maxSharedConnections: 1, maxTransactions: 1 })
+const opened = openPostgres({ ...options, sharedConnections: 1, maxSharedConnections: 1, maxTransactions: 1 })
 const tell = (news: LeaseNews): void => port.postMessage(news)
 
 async function giveBeat(): Promise<void> {
@@ -33,8 +34,9 @@ async function giveBeat(): Promise<void> {
   // Whatever runs there should have ended long ago: others may have it.
   if (silentMs > mostMs + graceMs) return
   const held = worker
-  const rows = await readTexts(postgres, beat, [held])
-  tell({ type: rows.length > 0 ? 'beat' : 'lost', worker: held })
+  if (held === '') return
+  const rows = await readTexts(await opened, beat, [held, leaseMs])
+  if (rows.length === 0) tell({ type: 'lost', worker: held })
 }
 
 const timer = setInterval(() => void giveBeat().catch(() => {}), heartbeatMs)
@@ -51,7 +53,9 @@ port.on('message', (order: LeaseOrder) => {
     case 'close':
       clearInterval(timer)
       port.close()
-      void postgres.close({ timeout: 1000 })
+      void opened.then((postgres) => postgres.close({ timeout: 1000 }))
       break
   }
 })
+// The thread fails with it, and is followed by another one.
+await opened

@@ -1,8 +1,9 @@
 import { hostname } from 'node:os'
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import { endsWithin } from './ends-within.ts'
 import { readTexts, type Postgres, type PostgresOptions } from '../../../postgres/index.ts'
-import { beat, endWorkers, heartbeatMs, registerWorker, removeWorker } from './statements.ts'
+import { beat, endWorkers, registerWorker, removeWorker } from './statements.ts'
 
 /** What the thread is told. */
 export type LeaseOrder =
@@ -12,17 +13,35 @@ export type LeaseOrder =
   | { readonly type: 'close' }
 
 /** What the thread tells. */
-export type LeaseNews =
-  | { readonly type: 'lost'; readonly worker: string }
-  | { readonly type: 'beat'; readonly worker: string }
+export interface LeaseNews {
+  readonly type: 'lost'
+  readonly worker: string
+}
 
 /** What the thread begins with. */
 export interface LeaseThreadData {
   readonly options: PostgresOptions
   readonly worker: string
+  readonly leaseMs: number
+}
+
+/** What a lease needs to know. */
+export interface LeaseParts {
+  /** How to reach the database from a thread. */
+  readonly options: PostgresOptions | undefined
+  /** How long a process is taken for alive after its last heartbeat; it gives four in that time. */
+  readonly leaseMs: number
+  /** Others have the jobs of this process. */
+  readonly lost: () => void
+  /** It may take jobs again. */
+  readonly back: () => void
+  /** How long what runs now may still run. */
+  readonly mostMs: () => number
 }
 
 const aliveMs = 1000
+/** How long a database that does not answer is waited for at the end. */
+const lastMs = 2000
 
 /**
  * The lease that a worker process has on everything it runs: one row, which one heartbeat renews. Where the database is a server it
@@ -30,26 +49,19 @@ const aliveMs = 1000
  */
 export class Lease {
   readonly #postgres: Postgres
-  readonly #options: PostgresOptions | undefined
-  readonly #lost: () => void
-  /** How long what runs now may still run. */
-  readonly #mostMs: () => number
+  readonly #parts: LeaseParts
   #thread: Worker | undefined
   #timer: NodeJS.Timeout | undefined
   #worker = ''
   #closed = false
+  #regaining: Promise<void> | undefined
 
-  constructor(
-    postgres: Postgres,
-    parts: { readonly options: PostgresOptions | undefined; readonly lost: () => void; readonly mostMs: () => number },
-  ) {
+  constructor(postgres: Postgres, parts: LeaseParts) {
     this.#postgres = postgres
-    this.#options = parts.options
-    this.#lost = parts.lost
-    this.#mostMs = parts.mostMs
+    this.#parts = parts
   }
 
-  /** The id that this process takes jobs under; another one once the lease was lost. */
+  /** The id that this process takes jobs under; another one once the lease was lost, and empty until it has that. */
   get worker(): string {
     return this.#worker
   }
@@ -59,23 +71,21 @@ export class Lease {
     if (this.#postgres.engine === 'pglite' && !held.has(this.#postgres)) await readTexts(this.#postgres, endWorkers)
     held.add(this.#postgres)
     await this.#register()
-    if (this.#options === undefined) {
-      this.#timer = setInterval(() => void this.#beat().catch(ignore), heartbeatMs)
+    const { options, leaseMs, mostMs } = this.#parts
+    if (options === undefined) {
+      this.#timer = setInterval(() => void this.refresh().catch(ignore), leaseMs / 4)
     } else {
-      this.#startThread(this.#options)
-      this.#timer = setInterval(() => this.#tell({ type: 'alive', mostMs: this.#mostMs() }), aliveMs)
+      this.#startThread(options)
+      this.#timer = setInterval(() => this.#tell({ type: 'alive', mostMs: mostMs() }), Math.min(aliveMs, leaseMs / 8))
     }
     this.#timer.unref()
   }
 
-  /** Comes before leases of others are taken: a loop that was blocked would take its own with them. */
+  /** A heartbeat. One comes before leases of others are taken: a loop that was blocked would take its own with them. */
   async refresh(): Promise<void> {
-    if (this.#thread === undefined) await this.#beat()
-  }
-
-  async #beat(): Promise<void> {
     const worker = this.#worker
-    if ((await readTexts(this.#postgres, beat, [worker])).length === 0) await this.#lose(worker)
+    if (worker === '') return this.#regain()
+    if ((await readTexts(this.#postgres, beat, [worker, this.#parts.leaseMs])).length === 0) await this.#lose(worker)
   }
 
   async close(): Promise<void> {
@@ -86,30 +96,51 @@ export class Lease {
       const ended = new Promise((resolve) => thread.once('exit', resolve))
       thread.ref()
       this.#tell({ type: 'close' })
+      const hung = setTimeout(() => void thread.terminate(), lastMs)
       await ended
+      clearTimeout(hung)
     }
-    await readTexts(this.#postgres, removeWorker, [this.#worker]).catch(ignore)
+    if (this.#worker === '') return
+    // A row that is left behind ends by itself.
+    await endsWithin(readTexts(this.#postgres, removeWorker, [this.#worker]).catch(ignore), lastMs)
   }
 
   async #register(): Promise<void> {
-    const [[worker]] = (await readTexts(this.#postgres, registerWorker, [hostname(), process.pid])) as [string[]]
+    const values = [hostname(), process.pid, this.#parts.leaseMs]
+    const [[worker]] = (await readTexts(this.#postgres, registerWorker, values)) as [string[]]
     this.#worker = worker!
   }
 
   async #lose(worker: string): Promise<void> {
     if (this.#closed || worker !== this.#worker) return
-    this.#lost()
-    await this.#register()
-    this.#tell({ type: 'hold', worker: this.#worker })
+    // What is taken under the old id from here on would be nobody's.
+    this.#worker = ''
+    this.#parts.lost()
+    await this.#regain()
+  }
+
+  /** One at a time; one that fails is followed by that of the next look. */
+  #regain(): Promise<void> {
+    const regain = async (): Promise<void> => {
+      try {
+        await this.#register()
+        this.#tell({ type: 'hold', worker: this.#worker })
+        this.#parts.back()
+      } finally {
+        this.#regaining = undefined
+      }
+    }
+    this.#regaining ??= regain()
+    return this.#regaining
   }
 
   #startThread(options: PostgresOptions): void {
     const file = new URL(`./lease-thread${extname(import.meta.url)}`, import.meta.url)
-    const workerData: LeaseThreadData = { options, worker: this.#worker }
+    const workerData: LeaseThreadData = { options, worker: this.#worker, leaseMs: this.#parts.leaseMs }
     const thread = new Worker(file, { workerData })
     thread.unref()
     thread.on('message', (news: LeaseNews) => {
-      if (news.type === 'lost') void this.#lose(news.worker).catch(ignore)
+      void this.#lose(news.worker).catch(ignore)
     })
     thread.on('error', (error) => {
       process.emitWarning(`The thread that holds the leases of jobs has failed: ${String(error)}`, 'PlimsollWarning')

@@ -1,5 +1,6 @@
 import { readTexts, type Postgres } from '../../../postgres/index.ts'
 import type { JobProgress } from '../../contract.ts'
+import type { Bulletin } from './bulletin.ts'
 import { storeProgress } from './statements.ts'
 
 /** How often the progress of a run is stored. */
@@ -8,12 +9,14 @@ const everyMs = 500
 /** Stores how far runs are, the last word of each, and of all together. */
 export class Progress {
   readonly #postgres: Postgres
+  readonly #bulletin: Bulletin
   readonly #latest = new Map<string, string>()
   #worker = ''
   #scheduled = false
 
-  constructor(postgres: Postgres) {
+  constructor(postgres: Postgres, bulletin: Bulletin) {
     this.#postgres = postgres
+    this.#bulletin = bulletin
   }
 
   store(worker: string, id: string, progress: JobProgress): void {
@@ -21,20 +24,24 @@ export class Progress {
     this.#latest.set(id, JSON.stringify(progress))
     if (this.#scheduled) return
     this.#scheduled = true
-    setTimeout(() => this.#send(), everyMs).unref()
+    setTimeout(() => void this.#send(), everyMs).unref()
   }
 
   forget(id: string): void {
     this.#latest.delete(id)
   }
 
-  #send(): void {
+  async #send(): Promise<void> {
     this.#scheduled = false
     const latest = [...this.#latest]
     this.#latest.clear()
     if (latest.length === 0) return
     const values = [this.#worker, latest.map(([id]) => id), latest.map(([, text]) => text)]
-    // The next word says more.
-    readTexts(this.#postgres, storeProgress, values).catch(() => {})
+    try {
+      const rows = await readTexts(this.#postgres, storeProgress, values)
+      this.#bulletin.changed(rows.filter(([, watched]) => watched === 't').map(([id]) => id!))
+    } catch {
+      // The next word says more.
+    }
   }
 }

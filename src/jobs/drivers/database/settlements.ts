@@ -1,20 +1,30 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { backoffMs } from '../../../core/backoff.ts'
+import { isPlimsollError } from '../../../core/errors.ts'
 import { readTexts, type Postgres } from '../../../postgres/index.ts'
 import type { LeasedJob, Outcome } from '../../contract.ts'
 import type { Bulletin } from './bulletin.ts'
+import { endsWithin } from './ends-within.ts'
 import { toNotice } from './job-rows.ts'
 import { finishJobs, settleJobs } from './statements.ts'
 
+/** Which run of which job. */
+export type SettledRun = Pick<LeasedJob, 'id' | 'attempt'>
+
 interface Settlement {
   readonly worker: string
-  readonly job: LeasedJob
+  readonly run: SettledRun
   readonly outcome: Outcome
   resolve(settled: boolean): void
 }
 
 const mostAtOnce = 500
+/** Outputs that are large go in statements of their own. */
+const mostChars = 4_000_000
 const mostInFlight = 2
 const retry = { firstMs: 50, mostMs: 2000 }
+/** How long it is kept that an outcome could not be stored. */
+const keepRefusedMs = 14 * 24 * 3_600_000
 
 /**
  * Says what came of runs. Those that end while a statement is under way go together with the next one. A database that is away is
@@ -23,9 +33,11 @@ const retry = { firstMs: 50, mostMs: 2000 }
 export class Settlements {
   readonly #postgres: Postgres
   readonly #bulletin: Bulletin
+  readonly #end = new AbortController()
+  /** What has not been stored yet. */
+  readonly #open = new Map<Settlement, Promise<boolean>>()
   #waiting: Settlement[] = []
   #inFlight = 0
-  #sent = 0
   #scheduled = false
 
   constructor(postgres: Postgres, bulletin: Bulletin) {
@@ -35,20 +47,41 @@ export class Settlements {
 
   /** How many have not been stored yet. */
   get size(): number {
-    return this.#waiting.length + this.#sent
+    return this.#open.size
+  }
+
+  has(id: string): boolean {
+    for (const { run } of this.#open.keys()) if (run.id === id) return true
+    return false
   }
 
   /** Resolves to false when the lease of the run was lost. */
-  settle(worker: string, job: LeasedJob, outcome: Outcome): Promise<boolean> {
-    return new Promise((resolve) => {
-      this.#waiting.push({ worker, job, outcome, resolve })
-      this.#schedule()
-    })
+  settle(worker: string, run: SettledRun, outcome: Outcome): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    const settlement: Settlement = {
+      worker,
+      run,
+      outcome,
+      resolve: (settled) => {
+        this.#open.delete(settlement)
+        resolve(settled)
+      },
+    }
+    this.#open.set(settlement, promise)
+    this.#waiting.push(settlement)
+    this.#schedule()
+    return promise
   }
 
-  /** Resolves when everything has been said. */
-  async idle(): Promise<void> {
-    while (this.#waiting.length > 0 || this.#inFlight > 0) await new Promise((resolve) => setTimeout(resolve, 5))
+  /** Resolves when everything has been said, or is given up: a database that is away will find out by the lease. */
+  async close(timeoutMs: number): Promise<void> {
+    await endsWithin(Promise.all(this.#open.values()), timeoutMs)
+    this.#giveUp()
+  }
+
+  #giveUp(): void {
+    this.#end.abort()
+    for (const { resolve } of this.#open.keys()) resolve(false)
   }
 
   #schedule(): void {
@@ -56,88 +89,123 @@ export class Settlements {
     this.#scheduled = true
     setImmediate(() => {
       this.#scheduled = false
-      while (this.#waiting.length > 0 && this.#inFlight < mostInFlight) {
-        // A statement is one worker's.
-        const { worker } = this.#waiting[0]!
-        const batch = this.#waiting.filter((one) => one.worker === worker).slice(0, mostAtOnce)
-        const taken = new Set(batch)
-        this.#waiting = this.#waiting.filter((one) => !taken.has(one))
-        void this.#send(worker, batch)
-      }
+      while (this.#waiting.length > 0 && this.#inFlight < mostInFlight) void this.#send(this.#next())
     })
   }
 
-  async #send(worker: string, batch: readonly Settlement[]): Promise<void> {
+  /** A statement is one worker's. */
+  #next(): readonly Settlement[] {
+    const { worker } = this.#waiting[0]!
+    const batch = new Set<Settlement>()
+    let chars = 0
+    for (const one of this.#waiting) {
+      if (batch.size >= mostAtOnce || chars > mostChars) break
+      if (one.worker !== worker) continue
+      batch.add(one)
+      chars += one.outcome.state === 'done' ? (one.outcome.output?.length ?? 0) : 0
+    }
+    this.#waiting = this.#waiting.filter((one) => !batch.has(one))
+    return [...batch]
+  }
+
+  async #send(batch: readonly Settlement[]): Promise<void> {
     this.#inFlight++
-    this.#sent += batch.length
-    for (let attempt = 1; ; attempt++) {
+    const done = batch.filter(({ outcome }) => outcome.state === 'done')
+    const others = batch.filter(({ outcome }) => outcome.state !== 'done')
+    await Promise.all([done, others].filter(({ length }) => length > 0).map((part) => this.#say(part)))
+    this.#inFlight--
+    if (this.#waiting.length > 0) this.#schedule()
+  }
+
+  /** Says outcomes that go into one statement, until they are stored or there is no more use in it. */
+  async #say(batch: readonly Settlement[]): Promise<void> {
+    const { signal } = this.#end
+    for (let attempt = 1; !signal.aborted; attempt++) {
       try {
-        const settled = await this.#store(worker, batch)
-        for (const { job, resolve } of batch) resolve(settled.has(job.id))
-        break
+        const settled = await (batch[0]!.outcome.state === 'done' ? this.#finish(batch) : this.#settle(batch))
+        for (const { run, resolve } of batch) resolve(settled.has(run.id))
+        return
       } catch (error) {
+        if (isPlimsollError(error, 'PLIMSOLL_DATABASE_CLOSED')) return this.#giveUp()
+        if (isRefusal(error)) return this.#sayApart(batch, error)
         if (attempt === 1)
           process.emitWarning(
             `What came of ${batch.length} jobs cannot be stored now: ${String(error)}`,
             'PlimsollWarning',
           )
-        await new Promise((resolve) => setTimeout(resolve, backoffMs(attempt, retry)))
+        await wait(backoffMs(attempt, retry), undefined, { signal }).catch(() => {})
       }
     }
-    this.#inFlight--
-    this.#sent -= batch.length
-    if (this.#waiting.length > 0) this.#schedule()
+    for (const { resolve } of batch) resolve(false)
+  }
+
+  /** One of them cannot be stored, and must not keep the others from it. */
+  async #sayApart(batch: readonly Settlement[], error: unknown): Promise<void> {
+    const [one] = batch
+    if (batch.length > 1) {
+      const half = Math.ceil(batch.length / 2)
+      await this.#say(batch.slice(0, half))
+      await this.#say(batch.slice(half))
+      return
+    }
+    const { run, outcome, resolve } = one!
+    const message = `What came of it (${outcome.state}) cannot be stored: ${String(error)}`
+    if (outcome.state === 'failed' && outcome.error.name === refused) {
+      process.emitWarning(`Job ${run.id}: ${message}`, 'PlimsollWarning')
+      resolve(false)
+      return
+    }
+    const failed: Outcome = { state: 'failed', error: { name: refused, message }, keepMs: keepRefusedMs }
+    await this.#say([{ ...one!, outcome: failed }])
   }
 
   /** The ids of those that have still had their lease. */
-  async #store(worker: string, batch: readonly Settlement[]): Promise<ReadonlySet<string>> {
-    const done = batch.filter(({ outcome }) => outcome.state === 'done')
-    const others = batch.filter(({ outcome }) => outcome.state !== 'done')
-    const settled = new Set<string>()
-    const watched: string[] = []
-    const parts: Promise<void>[] = []
-    if (done.length > 0) {
-      parts.push(
-        readTexts(this.#postgres, finishJobs, [
-          worker,
-          done.map(({ job }) => job.id),
-          done.map(({ outcome }) => (outcome.state === 'done' ? (outcome.output ?? null) : null)),
-          done.map(({ outcome }) => (outcome.state === 'done' ? outcome.keepMs : 0)),
-        ]).then((rows) => {
-          for (const [id, isWatched] of rows) {
-            settled.add(id!)
-            if (isWatched === 't') watched.push(id!)
-          }
-        }),
-      )
-    }
-    if (others.length > 0) {
-      const rows = others.map(({ outcome }) => toRow(outcome))
-      parts.push(
-        readTexts(this.#postgres, settleJobs, [
-          worker,
-          others.map(({ job }) => job.id),
-          rows.map(({ state }) => state),
-          rows.map(({ uncounted }) => uncounted),
-          rows.map(({ error }) => error),
-          rows.map(({ ended }) => ended),
-          rows.map(({ timeMs }) => timeMs),
-        ]).then((answers) => {
-          const states = new Map(others.map(({ job }, i) => [job.id, rows[i]!]))
-          for (const [id, isWatched, ...lane] of answers) {
-            settled.add(id!)
-            const { state, ended, timeMs } = states.get(id!)!
-            if (ended && isWatched === 't') watched.push(id!)
-            if (state === 'waiting') this.#bulletin.ready([toNotice(lane)])
-            if (state === 'delayed') this.#bulletin.delayed(timeMs)
-          }
-        }),
-      )
-    }
-    await Promise.all(parts)
-    this.#bulletin.ended(watched)
-    return settled
+  async #finish(batch: readonly Settlement[]): Promise<ReadonlySet<string>> {
+    const rows = await readTexts(this.#postgres, finishJobs, [
+      batch[0]!.worker,
+      batch.map(({ run }) => run.id),
+      batch.map(({ run }) => run.attempt),
+      batch.map(({ outcome }) => (outcome.state === 'done' ? (outcome.output ?? null) : null)),
+      batch.map(({ outcome }) => (outcome.state === 'done' ? outcome.keepMs : 0)),
+    ])
+    this.#bulletin.ended(rows.filter(([, watched]) => watched === 't').map(([id]) => id!))
+    return new Set(rows.map(([id]) => id!))
   }
+
+  /** The ids of those that have still had their lease. */
+  async #settle(batch: readonly Settlement[]): Promise<ReadonlySet<string>> {
+    const outcomes = batch.map(({ outcome }) => toRow(outcome))
+    const rows = await readTexts(this.#postgres, settleJobs, [
+      batch[0]!.worker,
+      batch.map(({ run }) => run.id),
+      batch.map(({ run }) => run.attempt),
+      outcomes.map(({ state }) => state),
+      outcomes.map(({ uncounted }) => uncounted),
+      outcomes.map(({ error }) => error),
+      outcomes.map(({ ended }) => ended),
+      outcomes.map(({ timeMs }) => timeMs),
+    ])
+    const timeOf = new Map(batch.map(({ run }, i) => [run.id, outcomes[i]!.timeMs]))
+    for (const [id, , state, ...lane] of rows) {
+      if (state === 'waiting') this.#bulletin.ready([toNotice(lane)])
+      if (state === 'delayed') this.#bulletin.delayed(timeOf.get(id!)!)
+    }
+    const watched = rows.filter(([, isWatched]) => isWatched === 't')
+    const hasEnded = ([, , state]: readonly (string | null)[]): boolean => state === 'failed' || state === 'cancelled'
+    this.#bulletin.ended(watched.filter(hasEnded).map(([id]) => id!))
+    this.#bulletin.changed(watched.filter((row) => !hasEnded(row)).map(([id]) => id!))
+    return new Set(rows.map(([id]) => id!))
+  }
+}
+
+/** What the error of a job is named whose outcome the database has refused. */
+const refused = 'OutcomeRefused'
+
+/** The database is there, and does not take it: it never will. What else has gone wrong may pass. */
+function isRefusal(error: unknown): boolean {
+  if (!isPlimsollError(error)) return true
+  const { sqlState } = error.details
+  return typeof sqlState === 'string' && ['22', '23', '54', 'P0'].includes(sqlState.slice(0, 2))
 }
 
 interface SettledRow {

@@ -3,26 +3,26 @@ import { createStatement, type Statement } from '../../../postgres/index.ts'
 /** What our own statements write is no effect of anybody's. */
 const own = (text: string): Statement => createStatement(text, { tracked: true })
 
-/** How long a worker process is taken for alive after its last heartbeat. */
-const leaseSeconds = 20
-/** How often it gives one. */
-export const heartbeatMs = 5000
-
 /** What a lane is announced by. */
 const lane = 'lane, queue, priority, limit_key, seq'
 const leased =
-  'id, name, version, queue, tenant, input, attempts, deaths, owner, trace, step, lane, seq, limit_key, extract(epoch from created_at) * 1000'
+  'id, name, version, queue, tenant, input, attempts, deaths, owner, trace, step, lane, seq, limit_key, extract(epoch from created_at) * 1000, watched'
 const record = `id, name, version, queue, tenant, state, attempts, deaths, input, output, error, progress, owner,
   extract(epoch from created_at) * 1000, extract(epoch from started_at) * 1000, extract(epoch from ended_at) * 1000,
   extract(epoch from due_at) * 1000`
 const ms = (value: string): string => `${value} * interval '1 millisecond'`
+/** A time that fits a timestamp, whatever somebody has come to: 95 years at most. */
+const bounded = (value: string): string => ms(`least(${value}, 3e12)`)
 
-const added = `select id, lane, case when delay > 0 then 'delayed' else 'waiting' end, name, version, queue, priority, tenant,
+const added = `select id, lane, case when due is null then 'waiting' else 'delayed' end, name, version, queue, priority, tenant,
     limit_key, unique_key, clock_timestamp() + ${ms('unique_ms')}, unique_started,
-    case when delay > 0 then clock_timestamp() + ${ms('delay')} end, owner, trace, step, input
+    due, owner, trace, step, input
   from unnest($1::uuid[], $2::bigint[], $3::double precision[], $4::text[], $5::int[], $6::text[], $7::smallint[], $8::text[], $9::text[],
-    $10::text[], $11::double precision[], $12::boolean[], $13::text[], $14::text[], $15::text[], $16::text[])
-    as job(id, lane, delay, name, version, queue, priority, tenant, limit_key, unique_key, unique_ms, unique_started, owner, trace, step, input)`
+    $10::text[], $11::double precision[], $12::boolean[], $13::text[], $14::text[], $15::text[], $16::text[],
+    $17::double precision[])
+    as job(id, lane, delay, name, version, queue, priority, tenant, limit_key, unique_key, unique_ms, unique_started, owner, trace, step, input, at)
+  cross join lateral (select case when at is not null then case when to_timestamp(at / 1000) > clock_timestamp() then to_timestamp(at / 1000) end
+    when delay > 0 then clock_timestamp() + ${bounded('delay')} end as due) as time`
 const insert = `insert into plimsoll.jobs (id, lane, state, name, version, queue, priority, tenant, limit_key, unique_key, unique_until,
   unique_started, due_at, owner, trace, step, input) ${added}`
 /** What is left of a time is told, not a time: the clocks of processes differ. */
@@ -79,53 +79,70 @@ export const nextDue = own(
   `select extract(epoch from min(due_at) - clock_timestamp()) * 1000 from plimsoll.jobs where state = 'delayed'`,
 )
 
-/** A sum, so that rows are found by their ids: the index of what is active is full of what was. */
-const held = `jobs.worker + 0 = $1 and jobs.state = 'active'`
-const expiry = (keep: string): string => `greatest(clock_timestamp() + ${ms(keep)}, unique_until)`
+/**
+ * The run still has its lease. Its attempt too: an outcome whose answer was lost is said again, perhaps when the next run has begun. A
+ * sum, so that rows are found by their ids: the index of what is active is full of what was.
+ */
+const held = `jobs.worker + 0 = $1 and jobs.state = 'active' and jobs.attempts = run.attempt`
+const expiry = (keep: string): string => `greatest(clock_timestamp() + ${bounded(keep)}, unique_until)`
 const heldKey = 'case when unique_until is null then null else unique_key end'
+/** How long a job is kept that was cancelled before a run of it could say so. */
+const cancelledDay = `greatest(clock_timestamp() + interval '1 day', unique_until)`
 
 /** Says of runs that they are done. */
 export const finishJobs =
   own(`update plimsoll.jobs set state = 'done', worker = null, output = run.output, error = null,
     ended_at = clock_timestamp(), expires_at = ${expiry('run.keep')}, unique_key = ${heldKey}
-  from unnest($2::uuid[], $3::text[], $4::double precision[]) as run(id, output, keep)
+  from unnest($2::uuid[], $3::int[], $4::text[], $5::double precision[]) as run(id, attempt, output, keep)
   where jobs.id = run.id and ${held}
   returning jobs.id, watched`)
-/** Outcomes of all kinds. A run that was handed back, or is parked, was no attempt. */
-export const settleJobs = own(`update plimsoll.jobs set state = run.state, worker = null, cancel = null,
-    attempts = attempts - run.uncounted, error = coalesce(run.error, jobs.error),
+/**
+ * Outcomes of all kinds. A run that was handed back, or is parked, was no attempt. What was cancelled meanwhile does not come again,
+ * whatever has come of this run.
+ */
+export const settleJobs =
+  own(`update plimsoll.jobs set state = case when cancel and not run.ended then 'cancelled' else run.state end,
+    worker = null, cancel = null, attempts = attempts - run.uncounted, error = coalesce(run.error, jobs.error),
     seq = case when run.state = 'waiting' then nextval('plimsoll.jobs_seq') else seq end,
-    due_at = case when run.state = 'delayed' then clock_timestamp() + ${ms('run.time')} end,
-    ended_at = case when run.ended then clock_timestamp() end,
-    expires_at = case when run.ended then ${expiry('run.time')} end,
-    unique_key = case when run.ended then ${heldKey} else unique_key end
-  from unnest($2::uuid[], $3::text[], $4::int[], $5::text[], $6::boolean[], $7::double precision[])
-    as run(id, state, uncounted, error, ended, time)
+    due_at = case when run.state = 'delayed' and cancel is not true then clock_timestamp() + ${bounded('run.time')} end,
+    ended_at = case when run.ended or cancel then clock_timestamp() end,
+    expires_at = case when run.ended then ${expiry('run.time')} when cancel then ${cancelledDay} end,
+    unique_key = case when run.ended or cancel then ${heldKey} else unique_key end
+  from unnest($2::uuid[], $3::int[], $4::text[], $5::int[], $6::text[], $7::boolean[], $8::double precision[])
+    as run(id, attempt, state, uncounted, error, ended, time)
   where jobs.id = run.id and ${held}
-  returning jobs.id, watched, ${lane}`)
+  returning jobs.id, watched, jobs.state, ${lane}`)
 /** Stores how far runs are. */
 export const storeProgress = own(`update plimsoll.jobs set progress = run.progress
   from unnest($2::uuid[], $3::text[]) as run(id, progress)
-  where jobs.id = run.id and jobs.worker = $1 and jobs.state = 'active'`)
+  where jobs.id = run.id and jobs.worker = $1 and jobs.state = 'active' returning jobs.id, watched`)
 
 /** Gives a worker process its lease. */
 export const registerWorker = own(`insert into plimsoll.job_workers (host, pid, alive_until)
-  values ($1, $2, clock_timestamp() + interval '${leaseSeconds} seconds') returning id`)
+  values ($1, $2, clock_timestamp() + ${ms('$3::double precision')}) returning id`)
 /** Renews the lease of a worker process; no row when it is lost. */
-export const beat =
-  own(`update plimsoll.job_workers set alive_until = clock_timestamp() + interval '${leaseSeconds} seconds'
+export const beat = own(`update plimsoll.job_workers set alive_until = clock_timestamp() + ${ms('$2::double precision')}
   where id = $1 returning id`)
-/** Which jobs of a worker process were cancelled. */
-export const cancelledOf = own(`select id from plimsoll.jobs where worker = $1 and state = 'active' and cancel`)
-/** Takes the leases of processes that give no heartbeat any more; their jobs go on in the odd lanes. */
+/** What a worker process runs, by the tables. */
+export const activeOf = own(`select id, attempts, cancel from plimsoll.jobs where worker = $1 and state = 'active'`)
+/**
+ * Takes the leases of processes that give no heartbeat any more; their jobs go on in the odd lanes. While the server was down nobody
+ * could give one. A claim that was under way when its process lost its lease leaves jobs of a process that is not there.
+ */
 export const recoverJobs = own(`with gone as (
     delete from plimsoll.job_workers where id = any(array(
-      select id from plimsoll.job_workers where alive_until < clock_timestamp() for update skip locked)) returning id)
+      select id from plimsoll.job_workers where alive_until = '-infinity' or (alive_until < clock_timestamp()
+        and pg_postmaster_start_time() < clock_timestamp() - ${ms('$3::double precision')})
+      for update skip locked)) returning id)
   update plimsoll.jobs set worker = null, attempts = attempts - 1, deaths = deaths + 1, lane = lane | 1,
     state = case when cancel then 'cancelled' when deaths + 1 >= $1 then 'quarantined' else 'waiting' end,
     seq = nextval('plimsoll.jobs_seq'), ended_at = case when cancel or deaths + 1 >= $1 then clock_timestamp() end,
+    expires_at = case when cancel then ${cancelledDay} end,
+    unique_key = case when cancel or deaths + 1 >= $1 then ${heldKey} else unique_key end,
     error = case when deaths + 1 >= $1 then $2 else error end
-  where worker in (select id from gone) and state = 'active' returning id, state, ${lane}`)
+  where state = 'active' and (worker in (select id from gone)
+    or not exists (select from plimsoll.job_workers where job_workers.id = jobs.worker))
+  returning id, state, name, watched, ${lane}`)
 /** All leases at once: of an embedded database, which only one process uses. */
 export const endWorkers = own(`update plimsoll.job_workers set alive_until = '-infinity'`)
 /** Ends the lease of a worker process. */
@@ -137,7 +154,7 @@ export const removeExpired = own(`delete from plimsoll.jobs where id = any(array
 /** How many jobs of a limit run. */
 export const countActive = own(`select count(*) from plimsoll.jobs where limit_key = $1 and state = 'active'`)
 /** One at a time: what a limit allows, and what is taken under it. */
-export const lockLimit = own(`select pg_advisory_xact_lock(7056209305, hashtext($1))`)
+export const lockLimit = own(`select pg_advisory_xact_lock(hashtextextended($1, 7056209305))`)
 /** A bucket that holds $2 tokens and gets $3 of them in a second. */
 export const refillRate = own(`insert into plimsoll.job_rates as rate values ($1, $2, clock_timestamp())
   on conflict (limit_key) do update set at = clock_timestamp(),
@@ -146,16 +163,20 @@ export const refillRate = own(`insert into plimsoll.job_rates as rate values ($1
 /** Takes tokens out of a bucket. */
 export const spendRate = own(`update plimsoll.job_rates set tokens = tokens - $2 where limit_key = $1`)
 
+const open = `state in ('waiting', 'delayed', 'active', 'parked')`
+/** What is not to be kept any more is forgotten, also before it is cleared away. */
+const kept = '(expires_at is null or expires_at > clock_timestamp())'
 /** One job. */
-export const findJob = own(`select ${record} from plimsoll.jobs where id = $1`)
+export const findJob = own(`select ${record} from plimsoll.jobs where id = $1 and ${kept}`)
 /** Has its end announced; no row when it has ended. */
-export const watchJob = own(`update plimsoll.jobs set watched = true
-  where id = $1 and state in ('waiting', 'delayed', 'active', 'parked') returning id`)
+export const watchJob = own(`update plimsoll.jobs set watched = true where id = $1 and ${open} returning id`)
+/** A row when it has not ended. */
+export const isOpen = own(`select id from plimsoll.jobs where id = $1 and ${open}`)
 /** Ends jobs that wait, and marks those that run. */
 export const cancelJobs = own(`update plimsoll.jobs set
     state = case when state = 'active' then state else 'cancelled' end, cancel = true, due_at = null,
     ended_at = case when state = 'active' then null else clock_timestamp() end,
-    expires_at = case when state = 'active' then null else greatest(clock_timestamp() + interval '1 day', unique_until) end,
+    expires_at = case when state = 'active' then null else ${cancelledDay} end,
     unique_key = case when state = 'active' or unique_until is not null then unique_key end
   where id = any($1::uuid[]) and state in ('waiting', 'delayed', 'active', 'parked', 'quarantined') and cancel is not true
   returning id, state, watched`)
@@ -164,13 +185,15 @@ const filter = `($1::uuid[] is null or id = any($1)) and state = any($2::text[])
   and ($4::text is null or queue = $4) and ($5::text is null or tenant = $5)`
 /** Jobs by a filter, the newest first. */
 export const listJobs = own(
-  `select ${record} from plimsoll.jobs where ${filter} and ($6::uuid is null or id < $6) order by id desc limit $7`,
+  `select ${record} from plimsoll.jobs where ${filter} and ${kept} and ($6::uuid is null or id < $6) order by id desc limit $7`,
 )
-/** Puts jobs back to their lanes, with all their attempts. */
+/** Puts jobs behind an id back to their lanes, with all their attempts: those that have ended without being done. */
 export const redriveJobs =
   own(`update plimsoll.jobs set state = 'waiting', seq = nextval('plimsoll.jobs_seq'), attempts = 0, deaths = 0,
-    lane = lane & ~1::bigint, ended_at = null, expires_at = null, cancel = null, due_at = null
-  where id = any(array(select id from plimsoll.jobs where ${filter} order by id limit 1000 for update skip locked))
-  returning ${lane}`)
+    lane = lane & ~1::bigint, ended_at = null, expires_at = null, cancel = null, due_at = null, progress = null
+  where id = any(array(select id from plimsoll.jobs where ${filter} and ${kept}
+    and state in ('failed', 'parked', 'quarantined', 'cancelled') and ($6::uuid is null or id > $6)
+    order by id limit 1000 for update skip locked))
+  returning ${lane}, id`)
 /** How many jobs there are. */
 export const countJobs = own('select queue, state, count(*) from plimsoll.jobs group by 1, 2 order by 1, 2')

@@ -1,0 +1,68 @@
+import type { JobEngine, NewJob } from '../jobs/contract.ts'
+import type { Relay } from '../jobs/enqueuer.ts'
+import { packJobs, relayKind, unpackJobs } from '../jobs/relay/packed-jobs.ts'
+import { relayedEngine } from '../jobs/relay/relayed-engine.ts'
+import { openOutbox } from '../outbox/index.ts'
+import type { Postgres } from '../postgres/index.ts'
+
+/** An engine that is not transactional, and what makes enqueues part of transactions all the same. */
+export interface JobRelay {
+  readonly relay: Relay
+  /** Closes the relay too. */
+  readonly engine: JobEngine
+}
+
+/** How long a commit waits for its jobs to be handed on; then a relay does it. */
+const patienceMs = 1000
+/** After a failure commits leave it to the relay at once, for so long. */
+const restMs = 2000
+
+/**
+ * Has jobs of transactions recorded with them in the outbox, and handed on to the engine after their commit, under ids that it stores
+ * only once: by the process that has committed, or by any other.
+ *
+ * @throws PLIMSOLL_OUTBOX_UNAVAILABLE
+ */
+export async function openJobRelay(postgres: Postgres, engine: JobEngine): Promise<JobRelay> {
+  const outbox = await openOutbox({ postgres, durable: true })
+  let restsUntil = 0
+  outbox.carry(relayKind, async (packs, { late }) => {
+    const handOn = async (): Promise<void> => {
+      for (const pack of packs) await engine.add(unpackJobs(pack))
+    }
+    if (late) return handOn()
+    if (performance.now() < restsUntil) throw new Error('The engine of the jobs was away a moment ago.')
+    try {
+      await within(handOn(), patienceMs)
+    } catch (error) {
+      restsUntil = performance.now() + restMs
+      throw error
+    }
+  })
+  const close = async (): Promise<void> => {
+    await outbox.close()
+    await engine.close()
+  }
+  const pending = async (id: string): Promise<NewJob | undefined> => {
+    const packs = await outbox.pending(relayKind, id)
+    return packs.flatMap(unpackJobs).find((job) => job.id === id)
+  }
+  return {
+    relay: async (transaction, jobs) => {
+      // Rows of their own, so that none takes the relay too long.
+      await Promise.all(packJobs(jobs).map((pack) => outbox.record(transaction, relayKind, [pack])))
+      return jobs.map(({ id }) => ({ id, duplicate: false }))
+    },
+    engine: { ...relayedEngine(engine, pending), close, [Symbol.asyncDispose]: close },
+  }
+}
+
+async function within(work: Promise<void>, ms: number): Promise<void> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new Error(`The engine of the jobs did not take them within ${ms} ms.`)), ms)
+  try {
+    await Promise.race([work, promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}

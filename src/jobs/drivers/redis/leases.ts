@@ -1,0 +1,128 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import { extname } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import type { RedisLink } from './redis-link.ts'
+import type { RedisAddress } from './redis-source.ts'
+import { registerWorker, removeWorker } from './scripts/lease.ts'
+
+/** What the thread is told. */
+export type LeaseOrder =
+  | { readonly type: 'hold'; readonly worker: string }
+  /** Nothing runs longer than this, in milliseconds from now: a loop that is silent for longer has gone astray. */
+  | { readonly type: 'alive'; readonly mostMs: number }
+  | { readonly type: 'close' }
+
+/** What the thread tells. */
+export interface LeaseNews {
+  readonly type: 'lost'
+  readonly worker: string
+}
+
+/** What the thread begins with. */
+export interface LeaseThreadData {
+  readonly address: RedisAddress
+  readonly prefix: string
+  readonly worker: string
+}
+
+const aliveMs = 1000
+
+/** The parts of {@link Lease}. */
+interface LeaseParts {
+  readonly address: RedisAddress
+  /** The lease is gone, and with it everything that runs here. */
+  readonly lost: () => void
+  /** How long what runs now may still run. */
+  readonly mostMs: () => number
+}
+
+/**
+ * The lease that a worker process has on everything it runs, by the clock of Redis. A thread of its own renews it, on a connection of its
+ * own, so that a job that blocks the event loop is not run twice.
+ */
+export class Lease {
+  readonly #link: RedisLink
+  readonly #parts: LeaseParts
+  #thread: Worker | undefined
+  #timer: NodeJS.Timeout | undefined
+  #worker = ''
+  #since = ''
+  #closed = false
+
+  constructor(link: RedisLink, parts: LeaseParts) {
+    this.#link = link
+    this.#parts = parts
+  }
+
+  /** The id that this process takes jobs under; another one once the lease was lost. */
+  get worker(): string {
+    return this.#worker
+  }
+
+  /** Marks the data that was found at the start: Redis has been emptied when it is another one. */
+  get since(): string {
+    return this.#since
+  }
+
+  async open(): Promise<void> {
+    await this.register()
+    this.#startThread()
+    const alive = (): void => this.#tell({ type: 'alive', mostMs: this.#parts.mostMs() })
+    this.#timer = setInterval(alive, aliveMs)
+    this.#timer.unref()
+  }
+
+  /** Takes a new lease. */
+  async register(): Promise<void> {
+    const worker = `${hostname()}:${process.pid}:${randomUUID()}`
+    this.#since = (await this.#link.run(registerWorker, [worker])) as string
+    this.#worker = worker
+    this.#tell({ type: 'hold', worker })
+  }
+
+  /** The lease `worker` was lost: what ran under it does no more, and a new one is taken. */
+  async lose(worker: string): Promise<void> {
+    if (this.#closed || worker !== this.#worker) return
+    this.#worker = ''
+    this.#parts.lost()
+    await this.register()
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    clearInterval(this.#timer)
+    const thread = this.#thread
+    if (thread !== undefined) {
+      const ended = new Promise((resolve) => thread.once('exit', resolve))
+      thread.ref()
+      this.#tell({ type: 'close' })
+      await ended
+    }
+    if (this.#worker !== '') await this.#link.run(removeWorker, [this.#worker]).catch(ignore)
+  }
+
+  #startThread(): void {
+    const file = new URL(`./lease-thread${extname(import.meta.url)}`, import.meta.url)
+    const { address } = this.#parts
+    // Functions cannot go to a thread.
+    const plain = JSON.parse(JSON.stringify(address)) as RedisAddress
+    const workerData: LeaseThreadData = { address: plain, prefix: this.#link.prefix, worker: this.#worker }
+    const thread = new Worker(file, { workerData })
+    thread.unref()
+    thread.on('message', ({ worker }: LeaseNews) => void this.lose(worker).catch(ignore))
+    thread.on('error', (error) => {
+      process.emitWarning(`The thread that holds the leases of jobs has failed: ${String(error)}`, 'PlimsollWarning')
+    })
+    thread.once('exit', () => {
+      if (!this.#closed) setTimeout(() => this.#closed || this.#startThread(), aliveMs).unref()
+    })
+    this.#thread = thread
+  }
+
+  #tell(order: LeaseOrder): void {
+    this.#thread?.postMessage(order)
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,325 @@
+import { backoffMs } from '../../../core/backoff.ts'
+import { isPlimsollError } from '../../../core/errors.ts'
+import { events } from '../../../core/events.ts'
+import {
+  mostDeaths,
+  type ConsumeOptions,
+  type Consumer,
+  type JobProgress,
+  type LeasedJob,
+  type Outcome,
+} from '../../contract.ts'
+import { toTaken, type TakenJob } from './job-fields.ts'
+import { Lease } from './leases.ts'
+import type { News } from './news.ts'
+import type { RedisAnswer, RedisLink } from './redis-link.ts'
+import type { RedisAddress } from './redis-source.ts'
+import { claimJobs } from './scripts/claim.ts'
+import { reconcile, sweep } from './scripts/lease.ts'
+import { storeProgress } from './scripts/settle.ts'
+import { Settlements } from './settlements.ts'
+
+/** How often Redis is looked at for what nobody has told of, give or take a quarter. */
+const lookMs = 4000
+/** How often the progress of a run is stored. */
+const progressMs = 500
+/** A timer can be early by the clock of Redis. */
+const slackMs = 2
+const retry = { firstMs: 50, mostMs: 2000 }
+const failure = JSON.stringify({ name: 'WorkerDied', message: `${mostDeaths} workers have died while they ran it.` })
+
+/** The parts of {@link RedisConsumer}. */
+interface ConsumerParts {
+  readonly link: RedisLink
+  readonly address: RedisAddress
+  readonly news: News
+  readonly options: ConsumeOptions
+}
+
+/** Takes jobs from Redis: as they are announced, and now and then for what was missed. */
+export class RedisConsumer implements Consumer {
+  readonly #link: RedisLink
+  readonly #news: News
+  readonly #options: ConsumeOptions
+  readonly #lease: Lease
+  readonly #settlements: Settlements
+  readonly #queues: ReadonlyMap<string, number>
+  readonly #limits: string
+  readonly #running = new Map<string, TakenJob>()
+  readonly #runningOf = new Map<string, number>()
+  readonly #progress = new Map<string, { readonly epoch: number; readonly text: string }>()
+  /** Whose turn comes first. */
+  #turn = 0
+  /** The queues that may have something: nothing was left in the others the last time, and nobody has told of more since. */
+  readonly #more = new Set<string>()
+  /** True when jobs may have been taken whose answer was lost. */
+  #unsure = false
+  #suspects = 0
+  #filling: Promise<void> | undefined
+  #looking: Promise<void> = Promise.resolve()
+  #failures = 0
+  #paused = false
+  #closing: Promise<void> | undefined
+  #since: string | undefined
+  #unread = (): void => {}
+  #lookTimer: NodeJS.Timeout | undefined
+  #dueTimer: NodeJS.Timeout | undefined
+  #progressTimer: NodeJS.Timeout | undefined
+  #dueAt = Number.POSITIVE_INFINITY
+
+  constructor({ link, address, news, options }: ConsumerParts) {
+    this.#link = link
+    this.#news = news
+    this.#options = options
+    this.#queues = new Map(options.queues.map(({ name, concurrency }) => [name, concurrency]))
+    this.#limits = limitsText(options)
+    this.#settlements = new Settlements(link, () => this.#wake())
+    this.#lease = new Lease(link, { address, lost: () => this.#lost(), mostMs: options.mostRunMs })
+  }
+
+  async open(): Promise<void> {
+    await this.#lease.open()
+    this.#since = this.#lease.since
+  }
+
+  async start(): Promise<void> {
+    this.#unread = this.#news.read({
+      ready: (queue) => this.#queues.has(queue) && this.#wake([queue]),
+      delayed: (inMs) => this.#wakeIn(inMs),
+      cancelled: (id) => this.#running.has(id) && this.#options.cancelled([id]),
+      missed: () => this.#wake(),
+    })
+    await this.#look()
+    this.#lookLater()
+  }
+
+  settle(job: LeasedJob, outcome: Outcome): Promise<boolean> {
+    const taken = this.#running.get(job.id)
+    const { worker } = this.#lease
+    if (taken?.job !== job || worker === '') return Promise.resolve(false)
+    this.#free(taken)
+    const settled = this.#settlements.settle(worker, taken, outcome)
+    this.#fill()
+    void settled.then(() => this.#fill())
+    return settled
+  }
+
+  progress({ id }: LeasedJob, progress: JobProgress): void {
+    const taken = this.#running.get(id)
+    if (taken === undefined) return
+    this.#progress.set(id, { epoch: taken.epoch, text: JSON.stringify(progress) })
+    if (this.#progressTimer !== undefined) return
+    this.#progressTimer = setTimeout(() => this.#sendProgress(), progressMs)
+    this.#progressTimer.unref()
+  }
+
+  async pause(): Promise<void> {
+    this.#paused = true
+    this.#unread()
+    clearTimeout(this.#lookTimer)
+    clearTimeout(this.#dueTimer)
+    await Promise.all([this.#filling, this.#looking])
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    await this.pause()
+    clearTimeout(this.#progressTimer)
+    const left = [...this.#running.values()].map(({ job }) => this.settle(job, { state: 'released' }))
+    await Promise.all(left)
+    await this.#settlements.idle()
+    await this.#lease.close()
+  }
+
+  #wake(queues: Iterable<string> = this.#queues.keys()): void {
+    for (const queue of queues) this.#more.add(queue)
+    this.#fill()
+  }
+
+  #wakeIn(delayMs: number): void {
+    const at = performance.now() + delayMs
+    if (this.#paused || at >= this.#dueAt) return
+    clearTimeout(this.#dueTimer)
+    this.#dueAt = at
+    const wake = (): void => {
+      this.#dueAt = Number.POSITIVE_INFINITY
+      this.#wake()
+    }
+    this.#dueTimer = setTimeout(wake, Math.min(delayMs + slackMs, 2 ** 31 - 1))
+    this.#dueTimer.unref()
+  }
+
+  /** Takes jobs for as long as there is room and something to take. */
+  #fill(): void {
+    if (this.#paused || this.#filling !== undefined || this.#wanted().length === 0) return
+    const fill = async (): Promise<void> => {
+      // What ends in this turn of the event loop makes room for one call.
+      await new Promise((resolve) => setImmediate(resolve))
+      while (!this.#paused && this.#wanted().length > 0) {
+        try {
+          await this.#take()
+          this.#failures = 0
+        } catch (error) {
+          this.#unsure = true
+          for (const queue of this.#queues.keys()) this.#more.add(queue)
+          if (!isPlimsollError(error, 'PLIMSOLL_JOBS_UNREACHABLE') && this.#failures === 0)
+            process.emitWarning(`Jobs cannot be taken from Redis: ${String(error)}`, 'PlimsollWarning')
+          await new Promise((resolve) => setTimeout(resolve, backoffMs(++this.#failures, retry)))
+        }
+      }
+      this.#filling = undefined
+    }
+    this.#filling = fill()
+  }
+
+  async #take(): Promise<void> {
+    if (this.#unsure) await this.#reconcile()
+    const { worker } = this.#lease
+    const room = this.#room()
+    const at = this.#turn++
+    const wanted = this.#wanted()
+    if (wanted.length === 0) return
+    const asked = [...wanted.slice(at % wanted.length), ...wanted.slice(0, at % wanted.length)]
+    this.#settlements.send()
+    // Whoever tells of more while this is under way is heard.
+    for (const [queue] of asked) this.#more.delete(queue)
+    const suspects = this.#suspects > 0 ? 0 : 1
+    const answer = await this.#link.run(claimJobs, [worker, room, suspects, this.#limits, ...asked.flat()])
+    if (answer === null) return this.#lease.lose(worker)
+    const [dueInMs, againInMs, jobs] = answer as readonly [number, number, readonly (readonly RedisAnswer[])[]]
+    if (dueInMs >= 0) this.#wakeIn(dueInMs)
+    if (againInMs >= 0) this.#wakeIn(againInMs)
+    const taken = jobs.map(toTaken)
+    for (const [queue, most] of asked) {
+      const count = taken.filter(({ job }) => job.queue === queue).length
+      if (count === most || taken.length === room) this.#more.add(queue)
+    }
+    // Whoever has enqueued them here learns of that first: their answer has come before this one.
+    if (taken.length > 0) await new Promise((resolve) => setImmediate(resolve))
+    for (const one of taken) this.#start(worker, one)
+  }
+
+  #start(worker: string, taken: TakenJob): void {
+    // The lease was lost while the answer was under way: others will take it.
+    if (worker !== this.#lease.worker) return
+    const { job } = taken
+    this.#running.set(job.id, taken)
+    this.#runningOf.set(job.queue, (this.#runningOf.get(job.queue) ?? 0) + 1)
+    if (job.deaths > 0) this.#suspects++
+    this.#options.take(job)
+  }
+
+  #free({ job }: TakenJob): void {
+    this.#running.delete(job.id)
+    this.#progress.delete(job.id)
+    this.#runningOf.set(job.queue, this.#runningOf.get(job.queue)! - 1)
+    if (job.deaths === 0) return
+    this.#suspects--
+    for (const queue of this.#queues.keys()) this.#more.add(queue)
+  }
+
+  /** What has run is not taken for gone before it is stored: a Redis that is slow would be handed more and more. */
+  #room(): number {
+    const { concurrency } = this.#options
+    return Math.min(concurrency - this.#running.size, 2 * concurrency - this.#running.size - this.#settlements.size)
+  }
+
+  /** The queues that may have something and have room, each with how much. */
+  #wanted(): (readonly [queue: string, most: number])[] {
+    if (this.#more.size === 0 || this.#lease.worker === '' || this.#room() <= 0) return []
+    return [...this.#more]
+      .map((queue) => [queue, this.#queues.get(queue)! - (this.#runningOf.get(queue) ?? 0)] as const)
+      .filter(([, most]) => most > 0)
+  }
+
+  #lost(): void {
+    const ids = [...this.#running.keys()]
+    for (const taken of this.#running.values()) this.#free(taken)
+    this.#options.lost(ids)
+  }
+
+  #lookLater(): void {
+    if (this.#paused) return
+    const look = (): void => void this.#look().finally(() => this.#lookLater())
+    this.#lookTimer = setTimeout(look, lookMs * (0.75 + Math.random() / 2))
+    this.#lookTimer.unref()
+  }
+
+  /** Looks for everything that somebody should have told of, and for leases of processes that have died. */
+  #look(): Promise<void> {
+    const look = async (): Promise<void> => {
+      try {
+        if (this.#lease.worker === '') await this.#lease.register()
+        let forgotten
+        do {
+          const [died, count, since] = (await this.#link.run(sweep, [mostDeaths, failure])) as readonly [
+            readonly (readonly [string, string, string, number])[],
+            number,
+            string | null,
+          ]
+          forgotten = count
+          this.#tellDeaths(died)
+          if (since !== this.#since) await this.#emptied()
+        } while (forgotten > 0 && !this.#paused)
+        const cancelled = await this.#reconcile()
+        if (cancelled.length > 0) this.#options.cancelled(cancelled)
+      } catch {
+        // The next look comes soon.
+      }
+      this.#wake()
+    }
+    this.#looking = look()
+    return this.#looking
+  }
+
+  #tellDeaths(died: readonly (readonly [string, string, string, number])[]): void {
+    if (!events.hasSubscribers) return
+    for (const [id, name, queue, quarantined] of died)
+      events.publish({ type: 'job.death', id, name, queue, quarantined: quarantined === 1 })
+  }
+
+  /** Redis has other data than at the start: somebody has emptied it, or it has come back without what it had. */
+  async #emptied(): Promise<void> {
+    await this.#lease.lose(this.#lease.worker)
+    this.#since = this.#lease.since
+    if (events.hasSubscribers) events.publish({ type: 'job.loss', engine: 'redis' })
+    process.emitWarning(
+      'Redis has lost its jobs: it was emptied, or has started without its data. Those that were enqueued outside of transactions, and those that it had been handed, are gone; what is still in the outbox is handed on.',
+      'PlimsollWarning',
+    )
+  }
+
+  /** Hands back what was taken without our learning of it; of what runs here, resolves to what was cancelled. */
+  async #reconcile(): Promise<readonly string[]> {
+    const { worker } = this.#lease
+    if (worker === '' || (this.#filling !== undefined && !this.#unsure)) return []
+    this.#unsure = false
+    try {
+      const known = [...this.#running.keys(), ...this.#settlements.ids]
+      return (await this.#link.run(reconcile, [worker, ...known])) as readonly string[]
+    } catch (error) {
+      this.#unsure = true
+      throw error
+    }
+  }
+
+  #sendProgress(): void {
+    this.#progressTimer = undefined
+    const values = [...this.#progress].flatMap(([id, { epoch, text }]) => [id, epoch, text])
+    this.#progress.clear()
+    // The next word says more.
+    if (values.length > 0) this.#link.run(storeProgress, [this.#lease.worker, ...values]).catch(() => {})
+  }
+}
+
+function limitsText({ limits }: ConsumeOptions): string {
+  const bounds = [...limits].map(([name, { concurrency, rate }]) => [
+    name,
+    { concurrency, ...(rate && { count: rate.count, perMs: rate.perMs }) },
+  ])
+  return JSON.stringify(Object.fromEntries(bounds))
+}

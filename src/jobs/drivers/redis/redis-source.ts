@@ -1,0 +1,160 @@
+import { readFileSync } from 'node:fs'
+import type { Cluster, RedisOptions } from 'ioredis'
+import type * as IoRedis from 'ioredis'
+import { PlimsollError, showValue } from '../../../core/errors.ts'
+import { importPeer } from '../../../core/peer.ts'
+import { redactUrl } from '../../../core/redact.ts'
+
+/** Where the Redis of the jobs is: a URL, or a client whose settings are copied. The client itself is left alone, and not closed. */
+export type RedisJobsSource =
+  | {
+      /**
+       * `redis://[user:password@]host[:6379][/db]`, `rediss://…` for TLS, `redis://a:7000,b:7000?cluster=true` for a cluster, of which
+       * some nodes are enough. In the query: `cluster`, `namespace`; for TLS `ca`, `cert` and `key` (paths of PEM files),
+       * `servername`, and `verify=false`, which trusts any certificate.
+       */
+      readonly url: string
+    }
+  | { readonly client: IoRedis.Redis | Cluster }
+
+/** How to connect; plain data, which a thread can be given. */
+export interface RedisAddress {
+  /** For messages; without secrets. */
+  readonly name: string
+  readonly cluster: boolean
+  /** At least one. */
+  readonly seeds: readonly { readonly host: string; readonly port: number }[]
+  /** What connections are made with, but for the address. */
+  readonly connection: RedisOptions
+  readonly namespace: string | undefined
+}
+
+/** A connection, or those to the nodes of a cluster. */
+export type RedisClient = IoRedis.Redis | Cluster
+
+const form = /^(rediss?):\/\/(?:([^]*)@)?([^@/?#]+)(?:\/(\d*))?(?:\?([^#]*))?$/i
+const known = new Set(['cluster', 'namespace', 'ca', 'cert', 'key', 'servername', 'verify'])
+
+/** @throws PLIMSOLL_OPTION_INVALID */
+export function readSource(source: RedisJobsSource): RedisAddress {
+  return 'url' in source ? readUrl(source.url) : readClient(source.client)
+}
+
+function readUrl(url: string): RedisAddress {
+  const name = redactUrl(url)
+  const [, scheme, user, hosts, db, query] = form.exec(url) ?? []
+  if (scheme === undefined || hosts === undefined)
+    throw invalid(name, 'give redis://host:6379, rediss://host:6379, or redis://a:7000,b:7000?cluster=true')
+  const values = new URLSearchParams(query)
+  for (const parameter of values.keys()) {
+    if (!known.has(parameter))
+      throw invalid(name, `'${parameter}' is not among its parameters: ${[...known].join(', ')}`)
+  }
+  const cluster = values.get('cluster') === 'true'
+  const seeds = hosts.split(',').map((host) => readHost(host, name))
+  if (seeds.length > 1 && !cluster) throw invalid(name, 'several hosts are a cluster: add ?cluster=true')
+  if (cluster && db) throw invalid(name, 'a cluster has no databases to choose from')
+  const colon = user?.indexOf(':') ?? -1
+  const username = colon < 0 ? user : user!.slice(0, colon)
+  return {
+    name,
+    cluster,
+    seeds,
+    connection: {
+      ...(username && { username: decode(username) }),
+      ...(colon >= 0 && { password: decode(user!.slice(colon + 1)) }),
+      ...(db && { db: Number(db) }),
+      ...(scheme.toLowerCase() === 'rediss' && { tls: readTls(values, name) }),
+    },
+    namespace: values.get('namespace') ?? undefined,
+  }
+}
+
+function readHost(text: string, name: string): RedisAddress['seeds'][number] {
+  const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(text) ?? []
+  const host = bracketed ?? plain
+  if (host === undefined) throw invalid(name, `${showValue(text)} is no host`)
+  return { host, port: port === undefined ? 6379 : Number(port) }
+}
+
+/** People forget to encode theirs, so a stray `%` is taken as it is. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
+}
+
+function readTls(values: URLSearchParams, name: string): NonNullable<RedisOptions['tls']> {
+  const tls: NonNullable<RedisOptions['tls']> = { rejectUnauthorized: values.get('verify') !== 'false' }
+  for (const parameter of ['ca', 'cert', 'key'] as const) {
+    const path = values.get(parameter)
+    if (path === null) continue
+    try {
+      tls[parameter] = readFileSync(path, 'utf8')
+    } catch (error) {
+      throw invalid(name, `the file of '${parameter}' cannot be read: ${(error as Error).message}`)
+    }
+  }
+  const servername = values.get('servername')
+  if (servername !== null) tls.servername = servername
+  return tls
+}
+
+function readClient(client: RedisClient): RedisAddress {
+  if (client.isCluster) {
+    // ioredis keeps them, but does not declare them.
+    const { startupNodes, options } = client as unknown as {
+      startupNodes: readonly { host: string; port: number }[]
+      options: { redisOptions?: RedisOptions }
+    }
+    return {
+      name: 'a cluster of Redis',
+      cluster: true,
+      seeds: startupNodes,
+      connection: { ...options.redisOptions },
+      namespace: undefined,
+    }
+  }
+  const { host = 'localhost', port = 6379, ...connection } = (client as IoRedis.Redis).options
+  return { name: `redis://${host}:${port}`, cluster: false, seeds: [{ host, port }], connection, namespace: undefined }
+}
+
+/** How connections behave: a command is sent once, or fails; what is to be repeated is ours to know. */
+const ownHabits: RedisOptions = {
+  connectionName: 'plimsoll-jobs',
+  lazyConnect: true,
+  enableOfflineQueue: false,
+  autoResendUnfulfilledCommands: false,
+  maxRetriesPerRequest: 0,
+  enableAutoPipelining: false,
+  connectTimeout: 5000,
+  keepAlive: 10_000,
+  keyPrefix: '',
+  retryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), 1000) * (0.5 + Math.random() / 2),
+}
+
+/**
+ * A client that connects when it is told to, and again whenever its connection is lost.
+ *
+ * @throws PLIMSOLL_PEER_MISSING
+ */
+export async function createClient(address: RedisAddress, own: RedisOptions = {}): Promise<RedisClient> {
+  const { Redis, Cluster } = await importPeer<typeof IoRedis>('ioredis', 'A queue of jobs on Redis')
+  const options = { ...address.connection, ...ownHabits, ...own }
+  if (!address.cluster) return new Redis({ ...options, ...address.seeds[0]! })
+  const { lazyConnect, enableOfflineQueue, retryStrategy: _, ...redisOptions } = options
+  return new Cluster([...address.seeds], {
+    lazyConnect: lazyConnect ?? true,
+    enableOfflineQueue: enableOfflineQueue ?? false,
+    redisOptions,
+    clusterRetryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), 1000),
+  })
+}
+
+function invalid(name: string, advice: string): PlimsollError {
+  return new PlimsollError('PLIMSOLL_OPTION_INVALID', `QUEUE_URL is ${showValue(name)}; ${advice}.`, {
+    details: { option: 'queueUrl' },
+  })
+}

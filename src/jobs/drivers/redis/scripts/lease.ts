@@ -1,0 +1,110 @@
+import { script } from './script.ts'
+
+/** How long a worker process is taken for alive after its last heartbeat. */
+const leaseMs = 20_000
+/** How often it gives one. */
+export const heartbeatMs = 5000
+
+/** Gives a worker process its lease. The answer is the mark of this data: another one when it was emptied since. */
+export const registerWorker = script(
+  `
+redis.call('SET', P .. ':since', ARGV[1], 'NX')
+redis.call('ZADD', P .. ':workers', now + ${leaseMs}, ARGV[1])
+return redis.call('GET', P .. ':since')
+`,
+  { whenFull: true },
+)
+
+/** Renews the lease of a worker process; 0 when it is lost. */
+export const beat = script(
+  `
+if not redis.call('ZSCORE', P .. ':workers', ARGV[1]) then return 0 end
+redis.call('ZADD', P .. ':workers', now + ${leaseMs}, ARGV[1])
+return 1
+`,
+  { whenFull: true },
+)
+
+/** Ends the lease of a worker process that runs nothing any more; what it still has goes to others when its time is over. */
+export const removeWorker = script(
+  `
+if redis.call('SCARD', P .. ':worker:' .. ARGV[1]) > 0 then
+  redis.call('ZADD', P .. ':workers', 'XX', now, ARGV[1])
+else
+  redis.call('ZREM', P .. ':workers', ARGV[1])
+end
+return 1
+`,
+  { whenFull: true },
+)
+
+/**
+ * Takes the leases of processes that give no heartbeat any more, and forgets jobs whose time to be kept is over. ARGV: how many deaths
+ * are too many, what is said of such jobs. The answer: the jobs whose worker has died, how many
+ * were forgotten, and the mark of this data.
+ */
+export const sweep = script(
+  `
+local died = {}
+for _, worker in ipairs(redis.call('ZRANGEBYSCORE', P .. ':workers', '-inf', '(' .. now)) do
+  for _, id in ipairs(redis.call('SMEMBERS', P .. ':worker:' .. worker)) do
+    local f = redis.call('HMGET', key(id), 's', 'w', 'q', 'p', 'l', 't', 'a', 'd', 'u', 'uu', 'x', 'wt', 'rl', 'n')
+    if f[1] == 'active' and f[2] == worker then
+      local queue, deaths = f[3], f[8] + 1
+      count(queue, 'active', -1)
+      if f[5] then redis.call('SREM', P .. ':running:' .. f[5], id) end
+      local job = { queue = queue, unique = f[9], uniqueUntil = f[10], watched = f[12], relayed = f[13] }
+      died[#died + 1] = { id, f[14], queue, deaths >= tonumber(ARGV[1]) and 1 or 0 }
+      if f[11] then
+        finish(id, 'cancelled', day, job, { 'd', deaths, 'a', f[7] - 1 })
+      elseif deaths >= tonumber(ARGV[1]) then
+        finish(id, 'quarantined', nil, job, { 'd', deaths, 'a', f[7] - 1, 'err', ARGV[2] })
+      else
+        redis.call('HSET', key(id), 's', 'waiting', 'd', deaths, 'a', f[7] - 1)
+        count(queue, 'waiting', 1)
+        push(id, queue, f[4], f[5], f[6], deaths)
+      end
+    end
+  end
+  redis.call('DEL', P .. ':worker:' .. worker)
+  redis.call('ZREM', P .. ':workers', worker)
+end
+local expired = redis.call('ZRANGEBYSCORE', P .. ':expires', '-inf', now, 'LIMIT', 0, 500)
+for _, id in ipairs(expired) do
+  local state, queue, relayed = unpack(redis.call('HMGET', key(id), 's', 'q', 'rl'))
+  if state then forget(id, queue, state, relayed) end
+end
+each(expired, 1000, function(...) redis.call('ZREM', P .. ':expires', ...) end)
+flush()
+return { died, #expired, redis.call('GET', P .. ':since') }
+`,
+  { whenFull: true },
+)
+
+/** Hands back what a worker process has taken without learning of it. ARGV: its id, then what it knows of. The cancelled jobs it runs. */
+export const reconcile = script(
+  `
+local worker = ARGV[1]
+local known = {}
+for at = 2, #ARGV do known[ARGV[at]] = true end
+local cancelled = {}
+for _, id in ipairs(redis.call('SMEMBERS', P .. ':worker:' .. worker)) do
+  local f = redis.call('HMGET', key(id), 's', 'w', 'q', 'p', 'l', 't', 'a', 'd', 'x')
+  if f[1] ~= 'active' or f[2] ~= worker then
+    redis.call('SREM', P .. ':worker:' .. worker, id)
+  elseif known[id] then
+    if f[9] then cancelled[#cancelled + 1] = id end
+  else
+    redis.call('SREM', P .. ':worker:' .. worker, id)
+    if f[5] then redis.call('SREM', P .. ':running:' .. f[5], id) end
+    redis.call('HSET', key(id), 's', 'waiting', 'a', f[7] - 1)
+    count(f[3], 'active', -1)
+    count(f[3], 'waiting', 1)
+    push(id, f[3], f[4], f[5], f[6], f[8])
+  end
+end
+flush()
+return cancelled
+`,
+  { whenFull: true },
+)

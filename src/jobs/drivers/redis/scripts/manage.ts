@@ -1,0 +1,90 @@
+import { script } from './script.ts'
+
+/** What is known of jobs, a list of fields and values each; empty for one that is unknown, or whose time to be kept is over. */
+export const readJobs = script(`
+local answer = {}
+for at, id in ipairs(ARGV) do
+  local fields = redis.call('HGETALL', key(id))
+  if #fields == 0 then
+    -- Its key was another job's.
+    local other = redis.call('GET', P .. ':gone:' .. id)
+    if other and other ~= id then id, fields = other, redis.call('HGETALL', key(other)) end
+  end
+  local over = false
+  for field = 1, #fields, 2 do
+    if fields[field] == 'xa' and tonumber(fields[field + 1]) <= now then over = true end
+  end
+  answer[at] = over and {} or fields
+  if #answer[at] > 0 then table.insert(answer[at], 'id'); table.insert(answer[at], id) end
+end
+return answer
+`)
+
+/** Has the end of a job announced; 0 when it has ended, or is unknown. */
+export const watchJob = script(`
+local id = ARGV[1]
+local state = redis.call('HGET', key(id), 's')
+if not state then
+  id = redis.call('GET', P .. ':gone:' .. id) or id
+  state = redis.call('HGET', key(id), 's')
+end
+if state ~= 'waiting' and state ~= 'delayed' and state ~= 'active' and state ~= 'parked' then return '' end
+redis.call('HSET', key(id), 'wt', '1')
+return id
+`)
+
+/** Ends jobs that wait, and marks those that run. How many it were. */
+export const cancelJobs = script(
+  `
+local cancelled = 0
+for _, id in ipairs(ARGV) do
+  local state, queue, unique, uniqueUntil, watched, relayed, marked =
+    unpack(redis.call('HMGET', key(id), 's', 'q', 'u', 'uu', 'wt', 'rl', 'x'))
+  if state == 'active' then
+    if not marked then
+      redis.call('HSET', key(id), 'x', '1')
+      tell('c\\t' .. id)
+      cancelled = cancelled + 1
+    end
+  elseif state == 'waiting' or state == 'delayed' or state == 'parked' or state == 'quarantined' then
+    count(queue, state, -1)
+    if state == 'delayed' then redis.call('ZREM', P .. ':delayed', id) end
+    redis.call('ZREM', P .. ':state:' .. state, id)
+    finish(id, 'cancelled', day, { queue = queue, unique = unique, uniqueUntil = uniqueUntil, watched = watched, relayed = relayed }, {})
+    cancelled = cancelled + 1
+  end
+end
+flush()
+return cancelled
+`,
+  { whenFull: true },
+)
+
+/** Puts jobs that fit back to their lanes, with all their attempts: what must fit, as JSON, and then ids. How many it were. */
+export const redriveJobs = script(`
+local filter = cjson.decode(ARGV[1])
+local function fits(list, value)
+  if list == cjson.null then return true end
+  for _, one in ipairs(list) do if one == value then return true end end
+  return false
+end
+local redriven = 0
+for at = 2, #ARGV do
+  local id = ARGV[at]
+  local state, name, queue, tenant, priority, limit = unpack(redis.call('HMGET', key(id), 's', 'n', 'q', 't', 'p', 'l'))
+  if (state == 'failed' or state == 'parked' or state == 'quarantined' or state == 'cancelled') and fits(filter.states, state) and fits(filter.names, name)
+    and fits(filter.queues, queue) and fits(filter.tenants, tenant) then
+    redis.call('HSET', key(id), 's', 'waiting', 'a', 0, 'd', 0)
+    redis.call('HDEL', key(id), 'ea', 'xa', 'x', 'uu')
+    redis.call('ZREM', P .. ':state:' .. state, id)
+    redis.call('ZREM', P .. ':expires', id)
+    redis.call('ZREM', P .. ':delayed', id)
+    count(queue, state, -1)
+    count(queue, 'waiting', 1)
+    push(id, queue, priority, limit, tenant, 0)
+    redriven = redriven + 1
+  end
+end
+flush()
+return redriven
+`)

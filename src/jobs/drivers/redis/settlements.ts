@@ -1,0 +1,104 @@
+import { backoffMs } from '../../../core/backoff.ts'
+import type { Outcome } from '../../contract.ts'
+import type { TakenJob } from './job-fields.ts'
+import type { RedisLink } from './redis-link.ts'
+import { settleRuns } from './scripts/settle.ts'
+
+interface Settlement {
+  readonly worker: string
+  readonly taken: TakenJob
+  readonly outcome: Outcome
+  resolve(settled: boolean): void
+}
+
+const mostAtOnce = 200
+const retry = { firstMs: 50, mostMs: 2000 }
+
+/**
+ * Says what came of runs; those that end in one turn of the event loop go together. A Redis that is away is asked again until it
+ * answers: only then is it known whether the lease has lasted.
+ */
+export class Settlements {
+  readonly #link: RedisLink
+  /** Jobs wait, or will: by the outcome of a run. */
+  readonly #back: () => void
+  readonly #pending = new Map<string, Settlement>()
+  #waiting: Settlement[] = []
+  #scheduled = false
+  #idle: (() => void)[] = []
+
+  constructor(link: RedisLink, back: () => void) {
+    this.#link = link
+    this.#back = back
+  }
+
+  /** How many have not been stored yet. */
+  get size(): number {
+    return this.#pending.size
+  }
+
+  /** The jobs of what has not been stored yet. */
+  get ids(): Iterable<string> {
+    return this.#pending.keys()
+  }
+
+  /** Resolves to false when the lease of the run was lost. */
+  settle(worker: string, taken: TakenJob, outcome: Outcome): Promise<boolean> {
+    return new Promise((resolve) => {
+      const settlement = { worker, taken, outcome, resolve }
+      this.#pending.set(taken.job.id, settlement)
+      this.#waiting.push(settlement)
+      if (this.#scheduled) return
+      this.#scheduled = true
+      setImmediate(() => this.send())
+    })
+  }
+
+  /** Sends what there is, in front of whatever is sent next. */
+  send(): void {
+    this.#scheduled = false
+    while (this.#waiting.length > 0) {
+      // A call is one worker's.
+      const { worker } = this.#waiting[0]!
+      let most = 1
+      while (most < mostAtOnce && this.#waiting[most]?.worker === worker) most++
+      void this.#store(worker, this.#waiting.splice(0, most))
+    }
+  }
+
+  /** Resolves when everything has been said. */
+  async idle(): Promise<void> {
+    if (this.#pending.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
+  }
+
+  async #store(worker: string, batch: readonly Settlement[]): Promise<void> {
+    const values = [worker, ...batch.flatMap(({ taken, outcome }) => toArguments(taken, outcome))]
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const answers = (await this.#link.run(settleRuns, values)) as readonly number[]
+        for (const [i, { taken, resolve, outcome }] of batch.entries()) {
+          this.#pending.delete(taken.job.id)
+          if (outcome.state === 'retry' || outcome.state === 'released' || taken.limit !== undefined) this.#back()
+          resolve(answers[i] === 1)
+        }
+        break
+      } catch (error) {
+        if (attempt === 1)
+          process.emitWarning(
+            `What came of ${batch.length} jobs cannot be stored now: ${String(error)}`,
+            'PlimsollWarning',
+          )
+        await new Promise((resolve) => setTimeout(resolve, backoffMs(attempt, retry)))
+      }
+    }
+    if (this.#pending.size > 0) return
+    for (const resolve of this.#idle.splice(0)) resolve()
+  }
+}
+
+function toArguments({ job, epoch }: TakenJob, outcome: Outcome): (string | number)[] {
+  const { state } = outcome
+  const text = 'error' in outcome ? JSON.stringify(outcome.error) : state === 'done' ? (outcome.output ?? '') : ''
+  const ms = state === 'retry' ? outcome.delayMs : 'keepMs' in outcome ? outcome.keepMs : 0
+  return [job.id, epoch, state, text, ms]
+}

@@ -1,0 +1,61 @@
+import type { JobEngine, JobRecord, NewJob } from '../contract.ts'
+
+/** How long a job that is still to be handed on is left alone before it is looked at again. */
+const lookMs = 250
+
+/**
+ * An engine that also knows of jobs that were committed and have not been handed on to it yet: `pending` finds one by its id.
+ */
+export function relayedEngine(engine: JobEngine, pending: (id: string) => Promise<NewJob | undefined>): JobEngine {
+  const find = async (id: string): Promise<JobRecord | undefined> => {
+    const record = await engine.find(id)
+    if (record !== undefined) return record
+    const job = await pending(id)
+    // Handed on between the two looks.
+    return job === undefined ? engine.find(id) : recordOf(job)
+  }
+  return {
+    engine: engine.engine,
+    features: engine.features,
+    add: (jobs, within) => engine.add(jobs, within),
+    consume: (options) => engine.consume(options),
+    find,
+    async settled(id, { timeoutMs, signal }) {
+      if ((await pending(id)) === undefined) return engine.settled(id, { timeoutMs, signal })
+      await new Promise((resolve) => setTimeout(resolve, Math.min(lookMs, timeoutMs)))
+    },
+    ...(engine.watch && { watch: (id: string, heard: () => void) => engine.watch!(id, heard) }),
+    list: (filter, page) => engine.list(filter, page),
+    cancel: (ids) => engine.cancel(ids),
+    redrive: (filter) => engine.redrive(filter),
+    counts: () => engine.counts(),
+    ...(engine.depths && { depths: () => engine.depths!() }),
+    close: () => engine.close(),
+    [Symbol.asyncDispose]: () => engine.close(),
+  }
+}
+
+/** What is known of a job whose time has not begun: its clock is that of the process that has enqueued it. */
+function recordOf({ id, name, version, queue, tenant, input, owner, delayMs }: NewJob): JobRecord {
+  // The first 48 bits of a UUID of version 7 are the milliseconds it was made at.
+  const createdAt = Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16)
+  return {
+    id,
+    name,
+    version,
+    queue,
+    tenant,
+    state: delayMs > 0 ? 'delayed' : 'waiting',
+    attempts: 0,
+    deaths: 0,
+    input,
+    output: undefined,
+    error: undefined,
+    progress: undefined,
+    owner,
+    createdAt,
+    startedAt: undefined,
+    endedAt: undefined,
+    dueAt: delayMs > 0 ? createdAt + delayMs : undefined,
+  }
+}

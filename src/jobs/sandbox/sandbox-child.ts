@@ -1,0 +1,122 @@
+// The process of a sandbox: it imports the module of a job, and runs one job of it at a time for the worker that has started it.
+import { inspect } from 'node:util'
+import { Worker } from 'node:worker_threads'
+import { PlimsollError, listNames } from '../../core/errors.ts'
+import type { JobProgress, LeasedJob } from '../contract.ts'
+import { isJob, type JobDefinition } from '../define-job.ts'
+import { jobContext, type JobLogLine } from '../worker/job-context.ts'
+import { readInput, writeOutput } from '../worker/job-values.ts'
+import { enterSandbox } from './in-sandbox.ts'
+import type { SandboxNews, SandboxOrder } from './sandbox-messages.ts'
+import { fromWireError, toWireError } from './wire-error.ts'
+
+/** Of the progress in between, the last one is told. */
+const progressMs = 100
+
+let controller = new AbortController()
+
+function tell(news: SandboxNews, told?: () => void): void {
+  // A channel that is closed ends this process anyway.
+  if (process.connected) process.send!(news, undefined, undefined, () => told?.())
+}
+
+/** Holds progress back that comes too fast. */
+function progressTeller(): { readonly tell: (progress: JobProgress) => void; readonly flush: () => void } {
+  let toldAt = Number.NEGATIVE_INFINITY
+  let held: JobProgress | undefined
+  let timer: NodeJS.Timeout | undefined
+  const flush = (): void => {
+    clearTimeout(timer)
+    timer = undefined
+    if (held === undefined) return
+    tell({ type: 'progress', progress: held })
+    held = undefined
+    toldAt = performance.now()
+  }
+  return {
+    flush,
+    tell(progress) {
+      held = progress
+      const inMs = toldAt + progressMs - performance.now()
+      if (inMs <= 0) flush()
+      else timer ??= setTimeout(flush, inMs)
+    },
+  }
+}
+
+function tellLog(line: JobLogLine): void {
+  try {
+    tell({ type: 'log', line })
+  } catch {
+    // What cannot be sent, such as a function, is spelled.
+    const details = Object.fromEntries(Object.entries(line.details).map(([key, value]) => [key, inspect(value)]))
+    tell({ type: 'log', line: { ...line, details } })
+  }
+}
+
+async function findJob({ name }: LeasedJob, module: string): Promise<JobDefinition> {
+  const refuse = (problem: string, parts: { readonly cause?: unknown; readonly retryable: boolean }): Error =>
+    Object.assign(
+      new PlimsollError('PLIMSOLL_JOB_SANDBOX_INVALID', `The job '${name}' cannot run in a sandbox: ${problem}.`, {
+        cause: parts.cause,
+        details: { name, module },
+      }),
+      { retryable: parts.retryable },
+    )
+  let exported: readonly unknown[]
+  try {
+    exported = Object.values((await import(module)) as object)
+  } catch (cause) {
+    const problem = `its module ${module} cannot be imported: ${String(cause)}`
+    throw refuse(problem, { cause, retryable: true })
+  }
+  const jobs = exported.filter(isJob)
+  const job = jobs.find((one) => one.name === name)
+  if (job !== undefined) return job
+  const found = listNames(jobs.map((one) => one.name))
+  throw refuse(`its module ${module} does not export it; it exports the jobs: ${found}`, { retryable: false })
+}
+
+async function run({ job, module }: Extract<SandboxOrder, { type: 'run' }>): Promise<void> {
+  controller = new AbortController()
+  const { signal } = controller
+  tell({ type: 'began' })
+  const progress = progressTeller()
+  let found = false
+  try {
+    const definition = await findJob(job, module)
+    found = true
+    const context = jobContext(job, { signal, progress: progress.tell, log: tellLog })
+    const input = await readInput(job, definition)
+    signal.throwIfAborted()
+    const output = await writeOutput(await definition.handler(input, context), definition)
+    progress.flush()
+    tell({ type: 'done', output, heapBytes: process.memoryUsage().heapUsed })
+  } catch (error) {
+    progress.flush()
+    const heapBytes = process.memoryUsage().heapUsed
+    tell({ type: 'failed', error: toWireError(error), heapBytes, spent: !found })
+  }
+}
+
+function crash(error: unknown): void {
+  if (!process.connected) process.exit(1)
+  tell({ type: 'crash', error: toWireError(error) }, () => process.exit(1))
+}
+
+/** Ends this process when its worker is gone, even while a job blocks the loop that would hear of it. */
+function followParent(): void {
+  const code = `setInterval(() => process.ppid === ${process.ppid} || process.kill(process.pid, 'SIGKILL'), 1000)`
+  new Worker(code, { eval: true, execArgv: [], env: {} }).unref()
+}
+
+enterSandbox()
+process.on('message', (order: SandboxOrder) => {
+  if (order.type === 'run') void run(order)
+  else controller.abort(fromWireError(order.reason))
+})
+process.on('disconnect', () => process.exit())
+process.on('uncaughtException', crash)
+// A terminal and a supervisor send these to all processes at once; it is for the worker to say what becomes of the job.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
+followParent()

@@ -1,0 +1,45 @@
+import { events } from '../../core/events.ts'
+import type { JobProgress, LeasedJob } from '../contract.ts'
+import type { JobContext } from '../types.ts'
+
+/** What a handler says by `log`. */
+export interface JobLogLine {
+  readonly level: 'info' | 'warn' | 'error'
+  readonly message: string
+  readonly details: Readonly<Record<string, unknown>>
+}
+
+/** Where a run of a job is told of. */
+export interface JobContextParts {
+  readonly signal: AbortSignal
+  readonly progress: (progress: JobProgress) => void
+  readonly log: (line: JobLogLine) => void
+}
+
+/** What a handler is given beside its input. */
+export function jobContext(job: LeasedJob, { signal, progress, log }: JobContextParts): JobContext {
+  const { id, name, attempt, tenant } = job
+  const logAt =
+    (level: JobLogLine['level']) =>
+    (message: string, details: Readonly<Record<string, unknown>> = {}): void =>
+      log({ level, message, details })
+  return Object.freeze<JobContext>({
+    id,
+    name,
+    attempt,
+    tenant,
+    idempotencyKey: id,
+    signal,
+    progress: (done, total, note) => progress({ done, total, note }),
+    heartbeat: async () => {
+      await new Promise((resolve) => setImmediate(resolve))
+      signal.throwIfAborted()
+    },
+    log: { info: logAt('info'), warn: logAt('warn'), error: logAt('error') },
+  })
+}
+
+/** Publishes what a handler has said. */
+export function publishLog({ id, name }: LeasedJob, { level, message, details }: JobLogLine): void {
+  if (events.hasSubscribers) events.publish({ type: 'job.log', id, name, level, message, details })
+}

@@ -1,0 +1,302 @@
+import { expect } from 'vitest'
+import { observe } from '../../src/core/events.ts'
+import type { LeasedJob } from '../../src/jobs/contract.ts'
+import { countsOf, drained, eventually, failureOf, gate, untilAborted, type JobsCase } from './jobs.ts'
+
+/** What is done with jobs and workers by hand. */
+export const controlCases: readonly JobsCase[] = [
+  {
+    name: 'dead letters are listed with what they failed of, the newest first, page by page',
+    async run({ queue, define, open }) {
+      const fails = define('fails', (input) => Promise.reject(new Error(`of ${input}`)), { retry: false })
+      const other = define('other', () => Promise.reject(new Error('other')), { retry: false })
+      const process = await open(fails, other)
+      await process.work()
+      const handles = [
+        ...(await process.jobs.enqueueMany(fails, [1, 2, 3], { tenant: 'a' })),
+        await process.jobs.enqueue(other, 4, { tenant: 'b' }),
+      ]
+      for (const handle of handles) await failureOf(handle.result())
+      const ids = handles.map(({ id }) => id).toReversed()
+      const list = await process.jobs.list({ queue })
+      expect(list.map(({ id }) => id)).toEqual(ids)
+      expect(list[1]).toMatchObject({ name: fails.name, tenant: 'a', state: 'failed', attempts: 1, input: 3 })
+      expect(list[1]!.error).toMatchObject({ name: 'Error', message: 'of 3' })
+      expect(list[1]!.error!.stack).toContain('jobs-control.ts')
+      const first = await process.jobs.list({ queue }, { size: 3 })
+      const second = await process.jobs.list({ queue }, { size: 3, after: first.at(-1)!.id })
+      expect([...first, ...second].map(({ id }) => id)).toEqual(ids)
+      expect((await process.jobs.list({ queue, names: [other.name] })).map(({ input }) => input)).toEqual([4])
+      expect((await process.jobs.list({ queue, tenant: 'a' })).map(({ input }) => input)).toEqual([3, 2, 1])
+      expect(await process.jobs.list({ queue, states: ['parked'] })).toEqual([])
+      expect((await process.jobs.list({ ids: [ids[0]!] })).map(({ input }) => input)).toEqual([4])
+    },
+  },
+  {
+    name: 'dead letters are redriven: one, those of a filter, or all; with all their attempts',
+    async run({ queue, define, open }) {
+      let broken = true
+      const attempts: number[] = []
+      const job = define(
+        'job',
+        (input, { attempt }) => {
+          attempts.push(attempt)
+          if (broken) throw new Error('no')
+          return input
+        },
+        { retry: { attempts: 2, first: '1ms' } },
+      )
+      const process = await open(job)
+      await process.work()
+      const handles = [
+        ...(await process.jobs.enqueueMany(job, [1, 2, 3], { tenant: 'a' })),
+        ...(await process.jobs.enqueueMany(job, [4, 5], { tenant: 'b' })),
+      ]
+      for (const handle of handles) await failureOf(handle.result())
+      broken = false
+      expect(await process.jobs.redrive({ ids: [handles[0]!.id] })).toBe(1)
+      expect(await handles[0]!.result()).toBe(1)
+      expect(await handles[0]!.status()).toMatchObject({ state: 'done', attempts: 1, error: undefined })
+      expect(await process.jobs.redrive({ queue, tenant: 'b' })).toBe(2)
+      expect(await Promise.all(handles.slice(3).map((handle) => handle.result()))).toEqual([4, 5])
+      expect(await process.jobs.redrive({ queue })).toBe(2)
+      expect(await Promise.all(handles.slice(1, 3).map((handle) => handle.result()))).toEqual([2, 3])
+      expect(await process.jobs.redrive({ queue })).toBe(0)
+      expect(attempts).toHaveLength(10 + 5)
+    },
+  },
+  {
+    name: 'cancelled jobs can be redriven, and those that run, wait or are done cannot',
+    async run({ queue, define, open }) {
+      const door = gate()
+      const job = define('job', (input) => (input === 'held' ? door.pass() : input))
+      const process = await open(job)
+      const [held, done] = await process.jobs.enqueueMany(job, ['held', 'done'])
+      const delayed = await process.jobs.enqueue(job, 'delayed', { delay: '1h' })
+      const cancelled = await process.jobs.enqueue(job, 'cancelled', { delay: '1h' })
+      expect(await cancelled.cancel()).toBe(true)
+      await process.work({ concurrency: 2 })
+      await done!.result()
+      await eventually(() => expect(door.arrived).toBe(1))
+      const states = ['active', 'waiting', 'delayed', 'done', 'cancelled'] as const
+      expect(await process.jobs.redrive({ queue, states })).toBe(1)
+      expect(await cancelled.result()).toBe('cancelled')
+      expect((await delayed.status())!.state).toBe('delayed')
+      expect((await held!.status())!.state).toBe('active')
+      door.open()
+      await held!.result()
+      expect(door.arrived).toBe(1)
+    },
+  },
+  {
+    name: 'jobs that wait are cancelled, and never run',
+    async run({ queue, define, open }) {
+      const ran: unknown[] = []
+      const job = define('job', (input) => void ran.push(input))
+      const [one, two] = [await open(job), await open(job)]
+      const waiting = await one.jobs.enqueueMany(job, [1, 2])
+      const delayed = await one.jobs.enqueue(job, 3, { delay: '1h' })
+      expect(await waiting[0]!.cancel()).toBe(true)
+      expect(await two.jobs.cancel(waiting[1]!.id, delayed.id, '018f0000-0000-7000-8000-000000000000')).toBe(2)
+      expect(await waiting[0]!.cancel(), 'it has ended').toBe(false)
+      const failure = await failureOf(waiting[0]!.result())
+      expect(failure).toMatchObject({ code: 'PLIMSOLL_JOB_FAILED', details: { state: 'cancelled' } })
+      await two.work()
+      await drained(two, job)
+      expect(ran).toEqual(['the last one'])
+      expect(await countsOf(one, queue)).toEqual({ cancelled: 3, done: 1 })
+    },
+  },
+  {
+    name: 'a job that runs is cancelled from another process: its signal aborts',
+    async run({ define, open }) {
+      const began = gate()
+      const reasons: unknown[] = []
+      const job = define('job', async (_, { signal }) => {
+        void began.pass()
+        await untilAborted(signal).catch((reason) => {
+          reasons.push(reason.code)
+          throw reason
+        })
+      })
+      const [one, two] = [await open(job), await open(job)]
+      await one.work()
+      const handle = await one.jobs.enqueue(job, 1)
+      await eventually(() => expect(began.arrived).toBe(1))
+      expect(await two.jobs.cancel(handle.id)).toBe(1)
+      expect(await failureOf(two.jobs.handle(handle.id).result())).toMatchObject({ details: { state: 'cancelled' } })
+      expect(reasons).toEqual(['PLIMSOLL_JOB_CANCELLED'])
+      expect(await handle.cancel(), 'it has ended').toBe(false)
+    },
+  },
+  {
+    name: 'a job that fails just as it is cancelled is not tried again',
+    async run({ define, open }) {
+      const door = gate()
+      let runs = 0
+      const job = define('job', async () => {
+        runs++
+        await door.pass()
+        throw new Error('no')
+      })
+      const [one, two] = [await open(job), await open(job)]
+      await one.work({ concurrency: 20 })
+      const handles = await one.jobs.enqueueMany(job, Array.from({ length: 20 }).fill(0))
+      await eventually(() => expect(door.arrived).toBe(20))
+      const cancelled = two.jobs.cancel(...handles.map(({ id }) => id))
+      door.open()
+      const count = await cancelled
+      const states = await Promise.all(
+        handles.map(async (handle) => {
+          await failureOf(handle.result())
+          return (await handle.status())!.state
+        }),
+      )
+      expect(states.filter((state) => state === 'cancelled').length).toBeGreaterThanOrEqual(count)
+      expect(runs).toBeLessThanOrEqual(20 + 4 * (20 - count))
+    },
+  },
+  {
+    name: 'cancelling in a transaction that is rolled back cancels nothing',
+    needs: ['statements'],
+    async run({ define, open }) {
+      const job = define('job', (input) => input)
+      const process = await open(job)
+      const handle = await process.jobs.enqueue(job, 1, { delay: '1h' })
+      await process.postgres
+        .transaction(async () => {
+          expect(await handle.cancel()).toBe(true)
+          throw new Error('no')
+        })
+        .catch(() => {})
+      expect((await handle.status())!.state).toBe('delayed')
+    },
+  },
+  {
+    name: 'a worker that is closed takes no more, and finishes what it runs',
+    async run({ queue, define, open }) {
+      const door = gate()
+      const job = define('job', () => door.pass())
+      const process = await open(job)
+      await process.jobs.enqueueMany(job, [1, 2, 3, 4, 5])
+      const worker = await process.work({ concurrency: 2 })
+      await eventually(() => expect(door.arrived).toBe(2))
+      const closed = worker.close({ timeout: '1h' })
+      door.open()
+      await closed
+      expect(await countsOf(process, queue)).toEqual({ done: 2, waiting: 3 })
+      expect(door.arrived).toBe(2)
+    },
+  },
+  {
+    name: 'what does not end in time is handed back, which is no attempt',
+    async run({ define, open }) {
+      const began = gate()
+      const codes: unknown[] = []
+      let held = true
+      const job = define('job', async (input, { attempt, signal }) => {
+        void began.pass()
+        if (!held) return [input, attempt]
+        // One heeds its signal, the other does not.
+        await (input === 'deaf'
+          ? new Promise(() => {})
+          : untilAborted(signal).catch((reason) => {
+              codes.push(reason.code)
+              throw reason
+            }))
+      })
+      const [one, two] = [await open(job), await open(job)]
+      const handles = await one.jobs.enqueueMany(job, ['deaf', 'heeds'])
+      const worker = await one.work()
+      await eventually(() => expect(began.arrived).toBe(2))
+      await worker.close({ timeout: 0 })
+      expect(codes).toEqual(['PLIMSOLL_JOB_CANCELLED'])
+      for (const handle of handles) expect(await handle.status()).toMatchObject({ state: 'waiting', attempts: 0 })
+      held = false
+      await two.work()
+      expect(await Promise.all(handles.map((handle) => handle.result()))).toEqual([
+        ['deaf', 1],
+        ['heeds', 1],
+      ])
+      expect((await handles[0]!.status())!.deaths).toBe(0)
+    },
+  },
+  {
+    name: 'a worker that is closed while it takes jobs leaves none behind',
+    async run({ queue, define, open }) {
+      let runs = 0
+      const job = define('job', () => void runs++)
+      const process = await open(job)
+      await process.jobs.enqueueMany(job, Array.from({ length: 400 }).fill(0))
+      // At other moments each time; how far it gets does not matter.
+      for (let round = 0; round < 8; round++) {
+        const worker = await process.work({ concurrency: 10 })
+        for (let turn = 0; turn < round; turn++) await new Promise((resolve) => setImmediate(resolve))
+        await worker.close()
+        expect(await countsOf(process, queue)).not.toHaveProperty('active')
+      }
+      await process.work({ concurrency: 50 })
+      await eventually(async () => expect(await countsOf(process, queue)).toEqual({ done: 400 }))
+      expect(runs).toBe(400)
+    },
+  },
+  {
+    name: 'a run can be settled once',
+    async run({ queue, define, open }) {
+      const job = define('job', () => {})
+      const process = await open(job)
+      await process.jobs.enqueue(job, 1)
+      const taken = Promise.withResolvers<LeasedJob>()
+      const consumer = await process.engine.consume({
+        queues: [{ name: queue, concurrency: 1 }],
+        concurrency: 1,
+        limits: new Map(),
+        mostRunMs: () => 1000,
+        take: taken.resolve,
+        lost: () => {},
+        cancelled: () => {},
+      })
+      await consumer.start()
+      const leased = await taken.promise
+      expect(leased).toMatchObject({ name: job.name, attempt: 1, deaths: 0, input: '1' })
+      expect(await consumer.settle(leased, { state: 'done', output: '2', keepMs: 1000 })).toBe(true)
+      expect(await consumer.settle(leased, { state: 'retry', delayMs: 0, error: { name: 'E', message: '' } })).toBe(
+        false,
+      )
+      expect(await process.engine.find(leased.id)).toMatchObject({ state: 'done', output: '2' })
+      await consumer.close()
+    },
+  },
+  {
+    name: 'a worker hears of what another process enqueues, without looking for it',
+    needs: ['statements'],
+    async run({ define, open }) {
+      const job = define('job', (input) => input)
+      const [one, two] = [await open(job), await open(job)]
+      await one.work()
+      let looks = 0
+      const stop = observe((event) => {
+        if (event.type === 'statement' && event.text.startsWith('with recursive found')) looks++
+      })
+      for (let i = 0; i < 20; i++) expect(await (await two.jobs.enqueue(job, i)).result()).toBe(i)
+      stop()
+      // The worker looks every few seconds anyway; a machine that is busy may have taken that long.
+      expect(looks).toBeLessThan(15)
+    },
+  },
+  {
+    name: 'jobs are counted by queue and state',
+    async run({ queue, define, open }) {
+      const job = define('job', () => Promise.reject(new Error('no')), { retry: false })
+      const process = await open(job)
+      const [first] = await process.jobs.enqueueMany(job, [1, 2, 3])
+      await process.jobs.enqueue(job, 4, { delay: '1h' })
+      await process.jobs.enqueue(job, 5, { queue: `${queue}-else` })
+      await first!.cancel()
+      expect(await countsOf(process, queue)).toEqual({ waiting: 2, delayed: 1, cancelled: 1 })
+      expect(await countsOf(process, `${queue}-else`)).toEqual({ waiting: 1 })
+      await process.work()
+      await eventually(async () => expect(await countsOf(process, queue)).toMatchObject({ failed: 2, delayed: 1 }))
+    },
+  },
+]

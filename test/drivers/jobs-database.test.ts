@@ -1,0 +1,278 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
+import { observe, type PlimsollEvent } from '../../src/core/events.ts'
+import { databaseEngine, type DatabaseEngineOptions } from '../../src/jobs/drivers/database/database-engine.ts'
+import { defineJob } from '../../src/jobs/index.ts'
+import { openPostgres, type Postgres } from '../../src/postgres/index.ts'
+import { z } from 'zod'
+import { createDatabase, type Database } from '../servers/database.ts'
+import { rowsOf, run } from './door.ts'
+import { countsOf, eventually, failureOf, gate, setUp, type JobsSetup } from './jobs.ts'
+
+/** Short, so that a test need not wait for the looks at the tables. */
+const lease = '1s'
+
+/** What the database engine does beneath the promises of all engines. */
+describe.runIf(inject('postgresUrl'))('the database engine', () => {
+  let database: Database
+  let postgres: Postgres
+  beforeAll(async () => {
+    database = await createDatabase()
+    postgres = await openPostgres({ url: database.url })
+  })
+  afterAll(async () => {
+    await postgres.close()
+    await database.drop()
+  })
+
+  function setup(options: Partial<DatabaseEngineOptions> = {}): JobsSetup {
+    return setUp({
+      open: async () => ({ postgres, engine: await databaseEngine({ postgres, lease, ...options }) }),
+    })
+  }
+
+  /** The statements of the process from now on. */
+  function statements(): (PlimsollEvent & { type: 'statement' })[] {
+    const seen: (PlimsollEvent & { type: 'statement' })[] = []
+    onTestFinished(observe((event) => event.type === 'statement' && seen.push(event)))
+    return seen
+  }
+
+  const lookText = 'with recursive found'
+
+  test('a worker that has nothing to do runs a handful of statements per look', async () => {
+    const { define, open } = setup()
+    const process = await open(define('job', () => {}))
+    await process.work()
+    const seen = statements()
+    const looks = (): number => seen.filter(({ text }) => text.startsWith(lookText)).length
+    await eventually(() => expect(looks()).toBe(5))
+    expect(seen.length).toBeLessThanOrEqual(5 * 8)
+  })
+
+  test('many jobs that end together are claimed and settled together', async () => {
+    const { define, open } = setup({ lease: '1h' })
+    let runs = 0
+    const job = define('job', () => void runs++)
+    const process = await open(job)
+    await process.jobs.enqueueMany(job, Array.from({ length: 2000 }).fill(0))
+    const seen = statements()
+    await process.work({ concurrency: 100 })
+    await eventually(() => expect(runs).toBe(2000))
+    // One by one they would be 4000.
+    expect(seen.length).toBeLessThan(400)
+  })
+
+  test('one outcome that the database refuses fails its job, and no other', async () => {
+    const { queue, define, open } = setup()
+    const job = define('job', (input) => input)
+    const process = await open(job)
+    await run(postgres, `alter table plimsoll.jobs add constraint no_poison check (output is distinct from '"poison"')`)
+    onTestFinished(() => run(postgres, 'alter table plimsoll.jobs drop constraint no_poison').then(() => {}))
+    const inputs = Array.from({ length: 60 }, (_, i) => (i === 20 || i === 41 ? 'poison' : i))
+    const handles = await process.jobs.enqueueMany(job, inputs)
+    await process.work({ concurrency: 100 })
+    for (const i of [20, 41]) {
+      expect((await failureOf(handles[i]!.result())).message).toContain('What came of it (done) cannot be stored')
+      expect(await handles[i]!.status()).toMatchObject({ state: 'failed', error: { name: 'OutcomeRefused' } })
+    }
+    await eventually(async () => expect(await countsOf(process, queue)).toEqual({ done: 58, failed: 2 }))
+  })
+
+  test('a worker that has lost its lease gives up what it runs, and goes on under a new one', async () => {
+    const { define, open } = setup()
+    const door = gate()
+    const reasons: unknown[] = []
+    const job = define('job', async (_, { signal, attempt }) => {
+      signal.addEventListener('abort', () => reasons.push((signal.reason as Error).message))
+      await door.pass()
+      return attempt
+    })
+    const process = await open(job)
+    const outcomes: string[] = []
+    onTestFinished(observe((event) => event.type === 'job.end' && outcomes.push(event.outcome)))
+    await process.work({ concurrency: 4 })
+    const handles = await process.jobs.enqueueMany(job, [1, 2])
+    await eventually(() => expect(door.arrived).toBe(2))
+    // As somebody does who has not heard of it for too long.
+    await run(postgres, `update plimsoll.job_workers set alive_until = '-infinity'`)
+    await run(postgres, 'delete from plimsoll.job_workers')
+    await eventually(() => expect(reasons).toHaveLength(2))
+    expect(reasons[0]).toContain('has lost its lease')
+    door.open()
+    expect(await Promise.all(handles.map((handle) => handle.result()))).toEqual([1, 1])
+    for (const handle of handles) expect(await handle.status()).toMatchObject({ attempts: 1, deaths: 1 })
+    expect(outcomes.toSorted()).toEqual(['done', 'done', 'lost', 'lost'])
+    expect(door.arrived).toBe(4)
+  })
+
+  test('nobody loses a lease that could not be renewed because the server was down', async () => {
+    // A lease lasts for longer than the server of the tests has been up.
+    const { define, open } = setup({ lease: '7d' })
+    const door = gate()
+    const job = define('job', () => door.pass())
+    const [one, two] = [await open(job), await open(job)]
+    await one.work()
+    const handle = await one.jobs.enqueue(job, 1)
+    await eventually(() => expect(door.arrived).toBe(1))
+    await run(postgres, `update plimsoll.job_workers set alive_until = now() - interval '1 hour'`)
+    // It looks for what others have left as it begins.
+    await two.work()
+    door.open()
+    await handle.result()
+    expect(door.arrived).toBe(1)
+    expect(await handle.status()).toMatchObject({ attempts: 1, deaths: 0 })
+  })
+
+  test('jobs of a claim whose answer was lost are handed back, and count neither as attempt nor as death', async () => {
+    const { define, open } = setup()
+    const job = define('job', (_, { attempt }) => attempt)
+    const process = await open(job)
+    const handles = await process.jobs.enqueueMany(job, [1, 2, 3], { delay: '1h' })
+    await process.work()
+    // The worker is alive, and does not know that it has them.
+    await run(
+      postgres,
+      `update plimsoll.jobs set state = 'active', attempts = attempts + 1, due_at = null,
+        worker = (select max(id) from plimsoll.job_workers) where name = $1`,
+      [job.name],
+    )
+    expect(await Promise.all(handles.map((handle) => handle.result()))).toEqual([1, 1, 1])
+    expect(await handles[0]!.status()).toMatchObject({ attempts: 1, deaths: 0 })
+  })
+
+  test('jobs of a worker that is not there any more are run by others', async () => {
+    const { define, open } = setup()
+    const job = define('job', () => 'ran')
+    const process = await open(job)
+    const [handle, cancelled] = await process.jobs.enqueueMany(job, [1, 2], { delay: '1h' })
+    // A claim that was committed after its worker's lease was taken.
+    await run(
+      postgres,
+      `update plimsoll.jobs set state = 'active', attempts = 1, due_at = null, worker = 0, cancel = id = $2 where name = $1`,
+      [job.name, cancelled!.id],
+    )
+    await process.work()
+    expect(await handle!.result()).toBe('ran')
+    expect(await handle!.status()).toMatchObject({ deaths: 1, attempts: 1 })
+    expect(await failureOf(cancelled!.result())).toMatchObject({ details: { state: 'cancelled' } })
+  })
+
+  test('a job whose enqueuer was late to commit runs, though later ones have been taken', async () => {
+    const { define, open } = setup({ lease: '1h' })
+    const ran: unknown[] = []
+    const job = define('job', (input) => void ran.push(input))
+    const [one, two] = [await open(job), await open(job)]
+    await one.work()
+    const door = gate()
+    const late = postgres.transaction(async () => {
+      const handle = await two.jobs.enqueue(job, 'early, but late')
+      await door.pass()
+      return handle
+    })
+    await eventually(() => expect(door.arrived).toBe(1))
+    await (await two.jobs.enqueue(job, 'late, but early')).result()
+    door.open()
+    await (await late).result()
+    expect(ran).toEqual(['late, but early', 'early, but late'])
+  })
+
+  test('two thousand tenants are served without a claim for each', async () => {
+    const { queue, define, open } = setup({ lease: '1h' })
+    const job = define('job', () => {})
+    const process = await open(job)
+    await Promise.all(Array.from({ length: 2000 }, (_, i) => process.jobs.enqueue(job, i, { tenant: `tenant ${i}` })))
+    const seen = statements()
+    await process.work({ concurrency: 200 })
+    await eventually(async () => expect(await countsOf(process, queue)).toEqual({ done: 2000 }))
+    expect(seen.filter(({ text }) => text.includes(`set state = 'active'`)).length).toBeLessThan(400)
+  })
+
+  test('engines whose database was closed before them close all the same', async () => {
+    const own = await openPostgres({ url: database.url })
+    const { define, open } = setUp({
+      open: async () => ({
+        postgres: own,
+        engine: await databaseEngine({ postgres: own, heartbeat: { url: database.url }, lease }),
+      }),
+    })
+    const door = gate()
+    const job = define('job', () => door.pass())
+    const process = await open(job)
+    const worker = await process.work()
+    await process.jobs.enqueue(job, 1)
+    await eventually(() => expect(door.arrived).toBe(1))
+    await own.close()
+    door.open()
+    await worker.close()
+    await process.jobs.close()
+    expect((await failureOf(process.jobs.enqueue(job, 1))).code).toBe('PLIMSOLL_DATABASE_CLOSED')
+  })
+
+  test('a job that waits for a result is told by who ends it; nobody writes to ask', async () => {
+    const { define, open } = setup({ lease: '1h' })
+    const door = gate()
+    const job = define('job', () => door.pass())
+    const [one, two] = [await open(job), await open(job)]
+    await two.work()
+    const handle = await one.jobs.enqueue(job, 1)
+    await eventually(() => expect(door.arrived).toBe(1))
+    const seen = statements()
+    const result = handle.result()
+    const asked = (): number => seen.filter(({ text }) => text.startsWith('select id from plimsoll.jobs')).length
+    await eventually(() => expect(asked()).toBeGreaterThanOrEqual(2))
+    door.open()
+    await result
+    expect(seen.filter(({ text }) => text.includes('watched = true'))).toHaveLength(1)
+  })
+
+  test('a lease that is not a time is refused', async () => {
+    const error = await failureOf(databaseEngine({ postgres, lease: 'soon' as never }))
+    expect(error.code).toBe('PLIMSOLL_OPTION_INVALID')
+  })
+
+  test('there is one row for each worker, and none once it is closed', async () => {
+    const { define, open } = setup({ heartbeat: { url: database.url } })
+    const process = await open(define('job', () => {}))
+    const [[last]] = (await rowsOf(postgres, 'select coalesce(max(id), 0) from plimsoll.job_workers')) as [string[]]
+    const fresh = async (): Promise<string> =>
+      (await rowsOf(postgres, 'select count(*) from plimsoll.job_workers where id > $1', [last!]))[0]![0]!
+    const all = [await process.work(), await process.work()]
+    expect(await fresh()).toBe('2')
+    await Promise.all(all.map((worker) => worker.close()))
+    expect(await fresh()).toBe('0')
+  })
+})
+
+describe('the database engine on an embedded database', () => {
+  // A new folder takes it a while to make.
+  test('runs again at once what a process has left behind that had its folder open', { timeout: 120_000 }, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'plimsoll-jobs-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    // The lease of the one before lasts for an hour, and is over all the same.
+    const openFolder = async (): Promise<{ postgres: Postgres; setup: JobsSetup }> => {
+      const postgres = await openPostgres({ url: `pglite:${folder}` })
+      onTestFinished(() => postgres.close())
+      const setup = setUp({
+        open: async () => ({ postgres, engine: await databaseEngine({ postgres, lease: '1h' }) }),
+      })
+      return { postgres, setup }
+    }
+    const before = await openFolder()
+    const door = gate()
+    const job = before.setup.define('job', () => door.pass())
+    const first = await before.setup.open(job)
+    await first.work({ queues: [before.setup.queue] })
+    const { id } = await first.jobs.enqueue(job, 1)
+    await eventually(() => expect(door.arrived).toBe(1))
+    await before.postgres.close()
+    const after = await openFolder()
+    const second = await after.setup.open(defineJob(job.name, { input: z.any() }, () => 'again'))
+    await second.work({ queues: [before.setup.queue] })
+    expect(await second.jobs.handle(id).result()).toBe('again')
+    expect(await second.jobs.handle(id).status()).toMatchObject({ attempts: 1, deaths: 1 })
+    door.open()
+  })
+})

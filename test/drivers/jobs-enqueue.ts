@@ -1,0 +1,425 @@
+// Over 400 lines: one case after another, none of which needs to know of the others.
+import { expect } from 'vitest'
+import { z } from 'zod'
+import { observe } from '../../src/core/events.ts'
+import { countsOf, drained, eventually, failureOf, gate, type JobsCase } from './jobs.ts'
+
+/** What is enqueued, and what is not. */
+export const enqueueCases: readonly JobsCase[] = [
+  {
+    name: 'a job of a transaction runs when that has committed',
+    async run({ define, open }) {
+      const steps: string[] = []
+      const job = define('job', () => void steps.push('ran'))
+      const process = await open(job)
+      await process.work()
+      const handle = await process.postgres.transaction(async () => {
+        const enqueued = await process.jobs.enqueue(job, 1)
+        steps.push('committing')
+        return enqueued
+      })
+      await handle.result()
+      expect(steps).toEqual(['committing', 'ran'])
+    },
+  },
+  {
+    name: 'a transaction that is rolled back enqueues nothing',
+    async run({ define, open }) {
+      const ran: unknown[] = []
+      const job = define('job', (input) => void ran.push(input))
+      const process = await open(job)
+      await process.work()
+      const ids: string[] = []
+      await expect(
+        process.postgres.transaction(async () => {
+          ids.push((await process.jobs.enqueue(job, 'one')).id)
+          for (const { id } of await process.jobs.enqueueMany(job, ['two', 'three'])) ids.push(id)
+          throw new Error('no')
+        }),
+      ).rejects.toThrow('no')
+      await drained(process, job)
+      expect(ran).toEqual(['the last one'])
+      expect(ids).toHaveLength(3)
+      for (const id of ids) expect(await process.jobs.handle(id).status()).toBeUndefined()
+    },
+  },
+  {
+    name: 'a savepoint that is rolled back takes its jobs with it, and no others',
+    async run({ define, open }) {
+      const ran: unknown[] = []
+      const job = define('job', (input) => void ran.push(input))
+      const process = await open(job)
+      await process.work()
+      await process.postgres.transaction(async (transaction) => {
+        await process.jobs.enqueue(job, 'before')
+        await transaction
+          .transaction(async () => {
+            await process.jobs.enqueue(job, 'within')
+            throw new Error('no')
+          })
+          .catch(() => {})
+        await transaction.transaction(async () => process.jobs.enqueue(job, 'kept'))
+        await process.jobs.enqueue(job, 'after')
+      })
+      await drained(process, job)
+      expect(ran).toEqual(['before', 'kept', 'after', 'the last one'])
+    },
+  },
+  {
+    name: 'jobs that several callers enqueue in one tick, inside and outside of a transaction, share no fate',
+    async run({ define, open }) {
+      const ran: unknown[] = []
+      const job = define('job', (input) => void ran.push(input))
+      const process = await open(job)
+      await process.work()
+      // The embedded database runs one after the other; on a server they overlap.
+      await Promise.all([
+        process.postgres
+          .transaction(async () => {
+            await process.jobs.enqueue(job, 'rolled back')
+            throw new Error('no')
+          })
+          .catch(() => {}),
+        process.jobs.enqueue(job, 'on its own'),
+        process.postgres.transaction(async () => process.jobs.enqueue(job, 'committed')),
+      ])
+      await drained(process, job)
+      expect(ran.toSorted()).toEqual(['committed', 'on its own', 'the last one'])
+    },
+  },
+  {
+    name: 'an input that does not fit is refused, and nothing is stored',
+    async run({ queue, define, open }) {
+      const job = define('job', () => {}, { input: z.object({ id: z.number() }) })
+      const process = await open(job)
+      const { code, message } = await failureOf(process.jobs.enqueue(job, { id: 'seven' }))
+      expect(code).toBe('PLIMSOLL_JOB_INPUT_INVALID')
+      expect(message).toContain('id: ')
+      expect((await failureOf(process.jobs.enqueueMany(job, [{ id: 1 }, { id: 'two' }, { id: 3 }]))).code).toBe(code)
+      const itself: { self?: unknown } = {}
+      itself.self = itself
+      for (const input of [1n, itself, () => {}, Symbol('no')])
+        expect((await failureOf(process.jobs.enqueue(job, input))).code).toBe(code)
+      expect(await countsOf(process, queue)).toEqual({})
+    },
+  },
+  {
+    name: 'an input of 1 MiB is kept whole, and one byte more is refused',
+    async run({ define, open }) {
+      const job = define('job', (input: string) => input.length)
+      const process = await open(job)
+      await process.work()
+      const most = 1024 * 1024 - 2
+      expect(await (await process.jobs.enqueue(job, 'x'.repeat(most))).result()).toBe(most)
+      const { code, message } = await failureOf(process.jobs.enqueue(job, 'x'.repeat(most + 1)))
+      expect(code).toBe('PLIMSOLL_JOB_INPUT_INVALID')
+      expect(message).toContain('1048577 bytes')
+      expect((await failureOf(process.jobs.enqueue(job, 'x'.repeat(10 * most)))).code).toBe(code)
+    },
+  },
+  {
+    name: 'any text of an input comes back as it was',
+    async run({ define, open }) {
+      const job = define('job', (input) => input)
+      const process = await open(job)
+      await process.work()
+      const input = {
+        'a\u0000b': ['\u0000', '"\\', '\ud800', '😀', '\u2028', '{},{NULL}'],
+        n: [1e21, -0.5, null, true],
+      }
+      expect(await (await process.jobs.enqueue(job, input)).result()).toEqual(input)
+    },
+  },
+  {
+    name: 'a tenant that no database can hold is refused, and does not take others of its tick with it',
+    async run({ define, open }) {
+      const job = define('job', (input) => input)
+      const process = await open(job)
+      await process.work()
+      const [one, two, three] = await Promise.allSettled([
+        process.jobs.enqueue(job, 1),
+        process.jobs.enqueue(job, 2, { tenant: 'a\u0000' }),
+        process.jobs.enqueue(job, 3, { unique: 'k\u0000\ud800' }),
+      ])
+      expect(two).toMatchObject({ status: 'rejected', reason: { code: 'PLIMSOLL_OPTION_INVALID' } })
+      if (one.status === 'rejected' || three.status === 'rejected') throw new Error('They were refused.')
+      expect([await one.value.result(), await three.value.result()]).toEqual([1, 3])
+    },
+  },
+  {
+    name: 'what is enqueued in one tick is stored by one statement, in a transaction too',
+    needs: ['statements'],
+    async run({ define, open }) {
+      const job = define('job', () => {})
+      const process = await open(job)
+      const stored: string[] = []
+      const stop = observe((event) => {
+        if (event.type === 'statement' && event.text.includes('insert into plimsoll.jobs')) stored.push(event.text)
+      })
+      const many = Array.from({ length: 200 }, (_, i) => i)
+      const handles = await Promise.all(many.map((i) => process.jobs.enqueue(job, i)))
+      expect(new Set(handles.map(({ id }) => id)).size).toBe(200)
+      expect(stored).toHaveLength(1)
+      await process.postgres.transaction(() => Promise.all(many.map((i) => process.jobs.enqueue(job, i))))
+      expect(stored).toHaveLength(2)
+      stop()
+    },
+  },
+  {
+    name: 'a second add of the same id stores nothing',
+    async run({ queue, define, open }) {
+      let runs = 0
+      const job = define('job', () => ++runs)
+      const process = await open(job)
+      const { id } = await process.jobs.enqueue(job, 1)
+      const again = {
+        id,
+        name: job.name,
+        version: 1,
+        queue,
+        priority: 0,
+        tenant: '',
+        input: '2',
+        delayMs: 0,
+        unique: undefined,
+        limit: undefined,
+        owner: undefined,
+        trace: undefined,
+        step: undefined,
+      }
+      expect(await process.engine.add([again, again])).toEqual([
+        { id, duplicate: true },
+        { id, duplicate: true },
+      ])
+      expect(await countsOf(process, queue)).toEqual({ waiting: 1 })
+      await process.work()
+      expect(await process.jobs.handle(id).result()).toBe(1)
+      await drained(process, job)
+      expect(runs).toBe(2)
+    },
+  },
+  {
+    name: 'a delayed job does not run before its time',
+    async run({ define, open }) {
+      const job = define('job', (input) => input)
+      const process = await open(job)
+      await process.work()
+      const at = new Date(Date.now() + 300)
+      const handles = [
+        await process.jobs.enqueue(job, 'delay', { delay: '300ms' }),
+        await process.jobs.enqueue(job, 'at', { at }),
+      ]
+      const first = (await handles[0]!.status())!
+      if (first.state === 'delayed') expect(first.dueAt! - first.createdAt).toBeGreaterThanOrEqual(299)
+      expect(await Promise.all(handles.map((handle) => handle.result()))).toEqual(['delay', 'at'])
+      const [delayed, dated] = await Promise.all(handles.map(async (handle) => (await handle.status())!))
+      expect(delayed!.startedAt! - delayed!.createdAt).toBeGreaterThanOrEqual(299)
+      expect(dated!.startedAt! - at.getTime()).toBeGreaterThanOrEqual(-1)
+      const past = await process.jobs.enqueue(job, 'past', { at: new Date(0) })
+      expect(await past.result()).toBe('past')
+    },
+  },
+  {
+    name: 'a delay of decades waits, and one beyond all time too',
+    async run({ queue, define, open }) {
+      const job = define('job', () => {})
+      const process = await open(job)
+      await process.jobs.enqueue(job, 1, { delay: '20000d' })
+      await process.jobs.enqueue(job, 1, { delay: Number.MAX_VALUE })
+      await process.jobs.enqueue(job, 1, { at: new Date(8.64e15) })
+      expect(await countsOf(process, queue)).toEqual({ delayed: 3 })
+    },
+  },
+  {
+    name: 'jobs run by their priority, and those of one priority in the order they came in',
+    async run({ define, open }) {
+      const ran: unknown[] = []
+      const job = define('job', (input) => void ran.push(input))
+      const process = await open(job)
+      await process.jobs.enqueueMany(job, ['c1', 'c2'])
+      await process.jobs.enqueue(job, 'a1', { priority: 100 })
+      await process.jobs.enqueueMany(job, ['b1', 'b2'], { priority: 1 })
+      await process.jobs.enqueue(job, 'd1', { priority: -1 })
+      await process.jobs.enqueue(job, 'c3')
+      await process.work({ concurrency: 1 })
+      await drained(process, job)
+      expect(ran).toEqual(['a1', 'b1', 'b2', 'c1', 'c2', 'c3', 'd1', 'the last one'])
+    },
+  },
+  {
+    name: 'a worker that has room for one runs a lane in its order, while more come in',
+    async run({ define, open }) {
+      const ran: number[] = []
+      const job = define('job', (input: number) => void ran.push(input))
+      const [one, two] = [await open(job), await open(job)]
+      await one.work({ concurrency: 1 })
+      const numbers = Array.from({ length: 120 }, (_, i) => i)
+      for (const i of numbers) await (i % 3 === 0 ? one : two).jobs.enqueue(job, i)
+      await eventually(() => expect(ran).toHaveLength(120))
+      expect(ran).toEqual(numbers)
+    },
+  },
+  {
+    name: 'a unique job is not enqueued again until it has ended',
+    async run({ define, open }) {
+      const door = gate()
+      const job = define('job', () => door.pass(), { unique: {} })
+      const process = await open(job)
+      const first = await process.jobs.enqueue(job, { a: 1 })
+      const other = await process.jobs.enqueue(job, { a: 2 })
+      const second = await process.jobs.enqueue(job, { a: 1 })
+      expect([first.duplicate, other.duplicate, second.duplicate]).toEqual([false, false, true])
+      expect(second.id).toBe(first.id)
+      await process.work()
+      await eventually(() => expect(door.arrived).toBe(2))
+      const third = await process.jobs.enqueue(job, { a: 1 })
+      expect(third).toMatchObject({ duplicate: true, id: first.id })
+      door.open()
+      expect(await third.result(), 'of the one that was there').toBeUndefined()
+      expect(await process.jobs.enqueue(job, { a: 1 })).toMatchObject({ duplicate: false })
+    },
+  },
+  {
+    name: 'a job that is unique until it has started is enqueued again while it runs',
+    async run({ define, open }) {
+      const door = gate()
+      const job = define('job', () => door.pass(), { unique: { key: ({ a }: any) => a, until: 'started' } })
+      const process = await open(job)
+      const first = await process.jobs.enqueue(job, { a: 'x', b: 1 })
+      expect(await process.jobs.enqueue(job, { a: 'x', b: 2 })).toMatchObject({ duplicate: true, id: first.id })
+      await process.work({ concurrency: 1 })
+      await eventually(() => expect(door.arrived).toBe(1))
+      const next = await process.jobs.enqueue(job, { a: 'x', b: 3 })
+      expect(next.duplicate).toBe(false)
+      expect(await process.jobs.enqueue(job, { a: 'x', b: 4 })).toMatchObject({ duplicate: true, id: next.id })
+      door.open()
+      await next.result()
+      expect(door.arrived).toBe(2)
+    },
+  },
+  {
+    name: 'a job that is unique for a time is not enqueued again in that, whatever becomes of it',
+    async run({ define, open }) {
+      const job = define('job', (input) => input)
+      const process = await open(job)
+      await process.work()
+      const first = await process.jobs.enqueue(job, 1, { unique: { key: 'long', window: '1h' } })
+      await first.result()
+      expect(await process.jobs.enqueue(job, 2, { unique: { key: 'long', window: '1h' } })).toMatchObject({
+        duplicate: true,
+        id: first.id,
+      })
+      const short = { unique: { key: 'short', window: '1ms' } } as const
+      await (await process.jobs.enqueue(job, 1, short)).result()
+      await eventually(async () => expect((await process.jobs.enqueue(job, 2, short)).duplicate).toBe(false))
+    },
+  },
+  {
+    name: 'fifty callers of several processes that enqueue one key at once make one job',
+    async run({ define, open }) {
+      const job = define('job', () => {})
+      const processes = await Promise.all([open(job), open(job)])
+      const handles = await Promise.all(
+        Array.from({ length: 50 }, (_, i) => processes[i % 2]!.jobs.enqueue(job, i, { unique: 'k' })),
+      )
+      expect(handles.filter(({ duplicate }) => !duplicate)).toHaveLength(1)
+      expect(new Set(handles.map(({ id }) => id)).size).toBe(1)
+    },
+  },
+  {
+    name: 'keys are those of their job; a key of a transaction that is rolled back is free',
+    async run({ define, open }) {
+      const [a, b] = [define('a', () => {}), define('b', () => {})]
+      const process = await open(a, b)
+      expect((await process.jobs.enqueue(a, 1, { unique: 'k' })).duplicate).toBe(false)
+      expect((await process.jobs.enqueue(b, 1, { unique: 'k' })).duplicate).toBe(false)
+      await process.postgres
+        .transaction(async () => {
+          await process.jobs.enqueue(a, 1, { unique: 'free' })
+          throw new Error('no')
+        })
+        .catch(() => {})
+      expect((await process.jobs.enqueue(a, 1, { unique: 'free' })).duplicate).toBe(false)
+    },
+  },
+  {
+    name: 'a failed, cancelled or redriven job holds no key',
+    async run({ define, open }) {
+      const job = define('job', () => Promise.reject(new Error('no')), { retry: false })
+      const process = await open(job)
+      const cancelled = await process.jobs.enqueue(job, 1, { unique: 'k' })
+      await cancelled.cancel()
+      const failed = await process.jobs.enqueue(job, 1, { unique: 'k' })
+      expect(failed.duplicate).toBe(false)
+      const worker = await process.work()
+      await expect(failed.result()).rejects.toThrow('no')
+      await worker.close()
+      const next = await process.jobs.enqueue(job, 1, { unique: 'k' })
+      expect(next.duplicate).toBe(false)
+      expect(await process.jobs.redrive({ ids: [failed.id] })).toBe(1)
+      expect(await process.jobs.enqueue(job, 1, { unique: 'k' })).toMatchObject({ duplicate: true, id: next.id })
+    },
+  },
+  {
+    name: 'a debounced job runs once, with the last input',
+    async run({ queue, define, open }) {
+      const ran: unknown[] = []
+      const job = define('job', (input) => void ran.push(input))
+      const process = await open(job)
+      const debounce = { key: 'k', wait: '50ms' } as const
+      const first = await process.jobs.enqueue(job, 1, { debounce })
+      const rest = [await process.jobs.enqueue(job, 2, { debounce }), await process.jobs.enqueue(job, 3, { debounce })]
+      expect(first.duplicate).toBe(false)
+      for (const handle of rest) expect(handle).toMatchObject({ id: first.id, duplicate: true })
+      expect(await countsOf(process, queue)).toEqual({ delayed: 1 })
+      const other = await process.jobs.enqueue(job, 4, { debounce: { key: 'l', wait: '1ms' } })
+      await process.work()
+      await Promise.all([first.result(), other.result()])
+      expect(ran.toSorted()).toEqual([3, 4])
+      expect((await process.jobs.enqueue(job, 5, { debounce })).duplicate).toBe(false)
+    },
+  },
+  {
+    name: 'a throttled job is enqueued once in its time, and the others are dropped',
+    async run({ define, open }) {
+      const ran: unknown[] = []
+      const job = define('job', (input) => void ran.push(input))
+      const process = await open(job)
+      await process.work()
+      const throttle = { key: 'k', per: '1h' } as const
+      const first = await process.jobs.enqueue(job, 1, { throttle })
+      await first.result()
+      expect(await process.jobs.enqueue(job, 2, { throttle })).toMatchObject({ duplicate: true, id: first.id })
+      await drained(process, job)
+      expect(ran).toEqual([1, 'the last one'])
+    },
+  },
+  {
+    name: 'the many jobs of one tenant do not starve the few of another',
+    async run({ define, open }) {
+      const ran: string[] = []
+      const job = define('job', (_, { tenant }) => void ran.push(tenant))
+      const process = await open(job)
+      await process.jobs.enqueueMany(job, Array.from({ length: 3000 }).fill(0), { tenant: 'big' })
+      await process.jobs.enqueueMany(job, Array.from({ length: 10 }).fill(0), { tenant: 'small' })
+      const worker = await process.work({ concurrency: 4 })
+      await eventually(() => expect(ran.filter((tenant) => tenant === 'small')).toHaveLength(10))
+      await worker.close()
+      const before = ran.slice(0, ran.lastIndexOf('small')).filter((tenant) => tenant === 'big').length
+      expect(before, 'ran before the last one of the small tenant').toBeLessThan(60)
+    },
+  },
+  {
+    name: 'a hundred tenants take turns',
+    async run({ define, open }) {
+      const ran: string[] = []
+      const job = define('job', (_, { tenant }) => void ran.push(tenant))
+      const process = await open(job)
+      const tenants = Array.from({ length: 100 }, (_, i) => `tenant-${i}`)
+      for (const tenant of tenants) await process.jobs.enqueueMany(job, Array.from({ length: 8 }).fill(0), { tenant })
+      await process.work({ concurrency: 10 })
+      await eventually(() => expect(ran).toHaveLength(800))
+      expect(new Set(ran.slice(0, 130)).size, 'had a turn among the first').toBeGreaterThan(95)
+    },
+  },
+]

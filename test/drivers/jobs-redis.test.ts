@@ -1,0 +1,226 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Cluster, Redis } from 'ioredis'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { jobId } from '../../src/jobs/job-id.ts'
+import type { JobEngine, LeasedJob, NewJob } from '../../src/jobs/contract.ts'
+import { redisEngine } from '../../src/jobs/drivers/redis/redis-engine.ts'
+import { findRedis, startRedis, type RedisServer } from '../servers/redis.ts'
+import { startRedisCluster } from '../servers/redis-cluster.ts'
+import { failureOf } from './jobs.ts'
+
+const keeping = ['--appendonly', 'yes']
+
+async function start(...args: readonly string[]): Promise<RedisServer> {
+  const redis = (await startRedis({ args }))!
+  onTestFinished(() => redis.stop())
+  return redis
+}
+
+async function open(...given: Parameters<typeof redisEngine>): Promise<JobEngine> {
+  const engine = await redisEngine(...given)
+  onTestFinished(() => engine.close())
+  return engine
+}
+
+function newJob(input: unknown, options: Partial<NewJob> = {}): NewJob {
+  const job = {
+    id: jobId(),
+    name: 'job',
+    version: 1,
+    queue: 'q',
+    priority: 0,
+    tenant: '',
+    input: JSON.stringify(input),
+    delayMs: 0,
+  }
+  const none = { unique: undefined, limit: undefined, owner: undefined, trace: undefined, step: undefined }
+  return { ...job, ...none, ...options }
+}
+
+/** Runs what comes, and gives the inputs in the order in which they began. */
+async function runAll(engine: JobEngine, concurrency = 1): Promise<string[]> {
+  const began: string[] = []
+  const consumer = await engine.consume({
+    queues: [{ name: 'q', concurrency }],
+    concurrency,
+    limits: new Map([['limited', { concurrency: 1 }]]),
+    mostRunMs: () => 0,
+    take: (job: LeasedJob) => {
+      began.push(JSON.parse(job.input) as string)
+      void consumer.settle(job, { state: 'done', output: undefined, keepMs: 60_000 })
+    },
+    lost: () => {},
+    cancelled: () => {},
+  })
+  await consumer.start()
+  return began
+}
+
+describe.runIf(findRedis())('the engine on Redis', () => {
+  test('works on a cluster, by its URL and by a client, whose own connections are left alone', async () => {
+    const cluster = (await startRedisCluster())!
+    onTestFinished(() => cluster.stop())
+    const [host] = cluster.url.replace('redis://', '').split(/[/?]/)
+    const engine = await open({ url: `redis://${host}?cluster=true` })
+    await engine.add(['a', 'b'].map((input) => newJob(input)))
+    const began = await runAll(engine)
+    await expect.poll(() => began).toEqual(['a', 'b'])
+    const client = new Cluster([`redis://${host}`])
+    onTestFinished(() => client.disconnect())
+    await client.ping()
+    const other = await open({ client })
+    await expect.poll(() => other.counts()).toEqual([{ queue: 'q', state: 'done', count: 2 }])
+    await other.close()
+    expect(await client.ping()).toBe('PONG')
+  })
+
+  test('takes a user and a password, a database, a namespace, and a client', async () => {
+    const redis = await start(...keeping, '--requirepass', 'p@ss')
+    const at = (rest: string): string => `redis://:p%40ss@127.0.0.1:${redis.port}${rest}`
+    const engine = await open({ url: at('/3?namespace=one') })
+    await engine.add([newJob('kept')])
+    const client = new Redis({ port: redis.port, password: 'p@ss', db: 3 })
+    onTestFinished(() => client.disconnect())
+    expect(await (await open({ client }, { namespace: 'one' })).counts()).toHaveLength(1)
+    expect(await (await open({ client }, { namespace: 'two' })).counts()).toEqual([])
+    expect(await (await open({ url: at('/4?namespace=one') })).counts()).toEqual([])
+    expect((await client.keys('*')).every((key) => key.startsWith('{one:jobs}:'))).toBe(true)
+    const refused = await failureOf(redisEngine({ url: `redis://:wrong@127.0.0.1:${redis.port}` }))
+    expect(refused.code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
+    expect(refused.message).not.toContain('wrong@')
+  })
+
+  test('is reached over TLS, by who it can be sure of alone', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'plimsoll-jobs-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    const [key, certificate] = ['key', 'crt'].map((ending) => join(folder, `server.${ending}`)) as [string, string]
+    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName = DNS:localhost,IP:127.0.0.1']
+    const made = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', key, '-out', certificate]
+    execFileSync('openssl', [...made, ...subject], { stdio: 'ignore' })
+    const tls = ['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-ca-cert-file', certificate]
+    const redis = (await startRedis({ tls: true, args: [...keeping, ...tls, '--tls-auth-clients', 'no'] }))!
+    onTestFinished(() => redis.stop())
+    const engine = await open({ url: `${redis.url}?ca=${encodeURIComponent(certificate)}` })
+    await engine.add([newJob('secret')])
+    const began = await runAll(engine)
+    await expect.poll(() => began).toEqual(['secret'])
+    expect((await failureOf(redisEngine({ url: redis.url }))).code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
+  })
+
+  test.each([
+    ['redis://a:1,b:2', 'cluster=true'],
+    ['redis://a/1?cluster=true', 'no databases'],
+    ['redis://a?color=red', "'color'"],
+    ['rediss://a?ca=/none', 'cannot be read'],
+    ['redis://', 'redis://host:6379'],
+  ])('refuses %s', async (url, message) => {
+    const failure = await failureOf(redisEngine({ url }))
+    expect(failure.code).toBe('PLIMSOLL_OPTION_INVALID')
+    expect(failure.message).toContain(message)
+  })
+
+  test('refuses a Redis that may throw jobs away, and warns of one that keeps nothing', async () => {
+    const evicting = await start('--maxmemory', '64mb', '--maxmemory-policy', 'allkeys-lru')
+    const failure = await failureOf(redisEngine({ url: evicting.url }))
+    expect(failure.code).toBe('PLIMSOLL_JOBS_UNAVAILABLE')
+    expect(failure.message).toContain('maxmemory-policy noeviction')
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    onTestFinished(() => warn.mockRestore())
+    await open({ url: (await start(...keeping, '--maxmemory', '64mb')).url })
+    expect(warn).not.toHaveBeenCalled()
+    await open({ url: (await start()).url })
+    expect(warn.mock.calls.map(([text]) => text)).toEqual([expect.stringContaining('appendonly yes')])
+  })
+
+  test('one that is full says so, stores none of the jobs, and still runs those that it has', async () => {
+    const redis = await start(...keeping, '--maxmemory', '3mb')
+    const engine = await open({ url: redis.url })
+    const fill = async (): Promise<void> => {
+      for (;;) await engine.add([newJob('x'.repeat(100_000)), newJob('y')])
+    }
+    const failure = await failureOf(fill())
+    expect(failure.code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
+    expect(failure.message).toContain('OOM')
+    const [waiting] = await engine.counts()
+    expect(waiting!.count % 2).toBe(0)
+    const began = await runAll(engine)
+    await expect.poll(() => engine.counts()).toEqual([{ ...waiting, state: 'done' }])
+    expect(began).toHaveLength(waiting!.count)
+  })
+
+  test('stores more jobs at once than one call takes, all of them or none', async () => {
+    const redis = await start(...keeping)
+    const engine = await open({ url: redis.url })
+    const jobs = Array.from({ length: 25_000 }, (_, n) => newJob(n))
+    expect((await engine.add([...jobs, jobs[0]!])).map(({ duplicate }) => duplicate)).toEqual([
+      ...jobs.map(() => false),
+      true,
+    ])
+    expect(await engine.counts()).toEqual([{ queue: 'q', state: 'waiting', count: 25_000 }])
+  })
+
+  test('goes by the clock of Redis, whatever this process takes the time for', async () => {
+    const redis = await start(...keeping)
+    const engine = await open({ url: redis.url })
+    const real = Date.now()
+    vi.useFakeTimers({ toFake: ['Date'], now: real + 600_000 })
+    onTestFinished(() => void vi.useRealTimers())
+    const late = newJob('late', { delayMs: 3_600_000 })
+    await engine.add([late])
+    await engine.add([newJob('soon', { delayMs: 50 })])
+    const began = await runAll(engine)
+    await expect.poll(() => began).toEqual(['soon'])
+    vi.setSystemTime(real + 7_200_000)
+    const record = (await engine.find(late.id))!
+    expect(record.state).toBe('delayed')
+    expect(record.createdAt).toBeLessThan(real + 300_000)
+    expect(record.dueAt! - record.createdAt).toBe(3_600_000)
+    expect(began).toEqual(['soon'])
+  })
+
+  test('tenants take turns, priorities come first, and lanes that are at their bound hold up no others', async () => {
+    const redis = await start(...keeping)
+    const engine = await open({ url: redis.url })
+    const busy = Array.from({ length: 500 }, (_, n) => newJob(`busy ${n}`, { tenant: 'busy' }))
+    const limited = Array.from({ length: 40 }, (_, n) =>
+      newJob(`limited ${n}`, { tenant: `t${n}`, limit: 'limited', priority: 5 }),
+    )
+    await engine.add([...busy, ...limited])
+    await engine.add([newJob('small', { tenant: 'small' }), newJob('urgent', { priority: 9 })])
+    const began = await runAll(engine, 4)
+    await expect.poll(() => began.length).toBe(542)
+    expect(began.slice(0, 1)).toEqual(['urgent'])
+    expect(began.indexOf('small')).toBeLessThan(60)
+    expect(began.filter((input) => input.startsWith('busy'))).toEqual(
+      busy.map(({ input }) => JSON.parse(input) as string),
+    )
+  })
+
+  test('a job whose id was stored before is not stored again, and what was said of a run counts once', async () => {
+    const redis = await start(...keeping)
+    const engine = await open({ url: redis.url })
+    const job = newJob('twice')
+    expect(await engine.add([job, job])).toEqual([
+      { id: job.id, duplicate: false },
+      { id: job.id, duplicate: true },
+    ])
+    const taken = Promise.withResolvers<LeasedJob>()
+    const consumer = await engine.consume({
+      queues: [{ name: 'q', concurrency: 1 }],
+      concurrency: 1,
+      limits: new Map(),
+      mostRunMs: () => 0,
+      take: taken.resolve,
+      lost: () => {},
+      cancelled: () => {},
+    })
+    await consumer.start()
+    const done = { state: 'done', output: '1', keepMs: 60_000 } as const
+    expect(await consumer.settle(await taken.promise, done)).toBe(true)
+    expect(await consumer.settle(await taken.promise, done)).toBe(false)
+    expect(await engine.counts()).toEqual([{ queue: 'q', state: 'done', count: 1 }])
+  })
+})

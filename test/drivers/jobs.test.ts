@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, describe, inject, onTestFinished, test } from 'vitest'
+import { openJobRelay } from '../../src/app/job-relay.ts'
+import { databaseEngine } from '../../src/jobs/drivers/database/database-engine.ts'
+import { redisEngine } from '../../src/jobs/drivers/redis/redis-engine.ts'
+import { openPostgres, type Postgres } from '../../src/postgres/index.ts'
+import { createDatabase, type Database } from '../servers/database.ts'
+import { findRedis, startRedis, type RedisServer } from '../servers/redis.ts'
+import { controlCases } from './jobs-control.ts'
+import { enqueueCases } from './jobs-enqueue.ts'
+import { runCases } from './jobs-runs.ts'
+import { setUp, type JobsCase, type JobsEngine } from './jobs.ts'
+
+const cases = { enqueueing: enqueueCases, runs: runCases, control: controlCases }
+
+let embedded: Postgres | undefined
+let beside: Postgres | undefined
+let redis: RedisServer | undefined
+let database: Database | undefined
+
+const engines: readonly JobsEngine[] = [
+  {
+    name: 'an embedded database',
+    lacks: {},
+    runs: true,
+    // It is one process's, so all of them go by the same door.
+    open: async () => ({ postgres: embedded!, engine: await databaseEngine({ postgres: embedded! }) }),
+    start: async () => {
+      embedded = await openPostgres({ url: 'pglite:memory' })
+    },
+    stop: async () => {
+      await embedded?.close()
+    },
+  },
+  {
+    name: 'PostgreSQL',
+    lacks: {},
+    runs: inject('postgresUrl') !== '',
+    open: async () => {
+      const { url } = database!
+      const postgres = await openPostgres({ url, sharedConnections: 1, maxTransactions: 4 })
+      onTestFinished(() => postgres.close())
+      // With a thread for the lease of each worker this would take three times as long; test/faults has them.
+      return { postgres, engine: await databaseEngine({ postgres }) }
+    },
+    start: async () => {
+      database = await createDatabase()
+    },
+    stop: async () => {
+      await database?.drop()
+    },
+  },
+  {
+    name: 'Redis',
+    lacks: { statements: 'Redis has no statements' },
+    runs: findRedis() !== undefined,
+    open: async () => {
+      const engine = await redisEngine({ url: redis!.url })
+      return { postgres: beside!, ...(await openJobRelay(beside!, engine)) }
+    },
+    start: async () => {
+      redis = await startRedis({ args: ['--appendonly', 'yes'] })
+      beside = await openPostgres({ url: 'pglite:memory' })
+    },
+    stop: async () => {
+      await beside?.close()
+      await redis?.stop()
+    },
+  },
+]
+
+describe.each(engines.filter(({ runs }) => runs))('jobs on $name', (engine) => {
+  beforeAll(async () => engine.start?.())
+  afterAll(async () => engine.stop?.())
+  describe.each(Object.entries(cases))('%s', (_, list: readonly JobsCase[]) => {
+    for (const { name, needs = [], run } of list) {
+      const reason = needs.map((need) => engine.lacks[need]).find((lack) => lack !== undefined)
+      test.skipIf(reason !== undefined)(reason === undefined ? name : `${name} (${reason})`, () => run(setUp(engine)))
+    }
+  })
+})

@@ -1,0 +1,157 @@
+import { expect, onTestFinished, vi } from 'vitest'
+import { z } from 'zod'
+import type { JobEngine } from '../../src/jobs/contract.ts'
+import type { Relay } from '../../src/jobs/enqueuer.ts'
+import {
+  defineJob,
+  openJobs,
+  type Job,
+  type JobHandler,
+  type JobOptions,
+  type Jobs,
+  type JobWorker,
+  type Schema,
+  type WorkOptions,
+} from '../../src/jobs/index.ts'
+import type { Postgres } from '../../src/postgres/index.ts'
+
+/** What a case needs of an engine beside the contract; an engine that lacks it says why. */
+export type JobsNeed = 'statements'
+
+/** An engine of jobs, and the database beside it. */
+export interface OpenedEngine {
+  readonly postgres: Postgres
+  readonly engine: JobEngine
+  /** For an engine that is not transactional. */
+  readonly relay?: Relay
+}
+
+/** An engine that the cases are run on. */
+export interface JobsEngine {
+  readonly name: string
+  readonly lacks: Readonly<Partial<Record<JobsNeed, string>>>
+  /** False when its server is missing. */
+  readonly runs: boolean
+  /** Opens it as one more process would: all of them see the same jobs. The caller closes the engine. */
+  open(): Promise<OpenedEngine>
+  /** Makes what `open` needs, once. */
+  start?(): Promise<void>
+  stop?(): Promise<void>
+}
+
+/** One promise of the engines. */
+export interface JobsCase {
+  readonly name: string
+  readonly needs?: readonly JobsNeed[]
+  run(setup: JobsSetup): Promise<void>
+}
+
+/** The jobs of one process. */
+export interface Process {
+  readonly jobs: Jobs
+  readonly postgres: Postgres
+  readonly engine: JobEngine
+  /** Begins to run jobs, by default those of the test's own queue. */
+  work(options?: WorkOptions): Promise<JobWorker>
+}
+
+export type Options = Partial<JobOptions<Schema<any, any>, any>>
+
+/** What a case is given: names and a queue that no other test has, and processes. */
+export interface JobsSetup {
+  readonly queue: string
+  /** A job of the test's own. Its attempts follow each other at once. */
+  define(name: string, handler: JobHandler<any, any>, options?: Options): Job
+  /** Opens jobs on the engine, as a process of its own would. */
+  open(...jobs: readonly Job[]): Promise<Process>
+}
+
+let tests = 0
+
+/** Sets up a test on an engine; what it opens is closed when it has ended. */
+export function setUp(engine: Pick<JobsEngine, 'open'>): JobsSetup {
+  const mark = `${process.pid}-${++tests}`
+  const queue = `queue-${mark}`
+  return {
+    queue,
+    define: (name, handler, options = {}) =>
+      defineJob(
+        `${name}-${mark}`,
+        { input: z.any(), queue, retry: { first: '1ms', most: '1ms' }, ...options },
+        handler,
+      ),
+    async open(...known) {
+      const opened = await engine.open()
+      const jobs = openJobs({ ...opened, jobs: known })
+      onTestFinished(() => jobs.close({ timeout: 0 }))
+      return {
+        ...opened,
+        jobs,
+        work: (options) => jobs.work({ queues: [queue], ...options }),
+      }
+    },
+  }
+}
+
+/** Waits for what is true sooner or later, for as long as a busy machine needs. */
+export function eventually(check: () => unknown): Promise<void> {
+  return vi.waitFor(
+    async () => {
+      await check()
+    },
+    { timeout: 20_000, interval: 10 },
+  )
+}
+
+/** A door that runs wait at, until it is opened. */
+export interface Gate {
+  /** How many wait, or have passed. */
+  readonly arrived: number
+  pass(): Promise<void>
+  open(): void
+}
+
+/** A gate that is shut. */
+export function gate(): Gate {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  let arrived = 0
+  return {
+    get arrived() {
+      return arrived
+    },
+    pass: () => {
+      arrived++
+      return promise
+    },
+    open: resolve,
+  }
+}
+
+/** Rejects when the signal aborts, as a handler does that heeds it. */
+export function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason as Error)
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+  })
+}
+
+/** Everything that was enqueued into the queue before has begun, or may not: a job of the least priority has run. */
+export async function drained({ jobs }: Process, marker: Job): Promise<void> {
+  await (await jobs.enqueue(marker, 'the last one', { priority: -100 })).result()
+}
+
+/** The numbers of a queue, by state. */
+export async function countsOf({ jobs }: Process, queue: string): Promise<Readonly<Record<string, number>>> {
+  const counts = await jobs.counts()
+  return Object.fromEntries(counts.filter((one) => one.queue === queue).map(({ state, count }) => [state, count]))
+}
+
+/** The code and the message of what `work` rejects with. */
+export async function failureOf(work: Promise<unknown>): Promise<{ code: string; message: string; details: any }> {
+  const error = await work.then(
+    () => expect.fail('It was expected to reject.'),
+    (reason: unknown) => reason,
+  )
+  const { code, message, details } = error as { code: string; message: string; details: unknown }
+  return { code, message, details }
+}

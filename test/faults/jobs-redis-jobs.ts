@@ -1,0 +1,46 @@
+import { once } from 'node:events'
+import { z } from 'zod'
+import { defineJob } from '../../src/jobs/index.ts'
+
+/** Longer than a lease, and than what takes it from a process that is silent. */
+const blockedMs = 28_000
+
+const inWorker = process.argv[1]?.endsWith('jobs-redis-worker.ts') === true
+
+/** What has run in this process, in the order in which it began. */
+export const began: string[] = []
+
+/** In a worker process it waits for a word of the test. */
+const waits = defineJob('waits', { input: z.string() }, async (input) => {
+  began.push(input)
+  if (inWorker) await once(process, 'message')
+  return input
+})
+
+/** Runs until its signal aborts. */
+const endless = defineJob('endless', { input: z.string() }, async (input, { signal }) => {
+  began.push(input)
+  await once(signal, 'abort')
+})
+
+/** Blocks the event loop. */
+const blocks = defineJob('blocks', { input: z.string() }, (input) => {
+  began.push(input)
+  const end = performance.now() + blockedMs
+  while (performance.now() < end);
+  return input
+})
+
+/** Ends its process, if that is a worker's. */
+const kills = defineJob('kills', { input: z.string() }, () => {
+  if (inWorker) process.kill(process.pid, 'SIGKILL')
+})
+
+/** Takes a moment. */
+const runs = defineJob('runs', { input: z.string() }, async (input) => {
+  began.push(input)
+  await new Promise((resolve) => setTimeout(resolve, 5))
+  return input
+})
+
+export const faultJobs = { waits, endless, blocks, kills, runs }

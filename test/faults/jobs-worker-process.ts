@@ -1,0 +1,59 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { onTestFinished } from 'vitest'
+
+/** Short, so that nobody waits 20 s for the lease of a worker that was killed. */
+export const lease = '2s'
+
+/** What a worker process is told. */
+export type WorkerOrder = { readonly type: 'go' } | { readonly type: 'enqueue'; readonly at?: number }
+
+/** What a worker process tells. */
+export type WorkerNews =
+  | { readonly type: 'works' }
+  | { readonly type: 'began' | 'enqueued'; readonly id: string }
+  | { readonly type: 'aborted'; readonly id: string; readonly reason: string }
+  | { readonly type: 'ended'; readonly id: string; readonly outcome: string }
+
+/** A worker process of the tests' own; it is killed when the test has ended. */
+export interface WorkerProcess {
+  readonly child: ChildProcess
+  readonly pid: number
+  readonly news: readonly WorkerNews[]
+  readonly stderr: () => string
+  order(order: WorkerOrder): void
+  /** Resolves when it has ended. */
+  readonly gone: Promise<void>
+  /** Kills it, and resolves when it is gone. */
+  kill(): Promise<void>
+}
+
+/** Starts one, and resolves when it takes jobs. */
+export async function startWorker(
+  url: string,
+  { concurrency = 10, skewMs = 0 }: { readonly concurrency?: number; readonly skewMs?: number } = {},
+): Promise<WorkerProcess> {
+  const child = fork(fileURLToPath(new URL('./jobs-worker.ts', import.meta.url)), {
+    execArgv: [],
+    env: { ...process.env, DATABASE_URL: url, CONCURRENCY: String(concurrency), SKEW_MS: String(skewMs) },
+    stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+  })
+  const news: WorkerNews[] = []
+  const works = Promise.withResolvers<void>()
+  let errors = ''
+  child.stderr!.on('data', (chunk: Buffer) => (errors += chunk.toString()))
+  child.on('message', (one: WorkerNews) => {
+    news.push(one)
+    if (one.type === 'works') works.resolve()
+  })
+  child.once('exit', (code) => works.reject(new Error(`The worker has ended with ${code}: ${errors}`)))
+  const gone = once(child, 'exit').then(() => {})
+  const kill = async (): Promise<void> => {
+    child.kill('SIGKILL')
+    await gone
+  }
+  onTestFinished(kill)
+  await works.promise
+  return { child, pid: child.pid!, news, gone, stderr: () => errors, order: (order) => child.send(order), kill }
+}

@@ -1,0 +1,75 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { z } from 'zod'
+import { observe } from '../../src/core/events.ts'
+import { databaseEngine } from '../../src/jobs/drivers/database/database-engine.ts'
+import { defineJob, openJobs } from '../../src/jobs/index.ts'
+import { createStatement, openPostgres } from '../../src/postgres/index.ts'
+import { lease, type WorkerNews, type WorkerOrder } from './jobs-worker-process.ts'
+
+// A process that runs jobs, until it is killed.
+const { DATABASE_URL: url = '', SKEW_MS: skewMs = '0', CONCURRENCY: concurrency = '10' } = process.env
+const now = Date.now.bind(Date)
+Date.now = () => now() + Number(skewMs)
+
+const tell = (news: WorkerNews): void => void process.send?.(news)
+const postgres = await openPostgres({ url, sharedConnections: 1 })
+const run = createStatement('insert into runs (key, pid) values ($1, $2)', { tracked: true })
+const effect = createStatement('insert into effects (key, pid) values ($1, $2) on conflict do nothing', {
+  tracked: true,
+})
+const input = z.any()
+let go = Promise.withResolvers<void>()
+
+/** Takes a while, and has an effect that is known by its key. */
+const work = defineJob('work', { input }, async ({ ms }, { idempotencyKey }) => {
+  await postgres.execute(run, [idempotencyKey, process.pid])
+  await pause(ms)
+  await postgres.execute(effect, [idempotencyKey, process.pid])
+})
+const held = defineJob('held', { input }, async (_, { id, signal }) => {
+  signal.addEventListener('abort', () => tell({ type: 'aborted', id, reason: String(signal.reason) }))
+  tell({ type: 'began', id })
+  await go.promise
+  return process.pid
+})
+const heeding = defineJob('heeding', { input }, async (_, { id, signal }) => {
+  tell({ type: 'began', id })
+  await Promise.race([go.promise, new Promise((_resolve, reject) => signal.addEventListener('abort', reject))])
+  return process.pid
+})
+const blocks = defineJob('blocks', { input }, async ({ ms }, { id, idempotencyKey }) => {
+  await postgres.execute(run, [idempotencyKey, process.pid])
+  tell({ type: 'began', id })
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+  return process.pid
+})
+const kills = defineJob('kills', { input }, async (_, { idempotencyKey }) => {
+  await postgres.execute(run, [idempotencyKey, process.pid])
+  process.kill(process.pid, 'SIGKILL')
+})
+const exits = defineJob('exits', { input }, async ({ pid }) => {
+  // Only there: the next worker goes on.
+  if (process.pid === pid) process.exit(3)
+  return process.pid
+})
+
+const engine = await databaseEngine({ postgres, heartbeat: { url }, lease })
+const jobs = openJobs({ postgres, engine, jobs: [work, held, heeding, blocks, kills, exits] })
+observe((event) => {
+  if (event.type === 'job.end') tell({ type: 'ended', id: event.id, outcome: event.outcome })
+})
+process.on('message', (order: WorkerOrder) => {
+  switch (order.type) {
+    case 'go':
+      go.resolve()
+      go = Promise.withResolvers()
+      break
+    case 'enqueue':
+      void jobs
+        .enqueue(work, { ms: 1 }, order.at === undefined ? { delay: '200ms' } : { at: new Date(order.at) })
+        .then(({ id }) => tell({ type: 'enqueued', id }))
+      break
+  }
+})
+if (concurrency !== '0') await jobs.work({ concurrency: Number(concurrency) })
+tell({ type: 'works' })

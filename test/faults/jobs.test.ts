@@ -1,0 +1,349 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
+import { z } from 'zod'
+import { databaseEngine } from '../../src/jobs/drivers/database/database-engine.ts'
+import { defineJob, openJobs, type Job, type Jobs } from '../../src/jobs/index.ts'
+import { createStatement, openPostgres, type Postgres } from '../../src/postgres/index.ts'
+import { rowsOf, run } from '../drivers/door.ts'
+import { createDatabase, type Database } from '../servers/database.ts'
+import { pause } from '../servers/pause.ts'
+import { startPostgres } from '../servers/postgres.ts'
+import { lease, startWorker, type WorkerProcess } from './jobs-worker-process.ts'
+
+const waits = { timeout: 60_000, interval: 10 }
+const limits = { timeout: 120_000 }
+
+/** A job of the worker processes, as one who only enqueues it knows it. */
+function elsewhere(name: string): Job {
+  return defineJob(name, { input: z.any() }, () => expect.fail('It runs in the wrong process.')) as Job
+}
+
+const [work, held, heeding, blocks, kills, exits] = ['work', 'held', 'heeding', 'blocks', 'kills', 'exits'].map(
+  elsewhere,
+)
+
+/** The inputs of jobs that take a while. */
+function many(count: number): { readonly ms: number }[] {
+  return Array.from({ length: count }, () => ({ ms: 20 }))
+}
+
+/** Somebody who enqueues, and does not work. */
+interface Office {
+  readonly postgres: Postgres
+  readonly jobs: Jobs
+  count(table: 'runs' | 'effects'): Promise<number>
+  counts(): Promise<Readonly<Record<string, number>>>
+}
+
+async function openOffice(url: string): Promise<Office> {
+  const postgres = await openPostgres({ url })
+  onTestFinished(() => postgres.close())
+  const engine = await databaseEngine({ postgres, lease })
+  const jobs = openJobs({ postgres, engine, jobs: [work!, held!, heeding!, blocks!, kills!, exits!] })
+  onTestFinished(() => jobs.close())
+  return {
+    postgres,
+    jobs,
+    count: async (table) => Number((await rowsOf(postgres, `select count(*) from ${table}`))[0]![0]),
+    counts: async () => Object.fromEntries((await jobs.counts()).map(({ state, count }) => [state, count])),
+  }
+}
+
+async function makeTables(url: string): Promise<void> {
+  await using door = await openPostgres({ url })
+  await run(door, 'create table runs (key text not null, pid int not null)')
+  await run(door, 'create table effects (key text primary key, pid int not null)')
+}
+
+function began({ news }: WorkerProcess, count = 1): Promise<void> {
+  return vi.waitFor(() => expect(news.filter(({ type }) => type === 'began')).toHaveLength(count), waits)
+}
+
+describe.runIf(inject('postgresUrl'))('jobs on PostgreSQL', () => {
+  let database: Database
+  beforeEach(async () => {
+    database = await createDatabase()
+    await makeTables(database.url)
+    return () => database.drop()
+  })
+
+  test('workers that are killed again and again lose nothing, and every effect is there once', limits, async () => {
+    const office = await openOffice(database.url)
+    const jobs = 1500
+    const concurrency = 10
+    await office.jobs.enqueueMany(work!, many(jobs))
+    const workers = await Promise.all([0, 1].map(() => startWorker(database.url, { concurrency })))
+    let deaths = 0
+    let threshold = 0
+    while (deaths < 8) {
+      // At any moment of what its jobs are doing, and on the whole while there are some.
+      threshold += 20 + Math.floor(Math.random() * 60)
+      await vi.waitFor(async () => expect(await office.count('effects')).toBeGreaterThanOrEqual(threshold), waits)
+      const victim = deaths++ % 2
+      await workers[victim]!.kill()
+      workers[victim] = await startWorker(database.url, { concurrency })
+    }
+    await vi.waitFor(async () => {
+      // Who has died three times of others is no poison, and can be had back.
+      await office.jobs.redrive({ states: ['quarantined'] })
+      expect(await office.counts()).toEqual({ done: jobs })
+    }, waits)
+    expect(await office.count('effects')).toBe(jobs)
+    const runs = await office.count('runs')
+    expect(runs).toBeGreaterThan(jobs)
+    expect(runs, 'runs that a death has cut short').toBeLessThanOrEqual(jobs + deaths * concurrency)
+  })
+
+  test('a worker that was stopped past its lease cannot say what has come of its runs', limits, async () => {
+    const office = await openOffice(database.url)
+    const first = await startWorker(database.url, { concurrency: 2 })
+    const handles = [await office.jobs.enqueue(held!, 1), await office.jobs.enqueue(heeding!, 2)]
+    await began(first, 2)
+    pause(first.child)
+    const second = await startWorker(database.url, { concurrency: 2 })
+    // Jobs whose worker has died run one at a time.
+    for (const [i, handle] of handles.entries()) {
+      await began(second, i + 1)
+      second.order({ type: 'go' })
+      expect(await handle.result()).toBe(second.pid)
+    }
+    const before = await Promise.all(handles.map((handle) => handle.status()))
+    first.child.kill('SIGCONT')
+    await vi.waitFor(
+      () => expect(first.news.filter((one) => one.type === 'aborted')).toMatchObject([{ id: handles[0]!.id }]),
+      waits,
+    )
+    expect(first.news.find((one) => one.type === 'aborted')).toHaveProperty(
+      'reason',
+      expect.stringContaining('has lost its lease'),
+    )
+    first.order({ type: 'go' })
+    await vi.waitFor(
+      () =>
+        expect(first.news.filter((one) => one.type === 'ended').toSorted((a, b) => (a.id < b.id ? -1 : 1))).toEqual(
+          handles.map(({ id }) => ({ type: 'ended', id, outcome: 'lost' })),
+        ),
+      waits,
+    )
+    expect(await Promise.all(handles.map((handle) => handle.status()))).toEqual(before)
+    expect(before).toMatchObject([
+      { deaths: 1, attempts: 1 },
+      { deaths: 1, attempts: 1 },
+    ])
+    // Both are workers again.
+    await second.kill()
+    const after = await office.jobs.enqueue(work!, { ms: 1 })
+    await after.result()
+    expect(await rowsOf(office.postgres, 'select pid from effects')).toEqual([[String(first.pid)]])
+  })
+
+  test('a job that blocks the event loop for longer than the lease is not run twice', limits, async () => {
+    const office = await openOffice(database.url)
+    const first = await startWorker(database.url)
+    const handle = await office.jobs.enqueue(blocks!, { ms: 5000 })
+    await began(first)
+    await startWorker(database.url)
+    expect(await handle.result()).toBe(first.pid)
+    expect(await office.count('runs')).toBe(1)
+    expect(await handle.status()).toMatchObject({ deaths: 0, attempts: 1 })
+    expect(first.stderr(), 'while it was blocked').toContain('A job blocks the event loop')
+  })
+
+  test('a job that ends its process runs again elsewhere', limits, async () => {
+    const office = await openOffice(database.url)
+    const first = await startWorker(database.url)
+    const exited = once(first.child, 'exit')
+    const handle = await office.jobs.enqueue(exits!, { pid: first.pid })
+    expect((await exited)[0]).toBe(3)
+    const second = await startWorker(database.url)
+    expect(await handle.result()).toBe(second.pid)
+    expect(await handle.status()).toMatchObject({ deaths: 1, attempts: 1 })
+  })
+
+  test('a job that kills its workers is put in quarantine, and no job beside it', limits, async () => {
+    const office = await openOffice(database.url)
+    const poison = await office.jobs.enqueue(kills!, 1, { unique: 'poison' })
+    let enqueued = 0
+    const more = async (count: number): Promise<void> => {
+      await office.jobs.enqueueMany(work!, many(count))
+      enqueued += count
+    }
+    await more(100)
+    const over = Promise.withResolvers<void>()
+    const end = new AbortController()
+    const workers = [0, 1].map(async () => {
+      while (!end.signal.aborted) {
+        // It may be killed before it has said that it works.
+        const worker = await startWorker(database.url).catch(() => undefined)
+        if (worker !== undefined) await Promise.race([worker.gone, over.promise])
+      }
+    })
+    await vi.waitFor(
+      async () => {
+        await more(5)
+        expect((await poison.status())!.state).toBe('quarantined')
+      },
+      { ...waits, interval: 50 },
+    )
+    await vi.waitFor(async () => expect(await office.counts()).toEqual({ done: enqueued, quarantined: 1 }), waits)
+    end.abort()
+    over.resolve()
+    await Promise.all(workers)
+    expect(await office.count('effects')).toBe(enqueued)
+    expect(await poison.status()).toMatchObject({ deaths: 3, attempts: 0, error: { name: 'WorkerDied' } })
+    expect(await rowsOf(office.postgres, 'select count(*) from runs where key = $1', [poison.id])).toEqual([['3']])
+    await expect(poison.result()).rejects.toThrow('3 workers have died')
+    expect(await office.jobs.list({ states: ['quarantined'] })).toMatchObject([{ id: poison.id }])
+    expect((await office.jobs.enqueue(kills!, 1, { unique: 'poison' })).duplicate, 'it has ended').toBe(false)
+  })
+
+  test('jobs of a process that dies between commit and announcement are found', limits, async () => {
+    const office = await openOffice(database.url)
+    await startWorker(database.url)
+    const child = fork(fileURLToPath(new URL('./job-enqueuer-that-dies.ts', import.meta.url)), {
+      execArgv: [],
+      env: { ...process.env, DATABASE_URL: database.url },
+    })
+    expect((await once(child, 'exit'))[1]).toBe('SIGKILL')
+    await vi.waitFor(async () => expect(await office.counts()).toEqual({ done: 2 }), waits)
+  })
+
+  test('jobs start when the connection that hears of them is cut, and are heard of again', limits, async () => {
+    const office = await openOffice(database.url)
+    const listeners = `select pid from pg_stat_activity where datname = current_database() and query ilike 'listen%'`
+    await startWorker(database.url)
+    await vi.waitFor(async () => expect(await rowsOf(office.postgres, listeners)).not.toEqual([]), waits)
+    const before = await rowsOf(office.postgres, listeners)
+    for (let i = 0; i < 3; i++) {
+      await rowsOf(office.postgres, `select pg_terminate_backend(pid) from (${listeners}) one`)
+      await (await office.jobs.enqueue(work!, { ms: 1 })).result()
+    }
+    await vi.waitFor(async () => {
+      const now = await rowsOf(office.postgres, listeners)
+      expect(now.length).toBeGreaterThanOrEqual(before.length)
+      expect(now.flat()).not.toEqual(expect.arrayContaining(before.flat()))
+    }, waits)
+  })
+
+  test('the clocks of processes do not matter', limits, async () => {
+    const office = await openOffice(database.url)
+    const minutes = 10 * 60_000
+    const [early, late] = await Promise.all([
+      startWorker(database.url, { skewMs: -minutes }),
+      startWorker(database.url, { skewMs: minutes }),
+    ])
+    const at = Date.now() + 400
+    const enqueued: string[] = []
+    for (const worker of [early, late]) {
+      worker.order({ type: 'enqueue' })
+      worker.order({ type: 'enqueue', at })
+      const ids = (): string[] => worker.news.flatMap((one) => (one.type === 'enqueued' ? [one.id] : []))
+      await vi.waitFor(() => expect(ids()).toHaveLength(2), waits)
+      enqueued.push(...ids())
+    }
+    await office.jobs.enqueueMany(work!, many(200))
+    await vi.waitFor(async () => expect(await office.counts()).toEqual({ done: 204 }), waits)
+    for (const id of enqueued) {
+      const { createdAt, startedAt } = (await office.jobs.handle(id).status())!
+      expect(startedAt! - createdAt).toBeGreaterThanOrEqual(0)
+      expect(startedAt! - createdAt).toBeLessThan(minutes / 2)
+    }
+    const dated = await rowsOf(
+      office.postgres,
+      `select count(*) from plimsoll.jobs where id = any($1) and started_at >= to_timestamp($2::float8 / 1000)`,
+      [enqueued, at],
+    )
+    expect(Number(dated[0]![0]), 'those of a moment did not begin before it').toBeGreaterThanOrEqual(2)
+    expect(await office.count('runs'), 'nobody took the lease of another').toBe(204)
+  })
+})
+
+describe.runIf(inject('postgresUrl'))('jobs on a PostgreSQL that goes away', () => {
+  let server: NonNullable<Awaited<ReturnType<typeof startPostgres>>>
+  beforeAll(async () => {
+    server = (await startPostgres())!
+    await makeTables(server.url)
+  })
+  afterAll(() => server.stop())
+
+  test('a restart as after a power cut loses no job that was acknowledged', limits, async () => {
+    const postgres = await openPostgres({ url: server.url })
+    onTestFinished(() => postgres.close())
+    const effect = createStatement('insert into effects values ($1, 0) on conflict do nothing', { tracked: true })
+    const job = defineJob(
+      'counted',
+      { input: z.any(), retry: { attempts: 1000, first: '10ms', most: '50ms' } },
+      async (_, { id }) => {
+        await postgres.execute(effect, [id])
+      },
+    )
+    const engine = await databaseEngine({ postgres, heartbeat: { url: server.url }, lease })
+    const jobs = openJobs({ postgres, engine, jobs: [job] })
+    onTestFinished(() => jobs.close())
+    await jobs.work({ concurrency: 20 })
+    const acknowledged: string[] = []
+    let refused = 0
+    const end = new AbortController()
+    const enqueuing = [0, 1, 2, 3].map(async () => {
+      while (!end.signal.aborted) {
+        try {
+          for (const { id } of await jobs.enqueueMany(job, [1, 2, 3])) acknowledged.push(id)
+        } catch {
+          refused++
+          await new Promise((resolve) => setTimeout(resolve, 20))
+        }
+      }
+    })
+    for (let round = 0; round < 2; round++) {
+      const before = acknowledged.length
+      await vi.waitFor(() => expect(acknowledged.length).toBeGreaterThan(before + 200), waits)
+      await server.crash()
+      await vi.waitFor(() => expect(refused).toBeGreaterThan(round), waits)
+      await server.restart()
+    }
+    const before = acknowledged.length
+    await vi.waitFor(() => expect(acknowledged.length).toBeGreaterThan(before + 200), waits)
+    end.abort()
+    await Promise.all(enqueuing)
+    await vi.waitFor(async () => {
+      const open = (await jobs.counts()).filter(({ state }) => state !== 'done')
+      expect(open).toEqual([])
+    }, waits)
+    const effects = new Set((await rowsOf(postgres, 'select key from effects')).map(([key]) => key))
+    expect(acknowledged.filter((id) => !effects.has(id))).toEqual([])
+  })
+
+  test('a worker can be closed while its database is away', limits, async () => {
+    const postgres = await openPostgres({ url: server.url })
+    onTestFinished(() => postgres.close({ timeout: 0 }))
+    const door = Promise.withResolvers<void>()
+    const began = Promise.withResolvers<void>()
+    const job = defineJob('held-here', { input: z.any() }, () => {
+      began.resolve()
+      return door.promise
+    })
+    const engine = await databaseEngine({ postgres, heartbeat: { url: server.url }, lease })
+    const jobs = openJobs({ postgres, engine, jobs: [job] })
+    await jobs.work()
+    const { id } = await jobs.enqueue(job, 1)
+    await began.promise
+    await server.crash()
+    door.resolve()
+    await jobs.close({ timeout: '100ms' })
+    await server.restart()
+    // Another worker finds out by the lease.
+    await using again = await openPostgres({ url: server.url })
+    const rerun = defineJob('held-here', { input: z.any() }, () => 'again')
+    await using later = openJobs({
+      postgres: again,
+      engine: await databaseEngine({ postgres: again, lease }),
+      jobs: [rerun],
+    })
+    await later.work()
+    expect(await later.handle(id).result()).toBe('again')
+    // Its claim may have gone with the server: then nobody has died of it.
+    expect(await later.handle(id).status()).toMatchObject({ attempts: 1 })
+  })
+})

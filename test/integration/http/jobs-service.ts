@@ -1,0 +1,82 @@
+import { onTestFinished } from 'vitest'
+import { z } from 'zod'
+import { createApp, defineJob, type App } from '../../../src/app/index.ts'
+import type { JobStatusOptions } from '../../../src/http/index.ts'
+import type { Job } from '../../../src/jobs/index.ts'
+import { createDatabase, embeddedDatabase } from '../../servers/database.ts'
+import { relations } from './shop.ts'
+
+type Settings = Partial<Parameters<typeof createApp<typeof relations>>[0]>
+
+/** A job that does what it is told to by the test, step by step. */
+export interface Lever {
+  readonly job: Job<{ readonly what: string }, unknown>
+  /** Resolves when a run has begun. */
+  readonly begun: Promise<void>
+  /** Says how far it is. */
+  progress(done: number, total: number, note?: string): void
+  /** Ends it with an output. */
+  finish(output: unknown): void
+  fail(error: unknown): void
+}
+
+/** Makes a {@link Lever}; its job is named `name`. */
+export function lever(name: string, options: { readonly attempts?: number } = {}): Lever {
+  const begun = Promise.withResolvers<void>()
+  const end = Promise.withResolvers<unknown>()
+  end.promise.catch(() => {})
+  let say: (done: number, total: number, note?: string) => void = () => {}
+  const job = defineJob(
+    name,
+    { input: z.object({ what: z.string() }), retry: { attempts: options.attempts ?? 1, first: '10m' } },
+    (_, { progress, signal }) => {
+      say = progress
+      begun.resolve()
+      return new Promise((resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+        end.promise.then(resolve, reject)
+      })
+    },
+  )
+  return {
+    job,
+    begun: begun.promise,
+    progress: (done, total, note) => say(done, total, note),
+    finish: end.resolve,
+    fail: end.reject,
+  }
+}
+
+/** A service with jobs on an engine, which knows its users by the header `x-user`. */
+export async function openService(
+  jobs: readonly Job[],
+  {
+    engine = 'PGlite',
+    status = {},
+    ...settings
+  }: Settings & { readonly engine?: string; readonly status?: Partial<JobStatusOptions> } = {},
+): Promise<{ readonly app: App<typeof relations>; readonly url: string }> {
+  const database = engine === 'PGlite' ? embeddedDatabase : await createDatabase()
+  const app = await createApp({
+    relations,
+    databaseUrl: database.url,
+    secret: 'a secret for tests',
+    jobs,
+    work: true,
+    closeTimeout: '2s',
+    ...settings,
+  })
+  onTestFinished(async () => {
+    await app.close()
+    await database.drop()
+  })
+  const userOf = (headers: Readonly<Record<string, unknown>>): string | undefined =>
+    headers['x-user'] as string | undefined
+  app.jobStatus({ owner: ({ headers }) => userOf(headers), ...status })
+  for (const job of jobs) {
+    app.fastify.post<{ Body: { what: string } }>(`/${job.name}`, async ({ body, headers }, reply) =>
+      reply.accepted(await job.enqueue(body, { owner: userOf(headers) })),
+    )
+  }
+  return { app, url: await app.listen({ port: 0, host: '127.0.0.1' }) }
+}

@@ -1,0 +1,284 @@
+import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
+import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider, type ReadableSpan } from '@opentelemetry/sdk-trace'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { z } from 'zod'
+import { createApp, defineJob, type App } from '../../../src/app/index.ts'
+import { observe, type PlimsollEvent } from '../../../src/core/events.ts'
+import { createDatabase, embeddedDatabase } from '../../servers/database.ts'
+import { parseExposition, type ParsedSample } from '../../unit/app/parse-exposition.ts'
+import { engines, relations } from '../http/shop.ts'
+
+type Settings = Partial<Parameters<typeof createApp<typeof relations>>[0]>
+
+async function open(settings: Settings, engine = engines.at(-1)!): Promise<App<typeof relations>> {
+  const database = engine === 'PGlite' ? embeddedDatabase : await createDatabase()
+  const app = await createApp({ relations, databaseUrl: database.url, secret: 'a secret for tests', ...settings })
+  onTestFinished(async () => {
+    await app.close()
+    await database.drop()
+  })
+  return app
+}
+
+const any = z.any()
+const greet = defineJob('greet', { input: any, queue: 'mail' }, ({ name }) => `Hello ${name}`)
+const fails = defineJob('fails', { input: any, queue: 'mail', retry: false }, () => {
+  throw Object.assign(new TypeError('The secret is 42.'), { code: 'E_SECRET' })
+})
+
+async function scrape({
+  fastify,
+}: App<any>): Promise<(name: string, labels?: Record<string, string>) => number | undefined> {
+  const answer = await fastify.inject('/metrics')
+  expect(answer.statusCode).toBe(200)
+  const samples: ParsedSample[] = [...parseExposition(answer.body).values()].flatMap((family) => family.samples)
+  return (name, labels = {}) =>
+    samples.find(
+      (sample) =>
+        sample.name === name && Object.entries(labels).every(([label, value]) => sample.labels[label] === value),
+    )?.value
+}
+
+/** The next event that `which` takes. */
+function event<T extends PlimsollEvent['type']>(type: T): Promise<Extract<PlimsollEvent, { type: T }>> {
+  return new Promise((resolve) => {
+    const stop = observe((seen) => {
+      if (seen.type !== type) return
+      stop()
+      resolve(seen as Extract<PlimsollEvent, { type: T }>)
+    })
+  })
+}
+
+describe('the metrics of jobs', () => {
+  test.each(engines)(
+    'count what was enqueued, begun and ended on %s, and how long it took',
+    { timeout: 90_000 },
+    async (engine) => {
+      const app = await open({ jobs: [greet, fails], work: true, metrics: true }, engine)
+      const before = await scrape(app)
+      const mail = { queue: 'mail', name: 'greet' }
+      const grown = (after: typeof before, name: string, labels: Record<string, string>): number =>
+        (after(name, labels) ?? 0) - (before(name, labels) ?? 0)
+      const [first] = await greet.enqueueMany([{ name: 'Ada' }, { name: 'Bob' }])
+      expect(await first!.result()).toBe('Hello Ada')
+      await greet.enqueue({ name: 'Eve' }, { delay: '1h', unique: 'once' })
+      await greet.enqueue({ name: 'Eve' }, { delay: '1h', unique: 'once' })
+      await expect((await fails.enqueue({})).result()).rejects.toMatchObject({ code: 'PLIMSOLL_JOB_FAILED' })
+      await expect.poll(async () => grown(await scrape(app), 'plimsoll_jobs_ended_total', mail)).toBe(2)
+      const after = await scrape(app)
+      expect(grown(after, 'plimsoll_jobs_enqueued_total', { ...mail, duplicate: 'false' })).toBe(3)
+      expect(grown(after, 'plimsoll_jobs_enqueued_total', { ...mail, duplicate: 'true' })).toBe(1)
+      expect(grown(after, 'plimsoll_jobs_started_total', mail)).toBe(2)
+      expect(grown(after, 'plimsoll_jobs_ended_total', { ...mail, outcome: 'done' })).toBe(2)
+      await expect
+        .poll(async () =>
+          grown(await scrape(app), 'plimsoll_jobs_ended_total', { queue: 'mail', name: 'fails', outcome: 'failed' }),
+        )
+        .toBe(1)
+      expect(grown(after, 'plimsoll_job_run_duration_seconds_count', mail)).toBe(2)
+      expect(grown(after, 'plimsoll_job_wait_duration_seconds_count', mail)).toBe(2)
+      expect(after('plimsoll_job_run_duration_seconds_bucket', { ...mail, le: '3600' })).toBeGreaterThanOrEqual(2)
+      expect(after('plimsoll_jobs_running', mail)).toBe(0)
+    },
+  )
+
+  test('show how many wait or are stuck, and ask the database once in a while only', async () => {
+    const app = await open({ jobs: [greet], work: false, metrics: true })
+    await greet.enqueueMany([{}, {}, {}])
+    await greet.enqueue({}, { delay: '1h', queue: 'video' })
+    const asked = { count: 0 }
+    onTestFinished(
+      observe(
+        (seen) => void (seen.type === 'statement' && seen.text.startsWith('with recursive found') && asked.count++),
+      ),
+    )
+    const shown = await scrape(app)
+    expect(shown('plimsoll_jobs', { queue: 'mail', state: 'waiting' })).toBe(3)
+    expect(shown('plimsoll_jobs', { queue: 'video', state: 'delayed' })).toBe(1)
+    for (let i = 0; i < 3; i++) await scrape(app)
+    expect(asked.count).toBe(1)
+  })
+
+  test('are served when the database is away, but for the depth of the queues', async () => {
+    const app = await open({ jobs: [greet], work: false, metrics: true })
+    await app.postgres.close()
+    const shown = await scrape(app)
+    expect(shown('process_start_time_seconds')).toBeGreaterThan(0)
+    expect(shown('plimsoll_jobs')).toBeUndefined()
+  })
+
+  test('tell of workers that have died, and of jobs that are not run any more for it', async () => {
+    const app = await open({ jobs: [greet], work: false, metrics: true })
+    const { client } = app.postgres
+    const [one, three] = await greet.enqueueMany([{ name: 'one' }, { name: 'three' }])
+    const { rows } = await client.query<{ id: string }>(
+      "insert into plimsoll.job_workers (host, pid, alive_until) values ('gone', 1, now() - interval '1 s') returning id",
+    )
+    await client.query(
+      "update plimsoll.jobs set state = 'active', worker = $1, attempts = 1, deaths = case when id = $2 then 2 else 0 end",
+      [rows[0]!.id, three!.id],
+    )
+    const before = await scrape(app)
+    const death = event('job.death')
+    await app.jobs.work()
+    expect(await death).toMatchObject({ name: 'greet', queue: 'mail' })
+    expect(await one!.result()).toBe('Hello one')
+    await expect(three!.result()).rejects.toMatchObject({ code: 'PLIMSOLL_JOB_FAILED' })
+    const after = await scrape(app)
+    for (const quarantined of ['false', 'true']) {
+      const labels = { queue: 'mail', name: 'greet', quarantined }
+      expect(
+        (after('plimsoll_job_deaths_total', labels) ?? 0) - (before('plimsoll_job_deaths_total', labels) ?? 0),
+      ).toBe(1)
+    }
+  })
+})
+
+describe('the depth of a queue', () => {
+  test.each(engines)('is counted by queue and state on %s', { timeout: 90_000 }, async (engine) => {
+    const app = await open({ jobs: [greet, fails], work: false }, engine)
+    await greet.enqueueMany([{}, {}], { tenant: 'a' })
+    await greet.enqueueMany([{}, {}, {}], { tenant: 'b', priority: 5 })
+    await greet.enqueue({}, { queue: 'video' })
+    await greet.enqueue({}, { delay: '1h' })
+    const failed = await fails.enqueue({}, { queue: 'bad' })
+    const worker = await app.jobs.work({ queues: ['bad'] })
+    await failed.result().catch(() => {})
+    await worker.close()
+    const byQueue = (await app.jobs.depths()).toSorted((a, b) =>
+      `${a.queue}${a.state}`.localeCompare(`${b.queue}${b.state}`),
+    )
+    expect(byQueue).toEqual([
+      { queue: 'bad', state: 'failed', count: 1 },
+      { queue: 'mail', state: 'delayed', count: 1 },
+      { queue: 'mail', state: 'waiting', count: 5 },
+      { queue: 'video', state: 'waiting', count: 1 },
+    ])
+  })
+
+  test('is an estimate where there are many, and looks at no more than a bound of them', async () => {
+    const app = await open({ jobs: [greet], work: false })
+    const { client } = app.postgres
+    await client.query('alter table plimsoll.jobs set (autovacuum_enabled = off)')
+    for (let i = 0; i < 15; i++) await greet.enqueueMany(Array.from({ length: 1000 }, () => ({})))
+    await greet.enqueueMany([{}, {}], { queue: 'video' })
+    for (let i = 0; i < 12; i++)
+      await greet.enqueueMany(
+        Array.from({ length: 1000 }, () => ({})),
+        { delay: '1h', queue: 'night' },
+      )
+    const depthOf = async (queue: string): Promise<number | undefined> =>
+      (await app.jobs.depths()).find((depth) => depth.queue === queue)?.count
+    // Nobody has ever said how many there are: it was counted up to the bound.
+    expect(await depthOf('mail')).toBe(10_001)
+    expect(await depthOf('night')).toBe(10_001)
+    expect(await depthOf('video')).toBe(2)
+    await client.query('analyze plimsoll.jobs')
+    for (const [queue, count] of [
+      ['mail', 15_000],
+      ['night', 12_000],
+    ] as const) {
+      expect(await depthOf(queue)).toBeGreaterThan(count * 0.95)
+      expect(await depthOf(queue)).toBeLessThan(count * 1.05)
+    }
+    expect(await depthOf('video')).toBe(2)
+  })
+})
+
+describe('the spans of jobs', () => {
+  const exporter = new InMemorySpanExporter()
+
+  beforeAll(() => {
+    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
+    trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }))
+  })
+
+  afterAll(() => {
+    trace.disable()
+    context.disable()
+  })
+
+  beforeEach(() => exporter.reset())
+
+  const spanOf = (name: string): ReadableSpan => {
+    const found = exporter.getFinishedSpans().filter((span) => span.name === name)
+    expect(found.length, `of ${exporter.getFinishedSpans().map((span) => span.name)}`).toBe(1)
+    return found[0]!
+  }
+
+  test('are a producer in the trace of the request, and a consumer in one of its own that is linked to it', async () => {
+    const reads = defineJob('reads', { input: any, queue: 'mail' }, async () => {
+      await app.postgres.client.query('select 7')
+    })
+    const app = await open({ jobs: [reads], work: true, tracing: true })
+    app.fastify.post('/reads', async () => ({ id: (await reads.enqueue({})).id }))
+    const { id } = (await app.fastify.inject({ method: 'POST', url: '/reads' })).json<{ id: string }>()
+    await expect.poll(() => exporter.getFinishedSpans().some(({ name }) => name === 'run mail')).toBe(true)
+
+    const request = spanOf('POST /reads')
+    const producer = spanOf('enqueue mail')
+    expect(producer).toMatchObject({
+      kind: SpanKind.PRODUCER,
+      attributes: {
+        'messaging.system': 'plimsoll',
+        'messaging.destination.name': 'mail',
+        'messaging.operation.name': 'enqueue',
+        'messaging.operation.type': 'send',
+        'plimsoll.job.name': 'reads',
+      },
+    })
+    expect(producer.parentSpanContext?.spanId).toBe(request.spanContext().spanId)
+
+    const consumer = spanOf('run mail')
+    expect(consumer).toMatchObject({
+      kind: SpanKind.CONSUMER,
+      parentSpanContext: undefined,
+      status: { code: SpanStatusCode.UNSET },
+      attributes: {
+        'messaging.operation.type': 'process',
+        'messaging.message.id': id,
+        'plimsoll.job.attempt': 1,
+        'plimsoll.job.outcome': 'done',
+      },
+    })
+    expect(consumer.links.map((link) => link.context)).toEqual([
+      expect.objectContaining({
+        traceId: producer.spanContext().traceId,
+        spanId: producer.spanContext().spanId,
+      }),
+    ])
+    expect(consumer.spanContext().traceId).not.toBe(producer.spanContext().traceId)
+    // What a handler does is within its run, and nothing of the worker's own is.
+    const inside = exporter
+      .getFinishedSpans()
+      .filter((span) => span.parentSpanContext?.spanId === consumer.spanContext().spanId)
+    expect(inside.map(({ attributes }) => attributes['db.query.text'])).toEqual(['select 7'])
+  })
+
+  test('say what kind of failure it was, and not its message', async () => {
+    const app = await open({ jobs: [fails], work: true, tracing: true })
+    expect(app.jobs).toBeDefined()
+    await (await fails.enqueue({})).result().catch(() => {})
+    await expect.poll(() => exporter.getFinishedSpans().length).toBeGreaterThan(0)
+    const span = spanOf('run mail')
+    expect(span).toMatchObject({
+      status: { code: SpanStatusCode.ERROR },
+      attributes: { 'error.type': 'E_SECRET', 'plimsoll.job.outcome': 'failed' },
+      links: [],
+    })
+    expect(JSON.stringify([span.attributes, span.status, span.events])).not.toContain('42')
+  })
+
+  test('are none for what is enqueued outside any trace, and one for many jobs', async () => {
+    await open({ jobs: [greet], work: false, tracing: true })
+    await greet.enqueue({})
+    expect(exporter.getFinishedSpans()).toEqual([])
+    await trace.getTracer('test').startActiveSpan('import', async (span) => {
+      await greet.enqueueMany([{}, {}, {}])
+      span.end()
+    })
+    expect(spanOf('enqueue mail').attributes['messaging.batch.message_count']).toBe(3)
+  })
+})

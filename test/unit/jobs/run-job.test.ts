@@ -1,0 +1,96 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { z } from 'zod'
+import type { LeasedJob } from '../../../src/jobs/contract.ts'
+import type { JobDefinition } from '../../../src/jobs/define-job.ts'
+import { defineJob } from '../../../src/jobs/index.ts'
+import { endRun, runJob, type Run } from '../../../src/jobs/worker/run-job.ts'
+
+function start(handler: (signal: AbortSignal) => unknown, timeout: number | '10m' = '10m'): Run {
+  const definition = defineJob('job', { input: z.any(), timeout, retry: false }, (_, { signal }) => handler(signal))
+  const job: LeasedJob = {
+    id: 'id',
+    name: 'job',
+    version: 1,
+    queue: 'q',
+    tenant: '',
+    input: '1',
+    attempt: 1,
+    deaths: 0,
+    owner: undefined,
+    trace: undefined,
+    step: undefined,
+    createdAt: 0,
+  }
+  return {
+    job,
+    definition: definition as JobDefinition,
+    controller: new AbortController(),
+    progress: () => {},
+    // A job without a sandbox needs none.
+    sandboxes: undefined as never,
+  }
+}
+
+const never = (): Promise<never> => new Promise(() => {})
+
+describe('a run that is ended', () => {
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  test('is left behind 5 s after its time is over, when its handler ignores its signal', async () => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    const signals: AbortSignal[] = []
+    const outcome = vi.fn<(outcome: unknown) => void>()
+    void runJob(
+      start((signal) => {
+        signals.push(signal)
+        return never()
+      }, 1000),
+    ).then(outcome)
+    await vi.advanceTimersByTimeAsync(999)
+    expect(signals[0]!.aborted).toBe(false)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(signals[0]!.aborted).toBe(true)
+    await vi.advanceTimersByTimeAsync(4999)
+    expect(outcome).not.toHaveBeenCalled()
+    await vi.advanceTimersByTimeAsync(1)
+    expect(outcome).toHaveBeenCalledWith(
+      expect.objectContaining({ state: 'failed', error: expect.objectContaining({ code: 'PLIMSOLL_JOB_TIMEOUT' }) }),
+    )
+    expect(warned).toHaveBeenCalledWith(expect.stringContaining('let its handler heed signal'), 'PlimsollWarning')
+    warned.mockRestore()
+  })
+
+  test.for([
+    ['cancelled', 'cancelled'],
+    ['released', 'released'],
+    ['lost', 'released'],
+    ['timeout', 'failed'],
+  ] as const)('because it is %s, comes to %s, whatever its handler makes of it', async ([why, state]) => {
+    const run = start((signal) => {
+      const { promise, reject } = Promise.withResolvers()
+      signal.addEventListener('abort', () => reject(new Error('of its own')))
+      return promise
+    })
+    const outcome = runJob(run)
+    await vi.advanceTimersByTimeAsync(0)
+    endRun(run, why)
+    expect(await outcome).toMatchObject({ state })
+  })
+
+  test('and has done its work all the same is done', async () => {
+    const run = start((signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve('saved'))))
+    const outcome = runJob(run)
+    await vi.advanceTimersByTimeAsync(0)
+    endRun(run, 'released')
+    expect(await outcome).toMatchObject({ state: 'done', output: '"saved"' })
+  })
+
+  test('before it has begun does not begin', async () => {
+    const handler = vi.fn<() => void>()
+    const run = start(handler)
+    endRun(run, 'cancelled')
+    expect(await runJob(run)).toMatchObject({ state: 'cancelled' })
+    expect(handler).not.toHaveBeenCalled()
+  })
+})
