@@ -9,7 +9,7 @@ export const openBullmq: OpenJobContestant = async ({ urls, concurrency, onRun }
   const options = { removeOnComplete: true }
   const queue = new Queue<JobInput>(name, { connection, defaultJobOptions: options })
   await queue.waitUntilReady()
-  let worker: Worker<JobInput> | undefined
+  let worker: { close(): Promise<void> } | undefined
   return {
     add: (inputs) =>
       inputs.length === 1 ? queue.add(name, inputs[0]!) : queue.addBulk(inputs.map((data) => ({ name, data }))),

@@ -1,4 +1,4 @@
-import { makeWorkerUtils, run, Logger, type Runner } from 'graphile-worker'
+import { makeWorkerUtils, run, Logger } from 'graphile-worker'
 import pg from 'pg'
 import type { JobInput, OpenJobContestant } from './contestant.ts'
 
@@ -13,7 +13,7 @@ export const openGraphileWorker: OpenJobContestant = async ({ urls, concurrency,
   const preset = batched
     ? { worker: { localQueue: { size: 500 }, completeJobBatchDelay: 0, failJobBatchDelay: 0 } }
     : undefined
-  let runner: Runner | undefined
+  let runner: { stop(): Promise<void> } | undefined
   const addMany = async (client: pg.Pool | pg.PoolClient, inputs: readonly JobInput[]): Promise<void> => {
     const specs = JSON.stringify(inputs.map((payload) => ({ identifier: 'noop', payload })))
     await client.query(
