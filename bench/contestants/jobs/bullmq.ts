@@ -14,8 +14,9 @@ export const openBullmq: OpenJobContestant = async ({ urls, concurrency, onRun }
     add: (inputs) =>
       inputs.length === 1 ? queue.add(name, inputs[0]!) : queue.addBulk(inputs.map((data) => ({ name, data }))),
     start: async () => {
-      worker = new Worker<JobInput>(name, async ({ data }) => onRun(data), { connection, concurrency })
-      await worker.waitUntilReady()
+      const started = new Worker<JobInput>(name, async ({ data }) => onRun(data), { connection, concurrency })
+      await started.waitUntilReady()
+      worker = started
     },
     stop: async () => worker?.close(),
     clear: () => queue.obliterate({ force: true }),
