@@ -52,6 +52,8 @@ export class BumpChannel {
   #era = 0
   #telling: Telling | undefined
   #told: Promise<void> = Promise.resolve()
+  /** The call that was sent last; it does not reject. */
+  #calling: Promise<boolean> | undefined
   #closed = false
 
   constructor(postgres: Postgres) {
@@ -75,6 +77,8 @@ export class BumpChannel {
     const timer = setTimeout(this.#opened.resolve, openMs)
     await this.#opened.promise
     clearTimeout(timer)
+    // It hears its call before that is answered. Who has waited for the start should not find statements of it under way.
+    await this.#calling
   }
 
   /** True when everything that others were acknowledged 500 ms before `now` has been heard. */
@@ -132,10 +136,11 @@ export class BumpChannel {
   async #call(): Promise<void> {
     const era = ++this.#era
     for (let attempt = 1; !this.#closed && era === this.#era && this.#state === 'opening'; attempt++) {
-      const called = await this.#send([{ origin: this.#origin, kind: 'call', names: [String(era)] }]).then(
+      this.#calling = this.#send([{ origin: this.#origin, kind: 'call', names: [String(era)] }]).then(
         () => true,
         () => false,
       )
+      const called = await this.#calling
       await pause(called ? callMs : backoffMs(attempt, retry))
       if (called && attempt >= mostCalls && era === this.#era && this.#state === 'opening')
         return this.#deafen('It does not hear itself.')
