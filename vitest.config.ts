@@ -1,15 +1,23 @@
 import { defineConfig } from 'vitest/config'
 
+/** Tests that leave nothing behind in their process: their files share one, because to begin one takes longer than most of them. */
+const tidy = ['test/unit/**/*.test.ts', 'test/integration/db/**/*.test.ts']
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['test/types/**', '**/node_modules/**'],
+    projects: [
+      { extends: true, test: { name: 'tidy', include: tidy, isolate: false } },
+      { extends: true, test: { name: 'apart', include: ['test/**/*.test.ts'], exclude: tidy } },
+    ],
     globalSetup: ['test/servers/global-setup.ts'],
+    setupFiles: ['test/servers/quick-pglite.ts'],
+    // One more than the cores of a small machine: many tests wait for servers, or for time to pass.
+    maxWorkers: 3,
     // Tests of memory measure it after a collection.
     execArgv: ['--expose-gc'],
-    testTimeout: 30_000,
-    hookTimeout: 120_000,
     // A condition is waited for as long as the machine needs: time-outs here only end what has failed anyway.
+    testTimeout: 120_000,
+    hookTimeout: 300_000,
     expect: { poll: { timeout: 20_000 } },
     // .ci/run counts from the JSON report.
     reporters: process.env['CI'] ? ['default', ['json', { outputFile: 'coverage/tests.json' }]] : ['default'],

@@ -1,6 +1,6 @@
-import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { installPackages } from '../../test/servers/debian.ts'
 
 /**
  * The path of a server's program; installs its Debian package first where it is missing and that is allowed: as root, with
@@ -17,7 +17,8 @@ export function requireInstalled(
   find: () => string | undefined,
   { name, debianPackage }: { readonly name: string; readonly debianPackage: string },
 ): string {
-  const found = find() ?? (install(debianPackage) ? find() : undefined)
+  if (find() === undefined) installPackages([debianPackage])
+  const found = find()
   if (found !== undefined) return found
   throw new Error(`${name} is not installed. Install it (Debian: apt-get install ${debianPackage}).`)
 }
@@ -26,12 +27,4 @@ export function requireInstalled(
 function findOnPath(name: string): string | undefined {
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/bin', '/usr/sbin']
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path))
-}
-
-function install(debianPackage: string): boolean {
-  if (process.getuid?.() !== 0 || spawnSync('apt-get', ['--version']).status !== 0) return false
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  spawnSync('apt-get', ['update', '-q'], { env, stdio: 'ignore' })
-  const args = ['install', '-y', '-q', '--no-install-recommends', debianPackage]
-  return spawnSync('apt-get', args, { env, stdio: 'ignore' }).status === 0
 }

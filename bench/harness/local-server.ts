@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from '../../test/servers/free-port.ts'
 import { findProgram } from './debian.ts'
-import { freePort } from './free-port.ts'
 
 /** A server of the bench's own; closing it stops it by its process id and deletes its folder. */
 export interface LocalServer extends AsyncDisposable {

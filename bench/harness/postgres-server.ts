@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, chownSync } from 'node:fs
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import pg from 'pg'
+import { freePort } from '../../test/servers/free-port.ts'
 import { requireInstalled } from './debian.ts'
-import { freePort } from './free-port.ts'
 
 /** A PostgreSQL that the bench may fill with its own databases. */
 export interface BenchServer extends AsyncDisposable {

@@ -147,7 +147,7 @@ export const limitCases: readonly DoorCase[] = [
       const outcomes = Promise.allSettled([batch, cursor])
       await vi.waitFor(
         async () => {
-          const running = `select count(*) from pg_stat_activity where state = 'active' and query ~ 'pg_sleep|fetch' and pid <> pg_backend_pid()`
+          const running = `select count(*) from pg_stat_activity where datname = current_database() and state = 'active' and query ~ 'pg_sleep|fetch' and pid <> pg_backend_pid()`
           expect(await valueOf(door, running)).toBe('2')
         },
         { timeout: 10_000 },

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { openPostgres } from '../../src/postgres/index.ts'
 import { createDatabase, type Database } from '../servers/database.ts'
 import { hasPgBouncer, startPgBouncer, type Pooler } from '../servers/pgbouncer.ts'
+import { copyPgliteTemplate } from '../servers/pglite-template.ts'
 import { hookCases } from './door-hooks.ts'
 import { statementCases } from './door-statements.ts'
 import { savepointCases } from './door-savepoints.ts'
@@ -37,8 +38,9 @@ describe('the door to PGlite', () => {
     cancellation: 'PGlite runs a statement to its end, in the thread that would have to cancel it',
     'many sessions': 'PGlite has one session',
   }
-  // In a folder, which opens again faster than a new database is made.
+  // In a folder, which opens faster than a new database in memory.
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-door-'))
+  beforeAll(() => copyPgliteTemplate(join(folder, 'db')))
   afterAll(() => rmSync(folder, { recursive: true, force: true }))
   conform(() => ({ name: 'PGlite', lacks, url: `pglite:${folder}/db` }), lacks)
 })

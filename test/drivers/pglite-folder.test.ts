@@ -6,21 +6,37 @@ import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { openPostgres } from '../../src/postgres/index.ts'
+import { copyPgliteTemplate } from '../servers/pglite-template.ts'
 import { run, valueOf } from './door.ts'
 
 const door = JSON.stringify(new URL('../../src/postgres/index.ts', import.meta.url).href)
 
-function temporaryUrl(): { url: string; lock: string } {
-  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-folder-'))
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
-  return { url: `pglite:${folder}/some/where/db`, lock: join(folder, 'some/where/db.lock') }
+interface Place {
+  readonly url: string
+  readonly folder: string
+  readonly lock: string
+}
+
+/** A folder that is not there. */
+function nowhere(): Place {
+  const temporary = mkdtempSync(join(tmpdir(), 'plimsoll-folder-'))
+  onTestFinished(() => rmSync(temporary, { recursive: true, force: true }))
+  const folder = join(temporary, 'some/where/db')
+  return { url: `pglite:${folder}`, folder, lock: `${folder}.lock` }
+}
+
+/** A folder with a new database. */
+function somewhere(): Place {
+  const place = nowhere()
+  copyPgliteTemplate(place.folder)
+  return place
 }
 
 const taken = { code: 'PLIMSOLL_DATABASE_LOCKED' }
 
 describe('a folder of PGlite', () => {
   test('is made where it is missing, keeps its data, and is free again once closed', async () => {
-    const { url, lock } = temporaryUrl()
+    const { url, lock } = nowhere()
     for (const expected of ['0', '1']) {
       await using db = await openPostgres({ url })
       await run(db, 'create table if not exists t (n int)')
@@ -31,7 +47,7 @@ describe('a folder of PGlite', () => {
   })
 
   test('opens once: not twice in a process, not from a thread of it, and not from another process', async () => {
-    const { url } = temporaryUrl()
+    const { url } = somewhere()
     await using _db = await openPostgres({ url })
     await expect(openPostgres({ url })).rejects.toMatchObject({
       ...taken,
@@ -48,7 +64,7 @@ describe('a folder of PGlite', () => {
   })
 
   test('left behind by a process that was killed, opens again with what was committed', async () => {
-    const { url } = temporaryUrl()
+    const { url } = somewhere()
     const script = `import { openPostgres, createStatement } from ${door}
       const db = await openPostgres({ url: ${JSON.stringify(url)} })
       const run = (text) => db.execute(createStatement(text), [])
@@ -70,8 +86,7 @@ describe('a folder of PGlite', () => {
   })
 
   test('is taken over by one only when many find it left behind', async () => {
-    const { url, lock } = temporaryUrl()
-    await (await openPostgres({ url })).close()
+    const { url, lock } = somewhere()
     writeFileSync(lock, '999999999 1')
     const script = `import(${door}).then((m) => m.openPostgres({ url: ${JSON.stringify(url)} })).then(() => console.log('opened') ?? setTimeout(() => {}, 4000), (e) => console.log(e.code))`
     const outcomes = await Promise.all(

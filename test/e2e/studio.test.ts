@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
@@ -27,6 +27,26 @@ async function temporaryFolder(): Promise<string> {
   return folder
 }
 
+/** What a first start on the embedded database comes to. It fills the tables, which takes a while, and so happens once. */
+interface FirstStart {
+  readonly folder: string
+  readonly output: string
+  readonly films: unknown
+  /** The exit code after SIGTERM. */
+  readonly code: number | null
+}
+
+let first: FirstStart
+
+beforeAll(async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'plimsoll-studio-'))
+  const studio = await startStudio({ cwd: folder })
+  const films = await getList(`${studio.url}/api/videos`)
+  first = { folder, output: studio.output(), films, code: await studio.stop() }
+})
+
+afterAll(() => rm(first.folder, { recursive: true, force: true }))
+
 describe.each(['pglite', 'postgres'])('the studio on %s', (engine) => {
   let studio: StudioProcess
   const closing: (() => Promise<unknown>)[] = []
@@ -35,7 +55,8 @@ describe.each(['pglite', 'postgres'])('the studio on %s', (engine) => {
     const cwd = await mkdtemp(join(tmpdir(), 'plimsoll-studio-'))
     closing.push(() => rm(cwd, { recursive: true, force: true }))
     const env: Record<string, string> = {}
-    if (engine === 'postgres') {
+    if (engine === 'pglite') await cp(first.folder, cwd, { recursive: true })
+    else {
       const database = await createDatabase()
       closing.unshift(database.drop)
       env['DATABASE_URL'] = database.url
@@ -288,14 +309,11 @@ describe.each(['pglite', 'postgres'])('the studio on %s', (engine) => {
 // Filling the tables of an embedded database takes a while on a busy machine.
 describe('starting', { timeout: 120_000 }, () => {
   test('a second start keeps the data, and SIGTERM ends a studio in peace', async () => {
-    const cwd = await temporaryFolder()
-    const first = await startStudio({ cwd })
-    expect(first.output()).toContain('First start')
-    const films = await getList(`${first.url}/api/videos`)
-    expect(await first.stop()).toBe(0)
-    const second = await startStudio({ cwd })
+    expect(first.output).toContain('First start')
+    expect(first.code).toBe(0)
+    const second = await startStudio({ cwd: first.folder })
     expect(second.output()).not.toContain('First start')
-    expect(await getList(`${second.url}/api/videos`)).toEqual(films)
+    expect(await getList(`${second.url}/api/videos`)).toEqual(first.films)
     expect(await second.stop()).toBe(0)
   })
 
@@ -365,17 +383,17 @@ describe('starting', { timeout: 120_000 }, () => {
   test.skipIf(noBrowser !== undefined)(
     'when the service goes away the page says so, and its button brings the list back',
     async () => {
-      const cwd = await temporaryFolder()
-      const first = await startStudio({ cwd })
+      const cwd = first.folder
+      const studio = await startStudio({ cwd })
       const page = await browser.newPage()
       onTestFinished(() => page.close())
-      await page.goto(first.url)
+      await page.goto(studio.url)
       await page.locator('.film').first().waitFor()
-      await first.stop()
+      await studio.stop()
       await page.getByRole('link', { name: 'Essays' }).first().click()
       const alert = page.getByRole('alert')
       await alert.getByText('The service cannot be reached.').waitFor()
-      const second = await startStudio({ cwd, env: { PORT: new URL(first.url).port } })
+      const second = await startStudio({ cwd, env: { PORT: new URL(studio.url).port } })
       onTestFinished(() => second.stop().then(() => {}))
       await alert.getByRole('button', { name: 'Try again' }).click()
       await page.locator('.essay').first().waitFor()

@@ -1,8 +1,12 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { findBrowser } from '../e2e/browser.ts'
 import { installPackages } from './debian.ts'
 import { findMemcached, startMemcached } from './memcached.ts'
 import { findNginx } from './nginx.ts'
+import { makePgliteTemplate } from './pglite-template.ts'
 import { findPgBouncer } from './pgbouncer.ts'
 import { findPostgres, startPostgres } from './postgres.ts'
 import { findRedis, startRedis } from './redis.ts'
@@ -11,6 +15,8 @@ declare module 'vitest' {
   interface ProvidedContext {
     /** The PostgreSQL of the test run; '' when there is none. */
     postgresUrl: string
+    /** Where a new database of PGlite is, as the folder `db` and the archive `db.tar`. */
+    pgliteTemplate: string
     /** The Memcached of the test run; '' when there is none. */
     memcachedUrl: string
     /** The Redis of the test run; '' when there is none. */
@@ -29,15 +35,21 @@ export default async function setup(project: TestProject): Promise<() => Promise
     { package: 'chromium', found: findBrowser() },
   ]
   installPackages(needed.filter(({ found }) => found === undefined).map((need) => need.package))
-  const server = await startPostgres()
-  project.provide('postgresUrl', server?.url ?? '')
-  const memcached = await startMemcached()
+  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-run-'))
+  // What the processes of the tests compile, one after another, is mostly the same.
+  process.env['NODE_COMPILE_CACHE'] = join(folder, 'compiled')
+  const [postgres, memcached, redis] = await Promise.all([
+    startPostgres(),
+    startMemcached({ megabytes: 512 }),
+    startRedis(),
+    makePgliteTemplate(folder),
+  ])
+  project.provide('pgliteTemplate', folder)
+  project.provide('postgresUrl', postgres?.url ?? '')
   project.provide('memcachedUrl', memcached?.url ?? '')
-  const redis = await startRedis()
   project.provide('redisUrl', redis?.url ?? '')
   return async () => {
-    await server?.stop()
-    await memcached?.stop()
-    await redis?.stop()
+    await Promise.all([postgres?.stop(), memcached?.stop(), redis?.stop()])
+    rmSync(folder, { recursive: true, force: true })
   }
 }

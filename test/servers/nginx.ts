@@ -1,10 +1,9 @@
-import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { reportMissing } from './debian.ts'
 import { freePort } from './free-port.ts'
-import { untilListening } from './listening.ts'
+import { runServer } from './running-server.ts'
 
 const program = '/usr/sbin/nginx'
 
@@ -62,14 +61,11 @@ http {
   )
   // Its own log from the start: the one that is compiled in belongs to the system's nginx.
   const args = ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', join(folder, 'error.log')]
-  const server = spawn(program, args, { cwd: folder, stdio: 'ignore' })
-  const ended = new Promise((resolve) => server.once('exit', resolve))
-  await untilListening(server, port, 'nginx')
+  const server = await runServer({ name: 'nginx', program, args, port, folder })
   return {
     url: `http://127.0.0.1:${port}`,
     async stop() {
-      server.kill('SIGTERM')
-      await ended
+      await server.end('SIGTERM')
       rmSync(folder, { recursive: true, force: true })
     },
   }

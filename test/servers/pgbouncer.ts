@@ -1,11 +1,10 @@
-import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { reportMissing } from './debian.ts'
 import { freePort } from './free-port.ts'
-import { untilListening } from './listening.ts'
 import { ownerOf } from './owner.ts'
+import { runServer } from './running-server.ts'
 
 const program = '/usr/sbin/pgbouncer'
 
@@ -55,14 +54,12 @@ max_client_conn = 500
 ignore_startup_parameters = ${ignoring.join(',')}
 `,
   )
-  const pooler = spawn(program, [join(folder, 'pgbouncer.ini')], { ...owner, cwd: folder, stdio: 'ignore' })
-  const ended = new Promise((resolve) => pooler.once('exit', resolve))
-  await untilListening(pooler, port, 'PgBouncer')
+  const args = [join(folder, 'pgbouncer.ini')]
+  const pooler = await runServer({ name: 'PgBouncer', program, args, port, folder, owner })
   return {
     url: Object.assign(new URL(url), { port: String(port) }).href,
     async stop() {
-      pooler.kill('SIGKILL')
-      await ended
+      await pooler.end()
       rmSync(folder, { recursive: true, force: true })
     },
   }

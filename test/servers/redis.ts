@@ -1,27 +1,21 @@
-import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { reportMissing } from './debian.ts'
 import { freePort } from './free-port.ts'
-import { pause } from './pause.ts'
+import { runServer, type RunningServer } from './running-server.ts'
 
 const program = '/usr/bin/redis-server'
 
 /** A Redis of the tests' own. */
-export interface RedisServer {
+export interface RedisServer extends Omit<RunningServer, 'end'> {
   readonly url: string
   readonly port: number
   /** Its data folder, where it leaves `dump.rdb` when it is told to SAVE. */
   readonly folder: string
-  /** Stops answering, without closing anything, until it is resumed. */
-  pause(): void
-  resume(): void
-  /** Ends it at once, as a power cut would. */
+  /** Ends it at once, as a power cut would; after a restart it has what its folder holds. */
   crash(): Promise<void>
-  /** Starts again after a crash, on the same port, with what its folder holds. */
-  restart(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -55,32 +49,22 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   const listen = options.tls ? ['--port', '0', '--tls-port', String(port)] : ['--port', String(port)]
   const own = ['--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', 'no', '--logfile', 'redis.log']
   const args = [...listen, ...own, ...(options.args ?? [])]
-  const run = async (): Promise<ChildProcess> => {
-    const server = spawn(program, args, { cwd: folder, stdio: 'ignore' })
-    while (!(await answers(port, options.tls === true))) {
-      if (server.exitCode !== null) throw new Error('Redis ended while it started.')
-    }
-    return server
-  }
-  let server = await run()
-  const crash = async (): Promise<void> => {
-    if (server.exitCode !== null || server.signalCode !== null) return
-    const ended = new Promise((resolve) => server.once('exit', resolve))
-    server.kill('SIGKILL')
-    await ended
-  }
+  const { end, ...server } = await runServer({
+    name: 'Redis',
+    program,
+    args,
+    port,
+    folder,
+    answers: () => answers(port, options.tls === true),
+  })
   return {
+    ...server,
     url: `${options.tls ? 'rediss' : 'redis'}://127.0.0.1:${port}`,
     port,
     folder,
-    pause: () => pause(server),
-    resume: () => void server.kill('SIGCONT'),
-    crash,
-    restart: async () => {
-      server = await run()
-    },
+    crash: () => end(),
     stop: async () => {
-      await crash()
+      await end()
       rmSync(folder, { recursive: true, force: true })
     },
   }
@@ -95,8 +79,7 @@ function answers(port: number, tls: boolean): Promise<boolean> {
     })
     const end = (answer: boolean): void => {
       socket.destroy()
-      if (answer) resolve(true)
-      else setTimeout(resolve, 20, false)
+      resolve(answer)
     }
     socket.once('error', () => end(false))
     // It listens before it has loaded its data.

@@ -23,15 +23,14 @@ export interface CachedPlan {
  * Runs `read`, or lets it run on what the cache has kept of the same read. It is the one way from querysets to the cache: rows stay
  * as the database sent them, and `read` makes of them what was asked for.
  *
- * In a transaction it runs as it is: its own writes must be seen, and must not be shown to others. What is
- * kept comes from a replica (where the queryset asks for one) only when that has replayed all that was committed before the load.
+ * In a transaction it runs as it is: its own writes must be seen, and must not be shown to others.
  */
 export async function cachedRead<T>(
   context: DbContext,
   { shape, plan, kind, tags, values, more = [] }: CachedPlan,
   read: (executor: Executor) => Promise<T>,
 ): Promise<T> {
-  const { cache, cached, transaction, bounds, door } = context
+  const { cache, cached, transaction, bounds } = context
   if (cache === undefined || cached === undefined || transaction !== undefined || cache.bypassed?.()) {
     return read(context.executor)
   }
@@ -40,9 +39,7 @@ export async function cachedRead<T>(
   if (signal?.aborted) return read(context.executor)
   const own: { bytes?: Buffer; result?: T } = {}
   const load = async (loadSignal?: AbortSignal): Promise<Buffer> => {
-    // Others wait for the same load: the signal of one reader must not end it.
-    const source = (await context.executor.forFill?.()) ?? door
-    const executor = new Recording(boundedStatements(source, { signal: loadSignal, timeout: bounds?.timeout }))
+    const executor = new Recording(await fillExecutor(context, loadSignal))
     own.result = await read(executor)
     return (own.bytes = executor.toBuffer())
   }
@@ -52,6 +49,19 @@ export async function cachedRead<T>(
     tags: planTagsOf(context, shape, { tags, values }),
   })
   return own.bytes === bytes ? own.result! : read(new Replay(bytes, context.executor))
+}
+
+/**
+ * Runs the statements of one read whose answer is kept for all, and who wait for it together: within the time-out of the queryset, but
+ * not its signal, which is one reader's. On a replica, where the queryset asks for one, that has all that is committed by now, because
+ * what it has not heard of yet would be kept for long; else on the primary.
+ */
+export async function fillExecutor(
+  { executor, door, bounds }: DbContext,
+  signal: AbortSignal | undefined,
+): Promise<Executor> {
+  const source = (await executor.forFill?.()) ?? door
+  return boundedStatements(source, { signal, timeout: bounds?.timeout })
 }
 
 /** The tags of everything that a read of a shape depends on. */

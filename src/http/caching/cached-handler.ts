@@ -4,7 +4,7 @@ import type { Cache } from '../../cache/types.ts'
 import { matchesEtag } from '../etag.ts'
 import type { Handler, Reader } from '../reading.ts'
 import { readAcceptEncoding } from './accept-encoding.ts'
-import { answerKey, rowsToKeep } from './answer-key.ts'
+import { answerKey, readToKeep } from './answer-key.ts'
 import { addVary, type CacheHeaders } from './cache-headers.ts'
 import type { CachePolicy } from './cache-policy.ts'
 import { compress, minCompressedLength, type Encoding } from './compress.ts'
@@ -81,7 +81,7 @@ export function cachedHandler(
     const bytes = await cache.get<Buffer | null>(
       place.keys.identity,
       async ({ signal }) => {
-        const answer = await reading.load(rowsToKeep(reading.rows, signal))
+        const answer = await readToKeep(reading, signal)
         // That a row is missing is kept too: creating it ends that.
         return answer === undefined ? null : packAnswer(answer)
       },

@@ -12,7 +12,7 @@ class Undo extends Error {}
 const graph = buildModelGraph(relations)
 const readsPerWrite = 12
 /** How many writes are tried; THEOREM_RUNS=5000 is for a change of the rules. */
-const runs = Number(process.env['THEOREM_RUNS'] ?? 300)
+const runs = Number(process.env['THEOREM_RUNS'] ?? 200)
 
 interface Case {
   readonly name: string

@@ -50,7 +50,9 @@ describe.each(engines)('hostile input on %s', (engine) => {
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined()
   }
 
-  test('in any filter of any type is refused without a statement, or means no more than itself', async () => {
+  const name = 'in any filter of any type is refused without a statement, or means no more than itself'
+  // On one engine, because most of it reaches none.
+  test.runIf(engine === engines.at(-1))(name, async () => {
     for (const path of filtered) {
       for (const operator of operators) {
         for (const value of hostile)

@@ -9,6 +9,7 @@ import { openOutbox } from '../../../src/outbox/index.ts'
 import { openPostgres } from '../../../src/postgres/index.ts'
 import { numbersIn, run, valueOf } from '../../drivers/door.ts'
 import { hasPgBouncer, startPgBouncer } from '../../servers/pgbouncer.ts'
+import { copyPgliteTemplate } from '../../servers/pglite-template.ts'
 import { engines, open, recorder } from './open.ts'
 
 /** Puts a row there as a process would leave it that has crashed some time ago. */
@@ -193,6 +194,7 @@ describe.runIf(engines.includes('PostgreSQL'))('several processes', () => {
 test('what a process with the embedded database has left, it carries when it is started again', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-outbox-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  copyPgliteTemplate(join(folder, 'db'))
   const url = `pglite:${folder}/db`
   await crashAfterCommit(url, 'create table t (n int)')
   const postgres = await openPostgres({ url })

@@ -195,6 +195,41 @@ describe.runIf(inject('postgresUrl'))('reads that may be behind', { timeout: 120
     )
   })
 
+  test('are kept by caches of querysets and of answers from a replica that has all there is, else from the primary', async () => {
+    await replica.caughtUpWith(primary.url)
+    await using app = await createApp({
+      relations,
+      databaseUrl: primary.url,
+      secret: 'a secret for tests',
+      postgres: { replicaUrls: [replica.url] },
+    })
+    const { db, fastify } = app
+    const fields = ['id', 'standby'] as const
+    const cache = { ttl: '1h' } as const
+    app.resource('/primary', db.places, { fields, cache })
+    app.resource('/replica', db.places.replica(), { fields, cache })
+    await fastify.ready()
+    const answered = async (url: string): Promise<boolean> => {
+      const { data } = (await fastify.inject(url)).json<{ data: { standby: boolean }[] }>()
+      return data[0]!.standby
+    }
+    const kept = db.places.replica().cached({ ttl: '1h' })
+    // Until the outbox of the application, made at its start, has come to the replica.
+    let page = 2
+    await vi.waitFor(async () => {
+      expect(await answered(`/replica?size=${page++}`)).toBe(true)
+      expect((await kept.limit(page))[0]).toMatchObject({ standby: true })
+    }, eventually)
+    expect(await answered(`/replica?size=${page - 1}`), 'from the cache').toBe(true)
+    expect(await answered('/primary')).toBe(false)
+    await replica.pause()
+    onTestFinished(replica.resume)
+    await query(primary.url, 'update notes set n = 8 where id = 8')
+    expect(await answered('/replica?size=1')).toBe(false)
+    expect((await fastify.inject('/replica/7')).json()).toEqual({ id: 7, standby: false })
+    expect(await kept.limit(1)).toMatchObject([{ standby: false }])
+  })
+
   test('are configured by an environment variable, and by an option that wins', async () => {
     vi.stubEnv('DATABASE_REPLICA_URLS', `${replica.url} , ${other.url},`)
     onTestFinished(() => void vi.unstubAllEnvs())

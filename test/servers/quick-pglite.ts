@@ -1,0 +1,16 @@
+// Databases of PGlite in memory begin as copies of one that was made for the whole run: making one takes PGlite seconds.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type * as Pglite from '@electric-sql/pglite'
+import { inject, vi } from 'vitest'
+
+vi.mock('@electric-sql/pglite', async (importOriginal) => {
+  const { PGlite, ...others } = await importOriginal<typeof Pglite>()
+  let archive: Blob | undefined
+  const create = (folder?: string): Promise<unknown> => {
+    if (folder !== undefined) return PGlite.create(folder)
+    archive ??= new Blob([readFileSync(join(inject('pgliteTemplate'), 'db.tar'))])
+    return PGlite.create({ loadDataDir: archive })
+  }
+  return { ...others, PGlite: { create } }
+})
