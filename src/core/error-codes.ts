@@ -85,6 +85,11 @@ export const errorCodes = {
     title: 'A job took longer than its time',
     fix: 'Raise `timeout`, or let its handler heed `signal`.',
   },
+  PLIMSOLL_JOB_IN_TRANSACTION: {
+    status: 500,
+    title: 'A job is waited for inside a transaction',
+    fix: 'Await result() behind the transaction: hand the handle out of it.',
+  },
   PLIMSOLL_JOB_RUNNING: {
     status: 409,
     title: 'A job has not ended yet',

@@ -1,15 +1,24 @@
 import { parseDuration, type Duration } from '../core/duration.ts'
 import { PlimsollError } from '../core/errors.ts'
+import type { Postgres } from '../postgres/index.ts'
 import type { JobEngine, JobRecord } from './contract.ts'
+import { refuseInTransaction } from './refuse-in-transaction.ts'
 import type { JobHandle, JobStatus } from './types.ts'
 import { hasEnded, watchJob } from './watch-job.ts'
 
+/** The engine of jobs, and the database whose transactions they are enqueued in. */
+export interface HandleParts {
+  readonly engine: JobEngine
+  readonly postgres: Postgres
+}
+
 /** The handle of a job, whether it was enqueued here or elsewhere. */
-export function jobHandle<O>(engine: JobEngine, id: string, duplicate: boolean): JobHandle<O> {
+export function jobHandle<O>(parts: HandleParts, id: string, duplicate: boolean): JobHandle<O> {
+  const { engine } = parts
   return Object.freeze<JobHandle<O>>({
     id,
     duplicate,
-    result: (options) => resultOf<O>(engine, id, options),
+    result: (options) => resultOf<O>(parts, id, options),
     status: async () => {
       const record = await engine.find(id)
       return record && toStatus(record)
@@ -28,10 +37,11 @@ export function toStatus(record: JobRecord): JobStatus {
 }
 
 async function resultOf<O>(
-  engine: JobEngine,
+  { engine, postgres }: HandleParts,
   id: string,
   { timeout, signal }: { readonly timeout?: Duration; readonly signal?: AbortSignal } = {},
 ): Promise<O> {
+  refuseInTransaction(postgres, `the job '${id}'`)
   const timeoutMs = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(timeout, 'timeout')
   const deadline = performance.now() + timeoutMs
   for (;;) {

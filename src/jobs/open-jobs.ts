@@ -41,7 +41,7 @@ export function openJobs({ postgres, engine, jobs: given, relay, tracer, schedul
     options?: EnqueueOptions,
   ): Promise<JobHandle<O>[]> => {
     const added = await enqueuer.enqueue(definitionOf(job), inputs, options)
-    return added.map(({ id, duplicate }) => jobHandle<O>(engine, id, duplicate))
+    return added.map(({ id, duplicate }) => jobHandle<O>({ engine, postgres }, id, duplicate))
   }
   const workers = new Set<JobWorker>()
   const close = async (options?: { readonly timeout?: Duration }): Promise<void> => {
@@ -55,7 +55,7 @@ export function openJobs({ postgres, engine, jobs: given, relay, tracer, schedul
     inTransaction: () => postgres.current() !== undefined,
     enqueue: async (job, input, options) => (await enqueueMany(job, [input], options))[0]!,
     enqueueMany,
-    handle: (id) => jobHandle(engine, id, false),
+    handle: (id) => jobHandle({ engine, postgres }, id, false),
     start: (flow, ...[startOptions]) => workflows.start(flow, startOptions),
     flow: (id) => workflows.handle(id),
     work: async (options) => {

@@ -23,6 +23,20 @@ export const enqueueCases: readonly JobsCase[] = [
     },
   },
   {
+    name: 'a result is not waited for inside a transaction, whose commit it may depend on',
+    async run({ define, open }) {
+      const job = define('job', () => 'done')
+      const process = await open(job)
+      await process.work()
+      const handle = await process.postgres.transaction(async () => {
+        const enqueued = await process.jobs.enqueue(job, 1)
+        expect((await failureOf(enqueued.result())).code).toBe('PLIMSOLL_JOB_IN_TRANSACTION')
+        return enqueued
+      })
+      expect(await handle.result()).toBe('done')
+    },
+  },
+  {
     name: 'a transaction that is rolled back enqueues nothing',
     async run({ define, open }) {
       const ran: unknown[] = []

@@ -2,6 +2,7 @@ import { parseDuration, type Duration } from '../../core/duration.ts'
 import { PlimsollError } from '../../core/errors.ts'
 import { readTexts } from '../../postgres/index.ts'
 import type { JobFailure } from '../contract.ts'
+import { refuseInTransaction } from '../refuse-in-transaction.ts'
 import { cancel, retry, type FlowParts } from './flow-control.ts'
 import { countSteps, findFlow, listSteps, listStopped, watchFlow } from './statements.ts'
 import type { FlowHandle, FlowState, FlowStatus, FlowStep, FlowStepState } from './types.ts'
@@ -35,6 +36,7 @@ async function resultOf<O>(
   id: string,
   { timeout, signal }: { readonly timeout?: Duration; readonly signal?: AbortSignal } = {},
 ): Promise<O> {
+  refuseInTransaction(parts.postgres, `the workflow '${id}'`)
   const timeoutMs = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(timeout, 'timeout')
   const deadline = performance.now() + timeoutMs
   await readTexts(parts.postgres, watchFlow, [id])
