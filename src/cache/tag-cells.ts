@@ -31,8 +31,14 @@ export class TagCells {
 
   /** Taken before a read begins, so that what is bumped while it is under way is not taken for what it read. */
   snapshot(tags: readonly string[]): Snapshot {
-    const cells = tags.map((tag) => this.#cell(tag))
-    return { cells, epochs: cells.map((cell) => cell.epoch), era: this.#era }
+    const epochs: number[] = []
+    const cells = tags.map((tag) => {
+      const cell = this.#cell(tag)
+      // Taken one by one: the next tag may have this one forgotten, and with it whatever depends on both.
+      epochs.push(cell.epoch)
+      return cell
+    })
+    return { cells, epochs, era: this.#era }
   }
 
   /** True when no bump of its tags has been heard of since, and none can have been missed. */
