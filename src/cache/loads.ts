@@ -38,7 +38,7 @@ export class Loads {
   readonly #local: LocalTier | undefined
   readonly #settings: LoadSettings
   readonly #flights = new Map<string, Flight<LocalEntry>>()
-  readonly #refreshing = new Set<string>()
+  readonly #refreshing = new Map<string, RefreshTask>()
   readonly #direct = new DirectLoads()
   readonly #warned = new Set<string>()
   /** Loads whose key was removed by hand meanwhile are not kept. */
@@ -82,20 +82,21 @@ export class Loads {
     })) as LocalEntry
   }
 
-  /** Loads anew what is still served, in the background; one does, of all processes. */
-  refresh(ask: LoadAsk): void {
-    const { key } = ask
+  /**
+   * Loads anew what is still served, in the background; one does, of all processes. `prepare` finds out what the load needs to know,
+   * once for all readers of this process; nothing when the value has ended meanwhile.
+   */
+  refresh(key: string, prepare: () => Promise<LoadAsk | undefined>): void {
     if (this.#refreshing.has(key) || this.#flights.has(key)) return
-    this.#refreshing.add(key)
-    const task = { controller: new AbortController(), isDropped: never, isAbandoned: never, once: true }
-    this.#resolve(ask, task)
-      .catch(() => {}) // It was reported, and the old value is still served.
-      .finally(() => this.#refreshing.delete(key))
-  }
-
-  /** True while a refresh of `key` is under way in this process. */
-  isRefreshing(key: string): boolean {
-    return this.#refreshing.has(key)
+    const task = new RefreshTask()
+    this.#refreshing.set(key, task)
+    const run = async (): Promise<void> => {
+      const ask = await prepare()
+      if (ask !== undefined) await this.#resolve(ask, task)
+    }
+    const end = (): void => void this.#refreshing.delete(key)
+    // That it failed was reported, and the old value is still served. Not every reader has to find out that somebody else is at it.
+    run().then(end, () => void setTimeout(end, mostPollMs).unref())
   }
 
   /** A key was removed or set by hand: what is being loaded for it now is out of date. */
@@ -260,14 +261,33 @@ export class Loads {
 
 interface Task {
   readonly controller: AbortController
-  readonly isDropped: () => boolean
+  /** True when the key was removed by hand meanwhile: what is loaded is not kept here. */
+  isDropped(): boolean
   /** True when nobody waits for it any more, which is no failure of the loader. */
-  readonly isAbandoned: () => boolean
+  isAbandoned(): boolean
   /** True for a refresh, which leaves it to whoever is at it. */
   readonly once?: boolean
 }
 
-const never = (): boolean => false
+/** A load in the background: nobody waits for it. */
+class RefreshTask implements Task {
+  readonly controller = new AbortController()
+  readonly once = true
+  #dropped = false
+
+  drop(): void {
+    this.#dropped = true
+  }
+
+  isDropped(): boolean {
+    return this.#dropped
+  }
+
+  isAbandoned(): boolean {
+    return false
+  }
+}
+
 const noBytes = Buffer.alloc(0)
 
 function messageOf(error: unknown): string {

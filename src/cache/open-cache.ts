@@ -8,7 +8,7 @@ import type { CacheOptions, OpenCache } from './cache-options.ts'
 import type { CacheStore } from './contract.ts'
 import { openEntry, sealEntry, type OpenEntry } from './entry.ts'
 import { planKeep, timesOf, type KeepDefaults, type KeepPlan } from './keep-plan.ts'
-import { Loads, type LoadAsk } from './loads.ts'
+import { Loads } from './loads.ts'
 import { localEntry, LocalTier, localValue, type LocalEntry } from './local-tier.ts'
 import { SharedReads, type SharedRead } from './shared-reads.ts'
 import { ManySources, singleSource, type Source } from './source.ts'
@@ -229,7 +229,7 @@ class TieredCache implements OpenCache {
     const fresh = now < entry.freshUntil
     if (!fresh && (plan.staleMs === 0 || now >= entry.usableUntil)) return undefined
     this.#hit(key, entry, 'local', !fresh)
-    if (!fresh) void this.#refresh(key, plan, { entry, source })
+    if (!fresh) this.#refresh(key, plan, { entry, source })
     else if (plan.earlyRefresh > 0) this.#refreshEarly(key, plan, { entry, source, now })
     return entry
   }
@@ -268,8 +268,10 @@ class TieredCache implements OpenCache {
       if (!fresh && (plan.staleMs === 0 || now >= taken.usableUntil)) return load(entry.token)
       if (reader.removals === this.#removals) this.#local?.put(key, taken)
       this.#hit(key, taken, 'shared', !fresh)
-      if (!fresh) this.#loads.refresh({ ...facts, key, source: source(key), generation, replacing: entry.token })
-      else if (plan.earlyRefresh > 0) this.#refreshEarly(key, plan, { entry: taken, source, now })
+      if (!fresh) {
+        const ask = { ...facts, key, source: source(key), generation, replacing: entry.token }
+        this.#loads.refresh(key, async () => ask)
+      } else if (plan.earlyRefresh > 0) this.#refreshEarly(key, plan, { entry: taken, source, now })
       return localValue(taken)
     }
     const opened = openEntry(stored.bytes)
@@ -293,32 +295,21 @@ class TieredCache implements OpenCache {
     plan: KeepPlan,
     { entry, source, now }: { readonly entry: LocalEntry; readonly source: Reader['source']; readonly now: number },
   ): void {
-    if (now >= entry.freshUntil - entry.ttlMs * plan.earlyRefresh) void this.#refresh(key, plan, { entry, source })
+    if (now >= entry.freshUntil - entry.ttlMs * plan.earlyRefresh) this.#refresh(key, plan, { entry, source })
   }
 
-  async #refresh(
+  /** While the store cannot be reached the old value is served on, and a later read tries again. */
+  #refresh(
     key: string,
     plan: KeepPlan,
     { entry, source }: { readonly entry: LocalEntry; readonly source: Reader['source'] },
-  ): Promise<void> {
-    if (this.#loads.isRefreshing(key)) return
-    try {
+  ): void {
+    this.#loads.refresh(key, async () => {
       const { generation, snapshot, verifiedAt } = await this.#reads.versions(plan)
-      if (generation === undefined || !this.#cells.isCurrent(snapshot)) return
-      const ask: LoadAsk = {
-        key,
-        plan,
-        source: source(key),
-        snapshot,
-        verifiedAt,
-        generation,
-        counts: entry.counts,
-        replacing: entry.token,
-      }
-      this.#loads.refresh(ask)
-    } catch {
-      // The store cannot be reached. The old value is served on, and the next read tries again.
-    }
+      if (generation === undefined || !this.#cells.isCurrent(snapshot)) return undefined
+      const { counts, token: replacing } = entry
+      return { key, plan, source: source(key), snapshot, verifiedAt, generation, counts, replacing }
+    })
   }
 
   #hit(key: string, entry: LocalEntry, tier: 'local' | 'shared', stale: boolean): void {
