@@ -101,6 +101,7 @@ export class Loads {
 
   /** A key was removed or set by hand: what is being loaded for it now is out of date. */
   drop(key: string): void {
+    this.#refreshing.get(key)?.drop()
     const flight = this.#flights.get(key)
     if (flight === undefined) return
     this.#dropped.add(flight)
@@ -140,7 +141,7 @@ export class Loads {
         })
         if (answer.state === 'won') return await this.#loadAndFill(ask, task, token)
         source.skip()
-        if (answer.state === 'filled') return await this.#take(ask, answer.entry)
+        if (answer.state === 'filled') return await this.#take(ask, task, answer.entry)
         if (answer.state === 'failed') throw loadFailed(key, answer.message)
         if (task.once) throw new Error('Somebody else loads it.')
         if (round === 0) count(ask.counts, 'waits')
@@ -210,12 +211,12 @@ export class Loads {
   }
 
   /** The entry that somebody else filled meanwhile. */
-  async #take(ask: LoadAsk, { bytes, remainingMs }: StoredEntry): Promise<LocalEntry> {
+  async #take(ask: LoadAsk, task: Task, { bytes, remainingMs }: StoredEntry): Promise<LocalEntry> {
     const entry = await openEntry(bytes)
     if (entry === undefined)
       throw new PlimsollError('PLIMSOLL_CACHE_UNREACHABLE', `The entry of '${ask.key}' cannot be read.`)
     const taken = localEntry(entry, ask, remainingMs)
-    this.#local?.put(ask.key, taken)
+    if (!task.isDropped()) this.#local?.put(ask.key, taken)
     return taken
   }
 

@@ -36,6 +36,8 @@ class TieredCache implements OpenCache {
   readonly #bypass: (() => boolean) | undefined
   /** Counts the keys that were removed by hand, here or elsewhere: what was read before is not kept. */
   #removals = 0
+  /** The entries that are on their way into the store by hand; gone when somebody else sets or removes the key meanwhile. */
+  readonly #setting = new Map<string, OpenEntry>()
   #closed = false
 
   constructor(options: CacheOptions) {
@@ -128,7 +130,10 @@ class TieredCache implements OpenCache {
       const entry = { generation, token: randomToken(), ...encoded, ...times }
       const bytes = await sealEntry(entry, entry, { ...times, compressAbove: this.#compressAbove })
       this.#forget([key])
+      this.#setting.set(key, entry)
       await this.#store.put([{ key, bytes, ttlMs }])
+      // Whoever has set or removed it since has the last word, though the answer to that one came first.
+      if (this.#setting.get(key) !== entry) return
       this.#forget([key])
       this.#local?.put(key, localEntry(entry, { plan, snapshot, verifiedAt, counts: this.#statistics.of(key) }))
     } catch (error) {
@@ -322,6 +327,7 @@ class TieredCache implements OpenCache {
   #forget(keys: readonly string[]): void {
     this.#removals++
     for (const key of keys) {
+      this.#setting.delete(key)
       this.#local?.delete(key)
       this.#loads.drop(key)
     }

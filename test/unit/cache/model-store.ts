@@ -107,6 +107,7 @@ export class ModelStore implements CacheStore {
       this.#server.entries.set(key, bytes)
       this.#server.leases.delete(key)
     }
+    this.#tellOthers(items.map(({ key }) => key))
   }
 
   async delete(keys: readonly string[]): Promise<void> {
@@ -115,7 +116,7 @@ export class ModelStore implements CacheStore {
       this.#server.entries.delete(key)
       this.#server.leases.delete(key)
     }
-    for (const store of this.#server.stores) if (store !== this) store.observer.removed(keys)
+    this.#tellOthers(keys)
   }
 
   async bump(tags: readonly string[]): Promise<void> {
@@ -132,4 +133,8 @@ export class ModelStore implements CacheStore {
   async close(): Promise<void> {}
 
   async [Symbol.asyncDispose](): Promise<void> {}
+
+  #tellOthers(keys: readonly string[]): void {
+    for (const store of this.#server.stores) if (store !== this) store.observer.removed(keys)
+  }
 }
