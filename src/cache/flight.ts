@@ -22,20 +22,31 @@ export class Flight<T> {
   async join(signal: AbortSignal | undefined): Promise<T> {
     signal?.throwIfAborted()
     this.#waiting++
-    if (signal === undefined) return this.result
-    const { promise, reject } = Promise.withResolvers<never>()
-    const leave = (): void => {
-      reject(signal.reason)
+    return unlessAborted(this.result, signal, () => {
       if (--this.#waiting > 0) return
       this.#abandoned = true
-      this.#controller.abort(signal.reason)
-    }
-    signal.addEventListener('abort', leave, { once: true })
-    try {
-      return await Promise.race([this.result, promise])
-    } finally {
-      signal.removeEventListener('abort', leave)
-    }
+      this.#controller.abort(signal?.reason)
+    })
+  }
+}
+
+/** What `work` comes to, unless `signal` aborts first: then `onLeave` is called, and the reason of that is thrown. */
+async function unlessAborted<T>(
+  work: Promise<T>,
+  signal: AbortSignal | undefined,
+  onLeave: () => void = () => {},
+): Promise<T> {
+  if (signal === undefined) return work
+  const { promise, reject } = Promise.withResolvers<never>()
+  const leave = (): void => {
+    reject(signal.reason)
+    onLeave()
+  }
+  signal.addEventListener('abort', leave, { once: true })
+  try {
+    return await Promise.race([work, promise])
+  } finally {
+    signal.removeEventListener('abort', leave)
   }
 }
 
@@ -46,7 +57,13 @@ export class Flight<T> {
 export class DirectLoads {
   readonly #loads = new Map<string, { readonly running: Promise<unknown>; next: Promise<unknown> | undefined }>()
 
-  load(key: string, run: () => Promise<unknown>): Promise<unknown> {
+  /** `signal` ends the waiting of whoever asks; others may wait for the same load, which goes on. */
+  async load(key: string, run: () => Promise<unknown>, signal: AbortSignal | undefined): Promise<unknown> {
+    signal?.throwIfAborted()
+    return unlessAborted(this.#join(key, run), signal)
+  }
+
+  #join(key: string, run: () => Promise<unknown>): Promise<unknown> {
     const load = this.#loads.get(key)
     if (load === undefined) return this.#start(key, run)
     load.next ??= load.running.then(

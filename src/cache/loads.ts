@@ -70,16 +70,16 @@ export class Loads {
     return flight.join(signal)
   }
 
-  /** Loads without the store, which cannot be reached; nothing is kept. */
-  async loadDirectly(ask: Omit<LoadAsk, 'generation'>): Promise<LocalEntry> {
+  /** Loads without the store, which cannot be reached; nothing is kept. `signal` ends the waiting of this reader. */
+  async loadDirectly(ask: Omit<LoadAsk, 'generation'>, signal?: AbortSignal): Promise<LocalEntry> {
     const { key, counts } = ask
     count(counts, 'misses')
-    return (await this.#direct.load(key, async () => {
-      const controller = new AbortController()
-      const { entry, durationMs } = await this.#run(ask, controller)
+    const load = async (): Promise<LocalEntry> => {
+      const { entry, durationMs } = await this.#run(ask, new AbortController())
       this.#report(ask, { durationMs, outcome: 'refused' })
       return localEntry({ ...entry, token: '', generation: '' }, ask, 0)
-    })) as LocalEntry
+    }
+    return (await this.#direct.load(key, load, signal)) as LocalEntry
   }
 
   /**

@@ -257,7 +257,7 @@ class TieredCache implements OpenCache {
     const { generation, snapshot, verifiedAt } = read
     const facts = { plan, counts: this.#statistics.of(key), snapshot, verifiedAt }
     if (generation === undefined) {
-      return this.#loads.loadDirectly({ ...facts, key, source: source(key) }).then(localValue)
+      return this.#loads.loadDirectly({ ...facts, key, source: source(key) }, signal).then(localValue)
     }
     const load = (replacing?: string): Promise<unknown> =>
       this.#loads.load({ ...facts, key, source: source(key), generation, replacing }, signal).then(localValue)

@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest'
+import type { CacheStore } from '../../../src/cache/contract.ts'
+import { memoryStore, type MemoryFeed } from '../../../src/cache/drivers/memory/memory-store.ts'
+import { openCache } from '../../../src/cache/open-cache.ts'
+
+/** A store that hears nothing for the time being, so that everything is loaded for those who ask. */
+function deafStore(): CacheStore {
+  const feed: MemoryFeed = {
+    hears: true,
+    attach: () => {},
+    isCurrent: () => false,
+    tell: async () => {},
+    close: async () => {},
+  }
+  return memoryStore({ feed })
+}
+
+test('a reader that gives up while the store is away does not wait for the load', async () => {
+  const cache = openCache({ store: deafStore() })
+  const gate = Promise.withResolvers<string>()
+  const started = Promise.withResolvers<void>()
+  const load = (): Promise<string> => {
+    started.resolve()
+    return gate.promise
+  }
+  const leaving = new AbortController()
+  const one = cache.get('k', load, { tags: ['t'], signal: leaving.signal })
+  await started.promise
+  leaving.abort(new Error('gone'))
+  await expect(one).rejects.toThrow('gone')
+  gate.resolve('there')
+  expect(await cache.get('k', () => 'another', { tags: ['t'] })).toBe('another')
+  await cache.close()
+})
