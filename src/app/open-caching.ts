@@ -8,7 +8,7 @@ import { tagsOfSql } from '../schema/index.ts'
 import { openStore } from './open-store.ts'
 
 /** The options of the cache of an application. */
-export interface AppCacheOptions extends Omit<CacheOptions, 'store' | 'bypass' | 'drain'> {
+export interface AppCacheOptions extends Omit<CacheOptions, 'store' | 'bypass' | 'afterCommit' | 'drain'> {
   /** A store that was opened already, such as one on a live client, instead of a URL; it is closed with the cache. */
   readonly store?: CacheStore | undefined
 }
@@ -30,6 +30,20 @@ async function drainBumps(outbox: Outbox): Promise<void> {
   } catch (error) {
     // Of the server that has just come back it says the same, and that one is then not taken for back.
     if (!isPlimsollError(error, 'PLIMSOLL_CACHE_UNREACHABLE')) throw error
+  }
+}
+
+/** Has `work` done after the commit of the transaction that the caller runs in; false when there is none, or none any more. */
+function afterCommit(postgres: Postgres, work: () => Promise<void>): boolean {
+  const transaction = postgres.current()
+  if (transaction === undefined) return false
+  try {
+    transaction.root.afterEnd((outcome) => (outcome === 'rollback' ? undefined : work()))
+    return true
+  } catch (error) {
+    // The caller was left running when it ended.
+    if (isPlimsollError(error, 'PLIMSOLL_TRANSACTION_CLOSED')) return false
+    throw error
   }
 }
 
@@ -63,6 +77,7 @@ export async function openCaching(
       ...options,
       store,
       bypass: inTransaction,
+      afterCommit: (work) => afterCommit(postgres, work),
       drain: () => drainBumps(outbox),
     })
     outbox.carry(bumpKind, async (tags, { announced, late }) => {

@@ -31,6 +31,12 @@ export interface CacheOptions {
   readonly statistics?: { readonly keys?: number | undefined } | undefined
   /** True while the caller must see the database itself, such as inside a transaction: then nothing is served or kept. */
   readonly bypass?: (() => boolean) | undefined
+  /**
+   * Has `work` done after the commit of the transaction that the caller runs in, before anybody learns of that; false where there is
+   * none. What is invalidated, deleted or set inside a transaction ends then: before the commit others would load what it is about
+   * to change. Default: there are none.
+   */
+  readonly afterCommit?: ((work: () => Promise<void>) => boolean) | undefined
   /** Called after an outage of the store, before it is used again: bumps what other processes could not. */
   readonly drain?: (() => Promise<void>) | undefined
 }

@@ -34,6 +34,7 @@ class TieredCache implements OpenCache {
   readonly #windowMs: number
   readonly #compressAbove: number
   readonly #bypass: (() => boolean) | undefined
+  readonly #afterCommit: NonNullable<CacheOptions['afterCommit']>
   /** Counts the keys that were removed by hand, here or elsewhere: what was read before is not kept. */
   #removals = 0
   /** The entries that are on their way into the store by hand; gone when somebody else sets or removes the key meanwhile. */
@@ -52,6 +53,7 @@ class TieredCache implements OpenCache {
     this.#windowMs = parseDuration(options.localWindow ?? '100ms', 'localWindow')
     this.#compressAbove = parseSize(options.compressAbove ?? '16KB', 'compressAbove')
     this.#bypass = options.bypass
+    this.#afterCommit = options.afterCommit ?? (() => false)
     if (local === false && !store.features.entries) throw localNeeded()
     if (local !== false) {
       this.#local = new LocalTier(this.#cells, {
@@ -123,7 +125,8 @@ class TieredCache implements OpenCache {
     const encoded = encodeValue(value)
     const times = timesOf(plan, encoded.kind)
     const ttlMs = times.ttlMs + times.staleMs
-    if (ttlMs <= 0) return this.delete(key)
+    // What a transaction has seen or made is not for others yet, and may never be.
+    if (ttlMs <= 0 || this.#bypass?.() === true) return this.delete(key)
     try {
       const { generation, snapshot, verifiedAt } = await this.#reads.versions(plan)
       if (generation === undefined) return await this.delete(key)
@@ -145,6 +148,7 @@ class TieredCache implements OpenCache {
 
   async delete(...keys: string[]): Promise<void> {
     this.#checkOpen()
+    if (this.#afterCommit(() => this.delete(...keys))) return
     this.#forget(keys)
     try {
       await this.#store.delete(keys)
@@ -157,6 +161,8 @@ class TieredCache implements OpenCache {
   }
 
   async invalidate(...tags: string[]): Promise<void> {
+    this.#checkOpen()
+    if (this.#afterCommit(() => this.invalidate(...tags))) return
     try {
       await this.bump(tags)
     } catch (error) {

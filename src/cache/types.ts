@@ -87,11 +87,14 @@ export interface Cache extends AsyncDisposable {
   getMany<T>(keys: readonly string[], loader: ManyLoader<T>, options?: GetManyOptions): Promise<Map<string, T>>
   /** The value under `key` if this process has it, it is fresh, and no tag of it was invalidated; waits for nothing. */
   peek<T>(key: string): T | undefined
-  /** Keeps a value. Prefer `get`: only it knows what was invalidated while the value was made. */
+  /**
+   * Keeps a value; inside a transaction it only ends the one before. Prefer `get`: only it knows what was invalidated while the value
+   * was made.
+   */
   set<T>(key: string, value: T, options?: KeepOptions): Promise<void>
-  /** Removes values by key, everywhere. */
+  /** Removes values by key, everywhere; inside a transaction after its commit. */
   delete(...keys: string[]): Promise<void>
-  /** Ends every value with one of these tags, everywhere, and every load of one that is under way. */
+  /** Ends every value with one of these tags, everywhere, and every load of one that is under way; inside a transaction after its commit. */
   invalidate(...tags: string[]): Promise<void>
   statistics(): CacheStatistics
   /** Waits for loads that are under way; then frees what the cache holds. */
