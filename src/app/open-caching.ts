@@ -80,11 +80,11 @@ export async function openCaching(
       afterCommit: (work) => afterCommit(postgres, work),
       drain: () => drainBumps(outbox),
     })
-    outbox.carry(bumpKind, async (tags, { announced, late }) => {
+    outbox.carry(bumpKind, async (tags, { announced, late, recorded }) => {
       if (announced && channel !== undefined) channel.announced(tags)
       // What is recorded nowhere, the store tells the others later.
       else if (channel !== undefined && !late) await cache.invalidate(...tags)
-      else await cache.bump(tags)
+      else await cache.bump(tags, { recorded })
     })
     postgres.watchWrites(outbox.watcher((text) => tagsOfSql(graph, text)))
     await channel?.open(warn)

@@ -17,8 +17,8 @@ export class Bumps {
     this.#cells = cells
   }
 
-  /** @throws PLIMSOLL_CACHE_UNREACHABLE when the store has not been told; the tags are pending then. */
-  async bump(tags: readonly string[]): Promise<void> {
+  /** @throws PLIMSOLL_CACHE_UNREACHABLE when the store has not been told; the tags are pending then, unless they are `recorded`. */
+  async bump(tags: readonly string[], { recorded }: { readonly recorded: boolean }): Promise<void> {
     const began = performance.now()
     // What this process holds ends at once, whatever becomes of the store.
     this.#cells.bumped(tags)
@@ -28,7 +28,7 @@ export class Bumps {
       outcome = 'done'
     } catch (error) {
       if (!isPlimsollError(error, 'PLIMSOLL_CACHE_UNREACHABLE')) throw error
-      for (const tag of failedTags(error.details, tags)) this.#pending.add(tag)
+      if (!recorded) for (const tag of failedTags(error.details, tags)) this.#pending.add(tag)
       throw error
     } finally {
       // And again what was read meanwhile, when the store still had the old versions.
@@ -51,7 +51,7 @@ export class Bumps {
       const [tags, keys] = [[...this.#pending], [...this.#removals]]
       this.#pending.clear()
       // What cannot be bumped even now, on another server of the store, is pending again.
-      if (tags.length > 0) await this.bump(tags).catch(() => {})
+      if (tags.length > 0) await this.bump(tags, { recorded: false }).catch(() => {})
       if (keys.length > 0) await way.delete(keys)
       for (const key of keys) this.#removals.delete(key)
       await drain()

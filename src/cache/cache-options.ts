@@ -44,10 +44,11 @@ export interface CacheOptions {
 /** A cache with what its owner may do beside. */
 export interface OpenCache extends Cache {
   /**
-   * As `invalidate`, but it tells when the store could not be told; the tags are then bumped before the store is used again by
-   * this process.
+   * As `invalidate`, but at once, and it tells when the store could not be told; the tags are then bumped before the store is used
+   * again by this process. Those that are `recorded` elsewhere it does not remember for that: `drain` bumps them. However long an
+   * outage lasts, what is written meanwhile does not pile up here. Default false.
    *
    * @throws PLIMSOLL_CACHE_UNREACHABLE
    */
-  bump(tags: readonly string[]): Promise<void>
+  bump(tags: readonly string[], options?: { readonly recorded?: boolean | undefined }): Promise<void>
 }

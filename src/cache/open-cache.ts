@@ -170,9 +170,12 @@ class TieredCache implements OpenCache {
     }
   }
 
-  async bump(tags: readonly string[]): Promise<void> {
+  async bump(
+    tags: readonly string[],
+    { recorded = false }: { readonly recorded?: boolean | undefined } = {},
+  ): Promise<void> {
     this.#checkOpen()
-    if (tags.length > 0) await this.#bumps.bump([...new Set(tags)])
+    if (tags.length > 0) await this.#bumps.bump([...new Set(tags)], { recorded })
   }
 
   statistics(): CacheStatistics {

@@ -8,7 +8,7 @@ export type Carried = { readonly state: 'done' | 'nobody' } | { readonly state: 
 const carryTimeoutMs = 30_000
 
 /** What the carriers of a relay or a drain are told. */
-export const carriedLate: CarryInfo = Object.freeze({ late: true, announced: false })
+export const carriedLate: CarryInfo = Object.freeze({ late: true, announced: false, recorded: true })
 
 /** Who carries out which kind of effect in this process. */
 export class Carriers {

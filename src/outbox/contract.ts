@@ -7,6 +7,8 @@ export interface CarryInfo {
   readonly late: boolean
   /** True when all other processes were told by the commit itself: see {@link OutboxOptions.channel}. */
   readonly announced: boolean
+  /** True when they are recorded until they have been carried: what fails here comes again. */
+  readonly recorded: boolean
 }
 
 /**

@@ -136,7 +136,7 @@ export async function carryNow(
   { kind, items, ids = [], announced = false }: CommittedEffects,
 ): Promise<void> {
   if (items.length === 0) return
-  const carried = await carriers.carry(kind, items, { late: false, announced })
+  const carried = await carriers.carry(kind, items, { late: false, announced, recorded: ids.length > 0 })
   if (carried.state === 'done') return rows?.carried(ids)
   const error =
     carried.state === 'failed' ? carried.error : new Error('The process of the writer carries none of this kind.')
