@@ -83,7 +83,9 @@ export class TransactionEffects {
     await Promise.all([
       ...this.#all().map(([kind, items]) => {
         const announced = kind === bumpKind && this.#announced
-        return carryNow(this.#parts, { kind, items, announced, ids: this.#recorded.get(kind) ?? [] })
+        // A commit whose answer was lost may still be under way: its rows stay, and are carried again once they are there to be seen.
+        const ids = outcome === 'commit' ? this.#recorded.get(kind) : undefined
+        return carryNow(this.#parts, { kind, items, announced, ids })
       }),
       this.#carryInserted(),
     ])
@@ -122,7 +124,7 @@ interface CommittedEffects {
   readonly kind: string
   readonly items: readonly string[]
   /** The rows they were recorded in. Default: none. */
-  readonly ids?: readonly string[]
+  readonly ids?: readonly string[] | undefined
   /** True when the commit has told the other processes. Default false. */
   readonly announced?: boolean
 }
