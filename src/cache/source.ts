@@ -25,10 +25,10 @@ export class ManySources<T> {
   readonly #keys: number
   #wanted: {
     readonly key: string
+    readonly signal: AbortSignal
     readonly resolve: (value: unknown) => void
     readonly reject: (error: unknown) => void
   }[] = []
-  #context: LoadContext | undefined
 
   constructor(loader: ManyLoader<T>, keys: number) {
     this.#loader = loader
@@ -37,10 +37,9 @@ export class ManySources<T> {
 
   of(key: string): Source {
     return {
-      load: (context) =>
+      load: ({ signal }) =>
         new Promise((resolve, reject) => {
-          this.#context ??= context
-          this.#wanted.push({ key, resolve, reject })
+          this.#wanted.push({ key, signal, resolve, reject })
           this.skip(key)
         }),
       skip: () => this.skip(key),
@@ -56,11 +55,9 @@ export class ManySources<T> {
   #loadWhenDecided(): void {
     if (this.#decided.size < this.#keys || this.#wanted.length === 0) return
     const wanted = this.#wanted
-    const context = this.#context!
     this.#wanted = []
-    this.#context = undefined
     const keys = wanted.map(({ key }) => key)
-    this.#load(keys, context).then(
+    this.#load(keys, { signal: allAborted(wanted.map(({ signal }) => signal)) }).then(
       (values) => wanted.forEach(({ resolve }, i) => resolve(values[i])),
       (error: unknown) => {
         for (const { reject } of wanted) reject(error)
@@ -78,4 +75,19 @@ export class ManySources<T> {
       `The loader of getMany() was asked for ${keys.length} keys and gave ${got}; return a value for each key, in their order, or a Map by key.`,
     )
   }
+}
+
+/** Aborts when nobody waits for any of the keys: some may be waited for by readers who have not asked for the others. */
+function allAborted(signals: readonly AbortSignal[]): AbortSignal {
+  if (signals.length === 1) return signals[0]!
+  const controller = new AbortController()
+  let left = signals.length
+  const onAbort = (event: Event): void => {
+    if (--left === 0) controller.abort((event.target as AbortSignal).reason)
+  }
+  for (const signal of signals) {
+    if (signal.aborted) left--
+    else signal.addEventListener('abort', onAbort, { once: true })
+  }
+  return left === 0 ? signals[0]! : controller.signal
 }

@@ -472,6 +472,31 @@ export const cacheCases: readonly CacheCase[] = [
     },
   },
   {
+    name: 'a reader of several keys that gives up leaves those that others wait for to them',
+    async run(open) {
+      const cache = await open()
+      const gate = Promise.withResolvers<void>()
+      const started = Promise.withResolvers<AbortSignal>()
+      const load = async (keys: readonly string[], { signal }: { signal: AbortSignal }): Promise<string[]> => {
+        started.resolve(signal)
+        const { promise: aborted, reject } = Promise.withResolvers<never>()
+        signal.addEventListener('abort', () => reject(signal.reason))
+        await Promise.race([gate.promise, aborted])
+        return keys.map((key) => `loaded ${key}`)
+      }
+      const leaving = new AbortController()
+      const several = cache.getMany(['a', 'b'], load, { signal: leaving.signal })
+      const signal = await started.promise
+      const other = cache.get('b', () => 'loaded alone')
+      await vi.waitFor(() => expect(cache.statistics().waits).toBe(1), waits)
+      leaving.abort(new Error('gone'))
+      await expect(several).rejects.toThrow('gone')
+      expect(signal.aborted).toBe(false)
+      gate.resolve()
+      expect(await other).toBe('loaded b')
+    },
+  },
+  {
     name: 'peek waits for nothing: it gives what this process holds, until it is invalidated',
     async run(open) {
       const cache = await open({ localWindow: '1m' })
