@@ -21,7 +21,10 @@ const nothing = Buffer.alloc(0)
 export function encodeValue(value: unknown): EncodedValue {
   if (value === null) return { kind: valueKinds.null, payload: nothing }
   if (value === undefined) return { kind: valueKinds.undefined, payload: nothing }
-  if (typeof value === 'string') return { kind: valueKinds.text, payload: Buffer.from(value, 'utf8') }
+  // UTF-8 has no bytes for half of a surrogate pair; JSON spells it out.
+  if (typeof value === 'string' && value.isWellFormed()) {
+    return { kind: valueKinds.text, payload: Buffer.from(value, 'utf8') }
+  }
   if (Buffer.isBuffer(value)) return { kind: valueKinds.bytes, payload: value }
   return isJson(value, [], [])
     ? { kind: valueKinds.json, payload: Buffer.from(JSON.stringify(value), 'utf8') }

@@ -178,6 +178,7 @@ export const cacheCases: readonly CacheCase[] = [
       const cache = await open({ compressAbove: 100 })
       const values: Record<string, unknown> = {
         text: 'Grüße, 水',
+        'half a character': 'a\ud83d',
         long: 'x'.repeat(10_000),
         number: -0.5,
         nan: Number.NaN,
