@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { zstdCompress, zstdDecompress } from 'node:zlib'
 import { stampLength } from './contract.ts'
 import type { EntryTimes } from './keep-plan.ts'
-import { decodeValue, type EncodedValue, type ValueKind } from './value-codec.ts'
+import { decodeValue, isReadable, type EncodedValue, type ValueKind } from './value-codec.ts'
 
 const compress = promisify(zstdCompress)
 const decompress = promisify(zstdDecompress)
@@ -77,7 +77,7 @@ export async function sealEntry(
   return bytes
 }
 
-/** Reads an entry, at once unless it is compressed; undefined when its bytes are none, whoever wrote them. */
+/** Reads an entry, at once unless it is compressed; undefined when its bytes are none, or none of ours to read. */
 export function openEntry(bytes: Buffer): OpenEntry | undefined | Promise<OpenEntry | undefined> {
   if (bytes.length < headerLength) return undefined
   const stored = bytes.subarray(headerLength)
@@ -88,11 +88,13 @@ export function openEntry(bytes: Buffer): OpenEntry | undefined | Promise<OpenEn
   )
 }
 
-function entryOf(bytes: Buffer, payload: Buffer): OpenEntry {
+function entryOf(bytes: Buffer, payload: Buffer): OpenEntry | undefined {
+  const kind = (bytes[stampLength]! & ~compressedBit) as ValueKind
+  if (!isReadable(kind, payload)) return undefined
   return {
     generation: bytes.latin1Slice(0, half),
     token: bytes.latin1Slice(half, stampLength),
-    kind: (bytes[stampLength]! & ~compressedBit) as ValueKind,
+    kind,
     payload,
     ttlMs: bytes.readDoubleLE(stampLength + 1),
     staleMs: bytes.readDoubleLE(stampLength + 9),

@@ -51,6 +51,13 @@ export function decodeValue(kind: ValueKind, payload: Buffer): unknown {
   }
 }
 
+const structuredVersion = serialize(null)[1]!
+
+/** False for what another release has written in a form that this one does not know: of V8, which knows its older forms, or of ours. */
+export function isReadable(kind: ValueKind, payload: Buffer): boolean {
+  return kind === valueKinds.structured ? payload[1]! <= structuredVersion : kind < valueKinds.structured
+}
+
 /** True when readers can share one value: nobody can change it for the others, as long as they leave Buffers alone. */
 export function isShareable(kind: ValueKind): boolean {
   return kind !== valueKinds.structured
