@@ -26,8 +26,9 @@ export interface LocalEntry {
   readonly bytes: number
 }
 
-/** The bookkeeping of an entry, in bytes: an estimate, so that many small values are bounded too. */
+/** The bookkeeping of an entry and of each of its tags, in bytes: an estimate, so that many small values are bounded too. */
 const overhead = 300
+const perTag = 100
 
 /** The entries of this process, bounded by their number and their bytes. */
 export class LocalTier {
@@ -120,7 +121,7 @@ export function localEntry(
     freshUntil: usableUntil - entry.staleMs,
     shared: shareable ? valueOf(entry) : undefined,
     entry: shareable ? undefined : entry,
-    bytes: overhead + entry.payload.length,
+    bytes: overhead + perTag * plan.tags.length + entry.payload.length,
   }
 }
 
