@@ -4,8 +4,11 @@ import type { Marks } from './reading.ts'
 
 const moving: ReadonlySet<string> = new Set(['after', 'before', 'page'])
 
-/** Proxies stop at 4 or 8 KB for all headers of an answer together; what is left out here is in the body. */
-const maxLength = 4096
+/**
+ * nginx takes 4 KB for all headers of an answer and its own notes, the URL among them, unless it is told otherwise, and answers 502
+ * beyond; what is left out here is in the body.
+ */
+const maxLength = 1024
 
 /** The parameters that every page of a list shares, encoded; with a `&` at its end unless it is empty. */
 export function sharedQuery(parameters: readonly QueryParameter[]): string {
@@ -26,7 +29,7 @@ export interface PagePlace {
 
 /**
  * The Link header (RFC 8288) of a page: `next`, `prev`, `first` unless this is it, and `last` for numbered pages with a
- * total. Beyond 4 KB `first`, `last` and `prev` are left out, in this order, and then all. Undefined when there is none.
+ * total. Beyond 1 KB `first`, `last` and `prev` are left out, in this order, and then all. Undefined when there is none.
  *
  * Each is a query alone, `<?after=…>`, relative to the URI of the request (RFC 3986, section 5.2): the service need not know
  * what a proxy in front of it calls the path.

@@ -8,8 +8,11 @@ export type SurrogateKeys = (typeof modes)[number]
 
 /** Google's CDN takes keys of 120 characters, others longer ones. */
 const longestKey = 100
-/** Proxies stop at 8 KB for all headers together, and CDNs at 4 KB or more for these. In bytes, of both headers. */
-const longestHeaders = 8192
+/**
+ * nginx takes 4 KB for all headers together and its own notes, the URL among them, unless it is told otherwise, and answers 502 beyond.
+ * In bytes, of both headers.
+ */
+const longestHeaders = 1024
 
 /** Checks the option `surrogateKeys`. @throws PLIMSOLL_OPTION_INVALID */
 export function checkSurrogateKeys(value: SurrogateKeys | false): void {

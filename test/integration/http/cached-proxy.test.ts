@@ -110,6 +110,20 @@ describe.runIf(hasNginx())('behind a cache that clients share', () => {
     await app.db.items.filter({ id: 7 }).update({ name: nameOf(before) })
   })
 
+  test('what is asked for at length has headers that it takes', async () => {
+    const get = await open({ cache: { ttl: '1h' }, surrogateKeys: 'both' })
+    for (const length of [10, 200, 400, 600, 800, 1200, 2000]) {
+      // Every number is a tag, and every link says all of the query.
+      const ids = Array.from({ length: Math.min(50, 10 + length / 10) }, (_, n) => (n < 10 ? n : 1_000_000 + n))
+      const list = `/kept/items?size=2&filter[id][in]=${ids.join()}&filter[maker.name][notIn]=${'x'.repeat(length)}`
+      const first = await get(list)
+      expect([length, first.status]).toEqual([length, 200])
+      const page = JSON.parse(first.text) as { page: { next: string } }
+      const further = await get(`${list}&after=${page.page.next}`)
+      expect([length, further.status], further.text).toEqual([length, 200])
+    }
+  })
+
   test('refusals and mistakes are kept by nobody', async () => {
     const get = await open({ cache: { ttl: '1h' } })
     for (const [path, status] of [
