@@ -2,7 +2,7 @@ import type { Duration } from '../core/duration.ts'
 
 /** What a loader is handed. */
 export interface LoadContext {
-  /** Aborted when the load takes longer than `loadTimeout`, when nobody waits for it any more, and when the cache closes. */
+  /** Aborted when the load takes longer than `loadTimeout`, and when nobody waits for it any more. */
   readonly signal: AbortSignal
 }
 
@@ -28,7 +28,7 @@ export interface KeepOptions {
   readonly tags?: readonly string[] | undefined
   /** How long `null` and `undefined` are kept; 0 to keep them not at all. Default: as long as any value. */
   readonly negativeTtl?: Duration | undefined
-  /** The version of its form: a deploy that gives another misses what others keep, and leaves it alone. Default none. */
+  /** The version of its form: a deploy that gives another misses what others keep, and keeps what it loads instead. Default none. */
   readonly version?: string | number | undefined
 }
 
