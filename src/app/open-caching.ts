@@ -5,6 +5,7 @@ import { BumpChannel, bumpKind, openOutbox, type Outbox } from '../outbox/index.
 import type { Postgres } from '../postgres/index.ts'
 import type { ModelGraph } from '../schema/model.ts'
 import { tagsOfSql } from '../schema/index.ts'
+import { databaseIdentity } from './database-identity.ts'
 import { openStore } from './open-store.ts'
 
 /** The options of the cache of an application. */
@@ -88,6 +89,8 @@ export async function openCaching(
     })
     postgres.watchWrites(outbox.watcher((text) => tagsOfSql(graph, text)))
     await channel?.open(warn)
+    // A store can hold the answers of several databases, of which one must never be taken for another's.
+    const database = store.features.shared ? await databaseIdentity(postgres) : undefined
     return {
       cache,
       outbox,
@@ -95,6 +98,7 @@ export async function openCaching(
       queries: {
         get: (key, load, keep) => cache.get(key, ({ signal }) => load(signal), keep),
         bypassed: inTransaction,
+        database,
       },
       async close() {
         await outbox.close()

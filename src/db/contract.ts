@@ -19,6 +19,10 @@ export interface QueryCache {
    * recording what they read. Default: never.
    */
   bypassed?(): boolean
+  /**
+   * What tells the database apart from others whose answers are kept in the same place. Default: there are none.
+   */
+  readonly database?: string | undefined
 }
 
 /** What a write has done: its result, and the tags of what it changed. */

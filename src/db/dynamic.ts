@@ -36,5 +36,5 @@ export function planTags({ context, shape, bound }: AnyQuerySet, tags: TagKind =
 /** A key for something that is made of the rows of a queryset; `kind` says what, and all else that decides it, such as a page. */
 export function planKey({ context, shape, bound }: AnyQuerySet, kind: string): string {
   const plan = shape.compiled('select', (spec) => compileSelect(spec, { graph: context.graph }))
-  return answerKey(plan, kind, bound)
+  return answerKey(plan, kind, { values: bound, database: context.cache?.database })
 }

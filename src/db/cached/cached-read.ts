@@ -43,7 +43,8 @@ export async function cachedRead<T>(
     own.result = await read(executor)
     return (own.bytes = executor.toBuffer())
   }
-  const bytes = await cache.get(answerKey(plan, kind, [...values, ...more]), load, {
+  const key = answerKey(plan, kind, { values: [...values, ...more], database: cache.database })
+  const bytes = await cache.get(key, load, {
     ...cached,
     signal,
     tags: planTagsOf(context, shape, { tags, values }),

@@ -8,11 +8,15 @@ import { memoizeByObject } from '../memoize.ts'
 export type Plan = CompiledQuery | CompiledStatement
 
 /**
- * The key of an answer: the same in every process for the same statements and values, so that the same bytes come back. `kind`
- * says what else decides the answer: which page of it, whether with a total.
+ * The key of an answer: the same in every process for the same statements and values on the same database, so that the same bytes come
+ * back. `kind` says what else decides the answer: which page of it, whether with a total.
  */
-export function answerKey(plan: Plan, kind: string, values: readonly WireValue[]): string {
-  return `q:${hash('sha256', `${identityOf(plan)}\n${kind}\n${writeValue(values)}`, 'base64url')}`
+export function answerKey(
+  plan: Plan,
+  kind: string,
+  { values, database = '' }: { readonly values: readonly WireValue[]; readonly database?: string | undefined },
+): string {
+  return `q:${hash('sha256', `${database}\n${identityOf(plan)}\n${kind}\n${writeValue(values)}`, 'base64url')}`
 }
 
 /** The part of the key that is the same for all values, made once per plan. */
