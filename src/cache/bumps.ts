@@ -1,7 +1,10 @@
-import { isPlimsollError } from '../core/errors.ts'
+import { isPlimsollError, type PlimsollError } from '../core/errors.ts'
 import { events } from '../core/events.ts'
 import type { CacheStore } from './contract.ts'
 import type { TagCells } from './tag-cells.ts'
+
+/** A store answers so many within its time-out; more at once would look like an outage, and after one never end it. */
+const mostAtOnce = 2000
 
 /** Bumps tags, here and in the store; what the store cannot be told of now it is told of before it is used again. */
 export class Bumps {
@@ -24,18 +27,31 @@ export class Bumps {
     this.#cells.bumped(tags)
     let outcome: 'done' | 'pending' = 'pending'
     try {
-      await (this.#rejoining ?? this.#store).bump(tags)
+      let failure: PlimsollError | undefined
+      for (let at = 0; at < tags.length; at += mostAtOnce) {
+        const some = tags.length <= mostAtOnce ? tags : tags.slice(at, at + mostAtOnce)
+        failure = (await this.#bumpSome(some, recorded)) ?? failure
+      }
+      if (failure !== undefined) throw failure
       outcome = 'done'
-    } catch (error) {
-      if (!isPlimsollError(error, 'PLIMSOLL_CACHE_UNREACHABLE')) throw error
-      if (!recorded) for (const tag of failedTags(error.details, tags)) this.#pending.add(tag)
-      throw error
     } finally {
       // And again what was read meanwhile, when the store still had the old versions.
       this.#cells.bumped(tags)
       if (events.hasSubscribers) {
         events.publish({ type: 'cache.bump', tags, outcome, durationMs: performance.now() - began })
       }
+    }
+  }
+
+  /** Resolves with why not all of them were bumped. */
+  async #bumpSome(tags: readonly string[], recorded: boolean): Promise<PlimsollError | undefined> {
+    try {
+      await (this.#rejoining ?? this.#store).bump(tags)
+      return undefined
+    } catch (error) {
+      if (!isPlimsollError(error, 'PLIMSOLL_CACHE_UNREACHABLE')) throw error
+      if (!recorded) for (const tag of failedTags(error.details, tags)) this.#pending.add(tag)
+      return error
     }
   }
 

@@ -2,7 +2,8 @@ import { carriedLate, carryBy, type Carried, type Carriers } from './carriers.ts
 import type { Carrier } from './contract.ts'
 import type { OutboxRows } from './outbox-rows.ts'
 
-const most = 500
+/** Of up to a thousand tags each: carriers are given 30 s for them together. */
+const most = 100
 
 /**
  * Carries every row of `kind` that is committed when it begins, without a claim: a relay may carry some of them at the same
