@@ -28,8 +28,10 @@ const parsed = new Map<string, number>()
 export function planKeep(options: GetOptions | undefined, defaults: KeepDefaults): KeepPlan {
   if (options === undefined) return planNothing(defaults)
   const ttlMs = milliseconds(options.ttl, 'ttl') ?? defaults.ttlMs
+  const { tags = none } = options
+  if (!Array.isArray(tags)) throw noNames('tags', tags)
   return {
-    tags: options.tags ?? none,
+    tags,
     ttlMs,
     staleMs: milliseconds(options.stale, 'stale') ?? 0,
     negativeTtlMs: milliseconds(options.negativeTtl, 'negativeTtl') ?? ttlMs,
@@ -53,6 +55,19 @@ function milliseconds(value: Duration | undefined, option: string): number | und
     if (parsed.size < 1000) parsed.set(value, ms)
   }
   return ms
+}
+
+/** Looks whether keys or tags are texts: what is none would be removed from nowhere. @throws PLIMSOLL_OPTION_INVALID */
+export function checkNames(option: 'keys' | 'tags', names: readonly unknown[]): void {
+  for (const name of names) if (typeof name !== 'string') throw noNames(option, name)
+}
+
+function noNames(option: 'keys' | 'tags', value: unknown): PlimsollError {
+  return new PlimsollError(
+    'PLIMSOLL_OPTION_INVALID',
+    `${showValue(value)} was given for ${option} of the cache; give texts: get(key, loader, { tags: ['a'] }), invalidate('a', 'b').`,
+    { details: { option } },
+  )
 }
 
 function part(value: number | undefined): number {

@@ -7,7 +7,7 @@ import { Bumps } from './bumps.ts'
 import type { CacheOptions, OpenCache } from './cache-options.ts'
 import type { CacheStore } from './contract.ts'
 import { openEntry, sealEntry, type OpenEntry } from './entry.ts'
-import { planKeep, timesOf, type KeepDefaults, type KeepPlan } from './keep-plan.ts'
+import { checkNames, planKeep, timesOf, type KeepDefaults, type KeepPlan } from './keep-plan.ts'
 import { Loads } from './loads.ts'
 import { localEntry, LocalTier, localValue, type LocalEntry } from './local-tier.ts'
 import { SharedReads, type SharedRead } from './shared-reads.ts'
@@ -78,6 +78,7 @@ class TieredCache implements OpenCache {
 
   get<T>(key: string, loader: Loader<T>, options?: GetOptions): Promise<T> {
     try {
+      if (typeof key !== 'string') checkNames('keys', [key])
       const plan = planKeep(options, this.#defaults)
       return this.#get(key, plan, { source: () => singleSource(loader), signal: options?.signal }) as Promise<T>
     } catch (error) {
@@ -148,6 +149,7 @@ class TieredCache implements OpenCache {
 
   async delete(...keys: string[]): Promise<void> {
     this.#checkOpen()
+    checkNames('keys', keys)
     if (this.#afterCommit(() => this.delete(...keys))) return
     this.#forget(keys)
     try {
@@ -162,6 +164,7 @@ class TieredCache implements OpenCache {
 
   async invalidate(...tags: string[]): Promise<void> {
     this.#checkOpen()
+    checkNames('tags', tags)
     if (this.#afterCommit(() => this.invalidate(...tags))) return
     try {
       await this.bump(tags)

@@ -563,6 +563,19 @@ export const cacheCases: readonly CacheCase[] = [
     },
   },
   {
+    name: 'keys and tags that are no texts are refused, not ignored',
+    async run(open) {
+      const cache = await open()
+      await cache.get('k', () => 'kept', { tags: ['t'] })
+      const refused = { code: 'PLIMSOLL_OPTION_INVALID' }
+      await expect(cache.invalidate(['t'] as never)).rejects.toMatchObject(refused)
+      await expect(cache.delete(['k'] as never)).rejects.toMatchObject(refused)
+      await expect(cache.get(undefined as never, () => 1)).rejects.toMatchObject(refused)
+      await expect(cache.get('k', () => 1, { tags: 't' as never })).rejects.toMatchObject(refused)
+      expect(await cache.get('k', () => 'loaded', { tags: ['t'] })).toBe('kept')
+    },
+  },
+  {
     name: 'after close it refuses to work',
     async run(open) {
       const cache = await open()
