@@ -51,7 +51,7 @@ export class LocalTier {
       dispose: (entry, key, reason) => {
         if (reason !== 'evict') return
         statistics.evictions++
-        if (events.hasSubscribers) events.publish({ type: 'cache.evict', key, bytes: entry.bytes })
+        if (events.hasSubscribers) events.publish({ type: 'cache.evict', key, tags: entry.tags, bytes: entry.bytes })
       },
     })
   }

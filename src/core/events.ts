@@ -63,7 +63,7 @@ export type PlimsollEvent =
       readonly outcome: 'done' | 'pending'
     }
   /** An entry left the local tier to make room. */
-  | { readonly type: 'cache.evict'; readonly key: string; readonly bytes: number }
+  | { readonly type: 'cache.evict'; readonly key: string; readonly tags: readonly string[]; readonly bytes: number }
   | {
       readonly type: 'cache.state'
       readonly engine: string

@@ -543,7 +543,7 @@ export const cacheCases: readonly CacheCase[] = [
           expect.objectContaining({ type: 'cache.load', outcome: 'filled', ...about }),
           expect.objectContaining({ type: 'cache.wait', ...about }),
           expect.objectContaining({ type: 'cache.hit', stale: false, ...about }),
-          expect.objectContaining({ type: 'cache.evict', key: 'k' }),
+          expect.objectContaining({ type: 'cache.evict', ...about }),
           expect.objectContaining({ type: 'cache.bump', outcome: 'done', tags }),
         ]),
       )

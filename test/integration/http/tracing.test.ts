@@ -385,7 +385,7 @@ describe('an event', () => {
     const [parent] = await spansOf(
       { type: 'cache.hit', ...cached, tier: 'shared', stale: true },
       { type: 'cache.miss', key: 'someone', tags: [] },
-      { type: 'cache.evict', key: 'a', bytes: 1 },
+      { type: 'cache.evict', key: 'a', tags: [], bytes: 1 },
     )
     expect(parent!.events).toMatchObject([
       {

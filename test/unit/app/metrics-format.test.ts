@@ -245,7 +245,7 @@ describe('an event', () => {
       { type: 'cache.bump', tags: ['a', 'b'], durationMs: 1, outcome: 'pending' },
       { 'plimsoll_cache_bumps_total{outcome=pending}': 1, plimsoll_cache_bumped_tags_total: 2 },
     ],
-    ['of an eviction', { type: 'cache.evict', key: 'a', bytes: 1 }, { plimsoll_cache_evictions_total: 1 }],
+    ['of an eviction', { type: 'cache.evict', key: 'a', tags: [], bytes: 1 }, { plimsoll_cache_evictions_total: 1 }],
     [
       'of a cache server',
       { type: 'cache.state', engine: 'redis', server: 'a:1', state: 'up' },
