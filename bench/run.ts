@@ -38,9 +38,15 @@ switch (suite) {
     await runJobSuite(options)
     break
   }
+  case 'files': {
+    prepare({ prisma: false })
+    const { runFilesSuite } = await import('./suites/files/files-suite.ts')
+    await runFilesSuite(options)
+    break
+  }
   default:
     console.error(
-      'Usage: npm run bench -- query|cache|jobs [--quick] [--contestants a,b] [--workloads W1,l2-hit] [--profile]',
+      'Usage: npm run bench -- query|cache|jobs|files [--quick] [--contestants a,b] [--workloads W1,l2-hit] [--profile]',
     )
     process.exit(2)
 }

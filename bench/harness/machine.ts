@@ -5,6 +5,7 @@ export interface ServerVersions {
   readonly postgres?: string
   readonly redis?: string
   readonly memcached?: string
+  readonly rabbitmq?: string
 }
 
 /** What the figures were measured on; no host names, no paths. */

@@ -19,6 +19,8 @@ export interface Measurement {
   readonly stale?: number
   /** Reads that gave an older value than the same process had written, and invalidated, before they began. */
   readonly outdated?: number
+  /** The most memory that the server's process held, in MB, where that is the question. */
+  readonly rssMb?: number
 }
 
 /** One contestant as the rounds drive it. */

@@ -11,7 +11,7 @@ export interface SuiteResult {
 
 /** The lines of a table that people read in a terminal. */
 export function formatTable(title: string, measurements: Readonly<Record<string, Measurement>>): string {
-  const counts = (['loads', 'stale', 'outdated'] as const).filter((count) =>
+  const counts = (['loads', 'stale', 'outdated', 'rssMb'] as const).filter((count) =>
     Object.values(measurements).some((m) => m[count] !== undefined),
   )
   const header = ['contestant', 'ratio', 'ops/s', 'p50 ms', 'p99 ms', 'node µs', 'server µs', ...counts]

@@ -1,8 +1,15 @@
 import { join } from 'node:path'
 import { createApp, type App } from 'plimsoll'
+import { fileOrigins } from './clips/clip-files.ts'
+import { takeClips } from './clips/clip-routes.ts'
+import { defineTranscode } from './clips/transcode-clip.ts'
 import { takeComments } from './comment-route.ts'
+import { digest, digestInput } from './jobs/digest.ts'
+import { filmReport } from './jobs/film-report.ts'
 import { offerJobs } from './jobs/job-routes.ts'
+import { posterFolder, posterInput, posters } from './jobs/posters.ts'
 import { defineRecount } from './jobs/recount-comments.ts'
+import { browserLibraries } from './libraries.ts'
 import { relations } from './schema.ts'
 import { seedWhenEmpty } from './seed/seed.ts'
 import { serveWebPage } from './web-page.ts'
@@ -18,9 +25,10 @@ export interface StudioOptions {
 /** Opens the publishing service with its tables migrated and filled: an API under `/api`, and the web page that uses it. */
 export async function createStudio(options: StudioOptions = {}): Promise<App<typeof relations>> {
   const recount = defineRecount(() => app.db)
+  const transcode = defineTranscode(() => app.db)
   const app: App<typeof relations> = await createApp({
     relations,
-    jobs: [recount],
+    jobs: [recount, filmReport, digest, posters, transcode],
     databaseUrl: options.databaseUrl,
     migrate: { folder: join(import.meta.dirname, 'migrations') },
     info: {
@@ -33,8 +41,20 @@ export async function createStudio(options: StudioOptions = {}): Promise<App<typ
     await seedWhenEmpty(app.db, options.report ?? (() => {}))
     addResources(app)
     takeComments(app)
-    offerJobs(app, { 'recount-comments': recount })
-    await serveWebPage(app.fastify, join(import.meta.dirname, 'web'))
+    await takeClips(app, transcode)
+    app.downloads('/posters', { prefix: `${posterFolder}/`, cache: 'immutable', deliver: 'proxy' })
+    offerJobs(app, {
+      'recount-comments': { job: recount, input: () => ({}) },
+      'films-xlsx': { job: filmReport, input: () => ({ format: 'xlsx' }) },
+      'films-csv': { job: filmReport, input: () => ({ format: 'csv' }) },
+      poster: { job: posters, input: () => posterInput(app) },
+      digest: { job: digest, input: () => digestInput(app) },
+    })
+    await serveWebPage(app.fastify, {
+      folder: join(import.meta.dirname, 'web'),
+      libraries: browserLibraries(),
+      origins: await fileOrigins(app),
+    })
     return app
   } catch (error) {
     await app.close()

@@ -1,5 +1,5 @@
 import { defineRelations } from 'drizzle-orm'
-import { char, index, integer, pgTable, primaryKey, text, timestamp } from 'drizzle-orm/pg-core'
+import { bigint, char, index, integer, jsonb, pgTable, primaryKey, text, timestamp } from 'drizzle-orm/pg-core'
 import type { AnyPgColumn } from 'drizzle-orm/pg-core'
 
 /** People: they own channels, write articles and comment. */
@@ -162,9 +162,44 @@ export const comments = pgTable(
   ],
 )
 
+/** What an encode has made of a clip: keys of the storage, and what they hold. */
+export interface ClipVideo {
+  /** What all keys of it begin with. */
+  readonly prefix: string
+  readonly hls: string
+  readonly dash: string
+  readonly poster: string | null
+  /** Says in WebVTT which part of which picture is of when. */
+  readonly sprite: string | null
+  /** In seconds. */
+  readonly duration: number
+  /** Of all its segments. */
+  readonly bytes: number
+  readonly renditions: readonly { readonly width: number; readonly height: number; readonly bitrate: number }[]
+}
+
+/** A video that a visitor has brought: only he sees it. `id` is that of its upload. */
+export const clips = pgTable(
+  'clips',
+  {
+    id: text().primaryKey(),
+    owner: text().notNull(),
+    title: text().notNull(),
+    fileKey: text('file_key').notNull(),
+    fileName: text('file_name').notNull(),
+    fileSize: bigint('file_size', { mode: 'number' }).notNull(),
+    /** The job that encodes it. */
+    jobId: text('job_id'),
+    /** Null until it is encoded. */
+    video: jsonb().$type<ClipVideo>(),
+    createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),
+  },
+  (table) => [index('clips_owner').on(table.owner, table.createdAt.desc(), table.id.desc())],
+)
+
 /** The tables and how they belong together: all that Plimsoll needs to know. */
 export const relations = defineRelations(
-  { users, channels, tags, videos, articles, videoTags, articleTags, comments },
+  { users, channels, tags, videos, articles, videoTags, articleTags, comments, clips },
   (r) => ({
     users: {
       channels: r.many.channels({ from: r.users.id, to: r.channels.ownerId }),

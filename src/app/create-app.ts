@@ -2,11 +2,15 @@ import type { FastifyInstance, FastifyRequest, FastifyServerOptions } from 'fast
 import { parseDuration, type Duration } from '../core/duration.ts'
 import { PlimsollError } from '../core/errors.ts'
 import type { Cache } from '../cache/index.ts'
+import type { Cdn } from '../cdn/index.ts'
 import { createDb } from '../db/create-db.ts'
 import type { Models } from '../db/types/model.ts'
-import type { Db } from '../db/types.ts'
+import type { Db, Tx } from '../db/types.ts'
+import { openImageMaker, type ImageMaker } from '../files/images/image-maker.ts'
+import type { Files, OpenFiles, Uploads } from '../files/index.ts'
+import { mountImages, type Images, type ImagesOptions } from '../http/files/images.ts'
 import { plimsoll } from '../http/index.ts'
-import type { AddResource, JobStatusOptions, PlimsollOptions } from '../http/index.ts'
+import type { AddResource, DownloadOptions, JobStatusOptions, PlimsollOptions, UploadOptions } from '../http/index.ts'
 import type { Job, Jobs, Mail, MailOptions, Schedule, WorkOptions } from '../jobs/index.ts'
 import type { OpenMail } from '../jobs/mail/open-mail.ts'
 import { openPostgres, type Postgres, type PostgresOptions } from '../postgres/index.ts'
@@ -17,11 +21,15 @@ import { closeOnSignals } from './close-on-signals.ts'
 import { embeddedDatabase, optionOrEnvironment, readPort, replicaUrls } from './environment.ts'
 import { migrateDatabase } from './migrate.ts'
 import { noMail, openAppMail } from './open-app-mail.ts'
+import { embeddedFiles, openAppFiles, type AppFilesOptions } from './open-files.ts'
+import { openAppCdn, type AppCdn, type AppCdnOptions } from './open-cdn.ts'
 import { openCaching, type AppCacheOptions, type Caching } from './open-caching.ts'
 import { openObservability, type ObservabilityOptions } from './observability.ts'
 import { answerWithProblems, openFastify } from './open-fastify.ts'
 import { databaseQueue, noJobs, openQueue } from './open-queue.ts'
 import { memoryCache } from './open-store.ts'
+import { bindReadyJobs } from './ready-made/ready-job.ts'
+import { serveFiles } from './serve-files.ts'
 
 /** The options of {@link createApp}. */
 export interface AppOptions<S extends Models>
@@ -32,13 +40,23 @@ export interface AppOptions<S extends Models>
   readonly databaseUrl?: string | undefined
   /** `memory:`, `redis://…`, `rediss://…` or `memcached://h1:11211,h2:11211`. Default: CACHE_URL, or the memory of this process. */
   readonly cacheUrl?: string | undefined
+  /**
+   * The CDN before the application, by options or one that is open already. Default: CDN_URL, such as
+   * `https://cdn.example.com?provider=fastly&service=…`, or none. Answers then name their tags in the header that it reads, and what writes
+   * change is purged there.
+   */
+  readonly cdn?: AppCdnOptions | Cdn | undefined
   /** Times and sizes of the cache. */
   readonly cache?: AppCacheOptions | undefined
+  /** `file:PATH`, `s3://bucket` or `gs://bucket`. Default: STORAGE_URL, or the folder `.plimsoll/files`. */
+  readonly storageUrl?: string | undefined
+  /** A store of files that was opened already. */
+  readonly files?: AppFilesOptions | undefined
   /** The jobs of the application: what `defineJob` returns. Default: none. */
   readonly jobs?: readonly Job[] | undefined
   /** What is enqueued again and again: what `defineSchedule` returns. Their jobs are listed in `jobs`. Default: none. */
   readonly schedules?: readonly Schedule[] | undefined
-  /** `database:`. Default: QUEUE_URL, or the database. */
+  /** `database:`, `redis://…`, `rediss://…`, `amqp://…` or `amqps://…`. Default: QUEUE_URL, or the database. */
   readonly queueUrl?: string | undefined
   /**
    * Whether this process runs jobs. Default: while the database is embedded, which no other process could; else `plimsoll worker`
@@ -74,6 +92,10 @@ export interface App<S extends Models = Models> extends AsyncDisposable {
   readonly db: Db<S>
   /** Values under keys of your own; what querysets and resources keep is in it too. */
   readonly cache: Cache
+  /** Files, in the store that STORAGE_URL names. */
+  readonly files: Files
+  /** Addresses of files at the CDN, signed ones too, and purges. Without one addresses are paths of the application. */
+  readonly cdn: Cdn
   /** Work that is done in the background. */
   readonly jobs: Jobs
   /** Sends mails, as jobs. */
@@ -88,6 +110,24 @@ export interface App<S extends Models = Models> extends AsyncDisposable {
    * `reply.accepted(handle)` answers 202 with where it is.
    */
   jobStatus(options: JobStatusOptions): void
+  /** Serves the files at `path/KEY`: ranges, conditional requests, names; see {@link DownloadOptions}. */
+  downloads(path: string, options?: DownloadOptions): void
+  /**
+   * Takes files, which go straight to the storage: verified, then `onStored` runs in the transaction that ends the upload, once; see
+   * {@link UploadOptions}.
+   *
+   * @example app.uploads('/uploads/videos', { accept: ['video/*'], maxBytes: '5GB', onStored: (file, tx) => tx.videos.create({ key: file.key }) })
+   */
+  uploads(path: string, options: UploadOptions<Tx<S>>): void
+  /**
+   * Makes variants of images of the storage when they are asked for, at signed addresses under a path; see {@link ImagesOptions}.
+   *
+   * @throws PLIMSOLL_OPTION_INVALID
+   * @example
+   * const images = app.images('/images', { variants: { small: { width: 320 } } })
+   * const src = images.url('uploads/ada.jpg', 'small')
+   */
+  images<const Name extends string>(path: string, options: ImagesOptions<Name>): Images<Name>
   /** Runs the migrations of a folder that the database has not had yet; safe when several processes start at once. */
   migrate(folder: string): Promise<void>
   /** Begins to take requests; resolves to the URL, such as `http://localhost:3000`. */
@@ -119,6 +159,7 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
   if (!isInstance(options.fastify)) readPort(undefined)
   const url = optionOrEnvironment(options.databaseUrl, 'DATABASE_URL') ?? embeddedDatabase
   const secret = await appSecret(options.secret, { shared: /^postgres(?:ql)?:/i.test(url) })
+  const edge = openAppCdn(options.cdn)
   const observability = await openObservability(options)
   const { tracer } = observability
   const cacheUrl = optionOrEnvironment(options.cacheUrl, 'CACHE_URL') ?? memoryCache
@@ -126,6 +167,9 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
   let caching: Caching | undefined
   let jobs: Jobs | undefined
   let mail: OpenMail | undefined
+  let files: OpenFiles | undefined
+  const images = openImageMaker()
+  const storageUrl = optionOrEnvironment(options.storageUrl, 'STORAGE_URL') ?? embeddedFiles
   const queueUrl = optionOrEnvironment(options.queueUrl, 'QUEUE_URL') ?? databaseQueue
   const database = {
     onWaiting: (line: string) => console.error(line),
@@ -135,25 +179,59 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
   }
   try {
     mail = await openAppMail(options)
+    files = await openAppFiles(storageUrl, options.files)
     const known = mail?.jobsWith(options.jobs ?? [])
     postgres = await openPostgres(database)
-    caching = await openCaching(postgres, { url: cacheUrl, graph, options: options.cache ?? {} })
+    caching = await openCaching(postgres, {
+      url: cacheUrl,
+      graph,
+      options: options.cache ?? {},
+      purge: edge.carrier,
+    })
     const { queries, writes, cache } = caching
     const db = createDb<S>({ relations: options.relations, graph, postgres, secret, cache: queries, writes })
     if (options.migrate) await migrateDatabase(db, options.migrate.folder)
     if (mail !== undefined && known !== undefined) {
-      jobs = await openQueue(postgres, { url: queueUrl, jobs: known, schedules: options.schedules, database, tracer })
+      const services = { db: db as unknown as Db<Models>, files, images, jobs: () => jobs ?? noJobs() }
+      const ready = bindReadyJobs(known, services)
+      jobs = await openQueue(postgres, { url: queueUrl, jobs: ready, schedules: options.schedules, database, tracer })
       mail.attach(jobs)
     }
-    const fastify = await openServer(db, cache, options)
+    const fastify = await openServer(db, cache, {
+      ...options,
+      surrogateKeys: options.surrogateKeys ?? edge.cdn.features.tagHeader,
+    })
+    const uploads = serveFiles(fastify, {
+      files,
+      postgres,
+      secret,
+      options: options.files ?? {},
+      onError: options.onError,
+    })
     observability.serve(fastify, jobs)
     const work = options.work ?? postgres.engine === 'pglite'
     if (jobs !== undefined && work !== false) await jobs.work(work === true ? {} : work)
-    return assemble(fastify, { db, postgres, caching, jobs, mail, options, closeTimeoutMs })
+    return assemble(fastify, {
+      db,
+      postgres,
+      caching,
+      edge,
+      files,
+      uploads,
+      images,
+      jobs,
+      mail,
+      options,
+      secret,
+      closeTimeoutMs,
+    })
   } catch (error) {
     observability.close()
     await jobs?.close()
     mail?.close()
+    await images.close()
+    await files?.close()
+    edge.close()
     await caching?.close()
     await postgres?.close()
     throw error
@@ -191,17 +269,27 @@ function assemble<S extends Models>(
     db,
     postgres,
     caching,
+    files,
+    uploads,
+    images,
+    edge,
     jobs,
     mail,
     options,
+    secret,
     closeTimeoutMs,
   }: {
     db: Db<S>
     postgres: Postgres
     caching: Caching
+    files: OpenFiles
+    uploads: () => Uploads
+    images: ImageMaker
+    edge: AppCdn
     jobs: Jobs | undefined
     mail: OpenMail | undefined
     options: AppOptions<S>
+    secret: string
     closeTimeoutMs: number
   },
 ): App<S> {
@@ -211,6 +299,9 @@ function assemble<S extends Models>(
   fastify.addHook('onClose', async () => {
     await jobs?.close({ timeout: closeTimeoutMs })
     mail?.close()
+    await images.close()
+    await files.close()
+    edge.close()
     await caching.close()
     await postgres.close({ timeout: closeTimeoutMs })
     forgetSignals()
@@ -224,12 +315,26 @@ function assemble<S extends Models>(
   return Object.freeze<App<S>>({
     db,
     cache: caching.cache,
+    files,
+    cdn: edge.cdn,
     jobs: jobs ?? noJobs(),
     mail: mail ?? noMail(),
     postgres,
     fastify,
     resource,
     jobStatus: (shown) => fastify.jobStatus(jobs ?? noJobs(), shown),
+    downloads: (path, shown) => fastify.downloads(files, path, shown),
+    uploads: (path, taken) => {
+      const { onStored } = taken
+      fastify.uploads(uploads(), path, {
+        ...taken,
+        onStored: (file) => db.transaction(async (tx) => onStored(file, tx)),
+      })
+    },
+    images: (path, choices) => {
+      const mount = { store: files, maker: images, secret, onError: options.onError }
+      return mountImages(fastify, path, { options: choices, mount }).images
+    },
     migrate: (folder) => migrateDatabase(db, folder),
     listen: async (where = {}) => {
       const port = readPort(where.port)

@@ -1,11 +1,12 @@
 import { openCache, type CacheOptions, type CacheStore, type OpenCache } from '../cache/index.ts'
 import { isPlimsollError } from '../core/errors.ts'
 import type { QueryCache, WriteTracker } from '../db/contract.ts'
-import { BumpChannel, bumpKind, openOutbox, type Outbox } from '../outbox/index.ts'
+import { BumpChannel, bumpKind, openOutbox, type Carrier, type Outbox } from '../outbox/index.ts'
 import type { Postgres } from '../postgres/index.ts'
 import type { ModelGraph } from '../schema/model.ts'
 import { tagsOfSql } from '../schema/index.ts'
 import { databaseIdentity } from './database-identity.ts'
+import { purgeKind } from './open-cdn.ts'
 import { openStore } from './open-store.ts'
 
 /** The options of the cache of an application. */
@@ -58,11 +59,22 @@ function aloneWarning(reason: string): string {
 
 /**
  * Opens the cache on the store at `url` and joins it to the database: writes, Drizzle's too, bump their tags after their commit and
- * before they are acknowledged; what a crash leaves between the two is carried out by the outbox of any process.
+ * before they are acknowledged; what a crash leaves between the two is carried out by the outbox of any process. `purge` carries the same tags
+ * to a CDN, later and whatever becomes of the cache.
  */
 export async function openCaching(
   postgres: Postgres,
-  { url, graph, options }: { readonly url: string; readonly graph: ModelGraph; readonly options: AppCacheOptions },
+  {
+    url,
+    graph,
+    options,
+    purge,
+  }: {
+    readonly url: string
+    readonly graph: ModelGraph
+    readonly options: AppCacheOptions
+    readonly purge?: Carrier | undefined
+  },
 ): Promise<Caching> {
   const feed = postgres.engine === 'postgres' ? new BumpChannel(postgres) : undefined
   const store = options.store ?? (await openStore(url, feed))
@@ -73,7 +85,12 @@ export async function openCaching(
   // A transaction sees the database itself: its own writes, or a state that is older than the last bump.
   const inTransaction = (): boolean => postgres.current() !== undefined
   try {
-    const outbox = await openOutbox({ postgres, durable: store.features.shared, channel })
+    const outbox = await openOutbox({
+      postgres,
+      durable: store.features.shared,
+      channel,
+      copies: purge === undefined ? [] : [purgeKind],
+    })
     const cache = openCache({
       ...options,
       store,
@@ -87,6 +104,7 @@ export async function openCaching(
       else if (channel !== undefined && !late) await cache.invalidate(...tags)
       else await cache.bump(tags, { recorded })
     })
+    if (purge !== undefined) outbox.carry(purgeKind, purge)
     postgres.watchWrites(outbox.watcher((text) => tagsOfSql(graph, text)))
     await channel?.open(warn)
     // A store can hold the answers of several databases, of which one must never be taken for another's.

@@ -1,8 +1,10 @@
 import { createDb } from '../db/create-db.ts'
 import type { Models } from '../db/types/model.ts'
 import { ensureJobTables } from '../jobs/drivers/database/job-tables.ts'
+import { ensureHandedTables } from '../jobs/drivers/rabbitmq/handed-tables.ts'
 import { ensureScheduleTable } from '../jobs/schedule/schedule-table.ts'
 import { ensureFlowTables } from '../jobs/workflow/flow-tables.ts'
+import { ensureUploadTables } from '../files/uploads/upload-table.ts'
 import { ensureOutboxTable, installTriggers, removeTriggers, type InstalledTriggers } from '../outbox/index.ts'
 import { openPostgres } from '../postgres/index.ts'
 import { buildModelGraph } from '../schema/index.ts'
@@ -13,7 +15,7 @@ import { migrateDatabase } from './migrate.ts'
 export interface Migration extends AsyncDisposable {
   /** Runs the migrations of a folder of drizzle-kit that the database has not had yet. */
   migrate(folder: string): Promise<void>
-  /** Makes the tables of the outbox and of the jobs, which a service makes itself where its role may. */
+  /** Makes the tables of the outbox, of the jobs and of uploads, which a service makes itself where its role may. */
   prepareTables(): Promise<void>
   /** Installs the triggers that record what others write. */
   installTriggers(): Promise<InstalledTriggers>
@@ -37,8 +39,10 @@ export async function openMigration(relations: Models, onWaiting: (line: string)
     prepareTables: async () => {
       await ensureOutboxTable(postgres)
       await ensureJobTables(postgres)
+      await ensureHandedTables(postgres)
       await ensureFlowTables(postgres)
       await ensureScheduleTable(postgres)
+      await ensureUploadTables(postgres)
     },
     installTriggers: () => installTriggers(postgres, graph),
     removeTriggers: () => removeTriggers(postgres),

@@ -2,6 +2,7 @@ import { PlimsollError } from '../core/errors.ts'
 import { redactUrl } from '../core/redact.ts'
 import type { JobEngine } from '../jobs/contract.ts'
 import { databaseEngine } from '../jobs/drivers/database/database-engine.ts'
+import { rabbitmqEngine } from '../jobs/drivers/rabbitmq/rabbitmq-engine.ts'
 import { redisEngine } from '../jobs/drivers/redis/redis-engine.ts'
 import { openJobs, type Job, type Jobs, type Schedule } from '../jobs/index.ts'
 import type { JobTracer } from '../jobs/types.ts'
@@ -14,7 +15,7 @@ export const databaseQueue = 'database:'
 
 /** What `openQueue` needs to know. */
 export interface QueueOptions {
-  /** `database:`, `redis://…` or `rediss://…`. */
+  /** `database:`, `redis://…`, `rediss://…`, `amqp://…` or `amqps://…`. */
   readonly url: string
   readonly jobs: readonly Job[]
   readonly schedules?: readonly Schedule[] | undefined
@@ -45,15 +46,15 @@ async function openEngine(
   postgres: Postgres,
   { url, database }: { readonly url: string; readonly database: PostgresOptions },
 ): Promise<JobEngine> {
-  if (url === databaseQueue) {
-    // A function cannot go to a thread, and one that waits for the database says so already.
-    const { onWaiting: _, ...options } = database
-    return databaseEngine({ postgres, heartbeat: postgres.engine === 'postgres' ? options : undefined })
-  }
+  // A function cannot go to a thread, and one that waits for the database says so already.
+  const { onWaiting: _, ...options } = database
+  const heartbeat = postgres.engine === 'postgres' ? options : undefined
+  if (url === databaseQueue) return databaseEngine({ postgres, heartbeat })
   if (/^rediss?:/i.test(url)) return redisEngine({ url })
+  if (/^amqps?:/i.test(url)) return rabbitmqEngine({ url, postgres, heartbeat, threaded: true })
   throw new PlimsollError(
     'PLIMSOLL_OPTION_INVALID',
-    `QUEUE_URL is '${redactUrl(url)}'; give database: or redis://host:6379, or leave it out.`,
+    `QUEUE_URL is '${redactUrl(url)}'; give database:, redis://host:6379 or amqp://host:5672, or leave it out.`,
     {
       details: { option: 'queueUrl' },
     },

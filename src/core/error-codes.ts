@@ -125,6 +125,31 @@ export const errorCodes = {
     title: 'A mail was not taken yet',
     fix: 'Nothing, it is tried again; if it has failed for good, check MAIL_URL and what the server says.',
   },
+  PLIMSOLL_SHEET_INVALID: {
+    status: 500,
+    title: 'Rows do not fit into a spreadsheet',
+    fix: 'Change the value or the column that the message names.',
+  },
+  PLIMSOLL_IMAGE_INVALID: {
+    status: 422,
+    title: 'The file is no image that can be read',
+    fix: 'Give an image of a kind that is taken, whole and undamaged: JPEG, PNG, WebP, GIF, AVIF, HEIF or TIFF.',
+  },
+  PLIMSOLL_IMAGE_TOO_LARGE: {
+    status: 422,
+    title: 'An image is larger than it may be',
+    fix: 'Give a smaller one, or raise the limit that the message names.',
+  },
+  PLIMSOLL_IMAGE_TIMEOUT: {
+    status: 422,
+    title: 'An image took longer to read than it may',
+    fix: 'Give a simpler one, or raise `limits.timeout`.',
+  },
+  PLIMSOLL_IMAGES_BUSY: {
+    status: 503,
+    title: 'Too many images wait to be made',
+    fix: 'Try again later; make the variants by a job, where nobody waits for them.',
+  },
   PLIMSOLL_STATEMENT_TIMEOUT: {
     status: 504,
     title: 'A statement took longer than its time-out',
@@ -269,6 +294,171 @@ export const errorCodes = {
     status: 503,
     title: 'The cache was closed',
     fix: 'Do not use the cache after close().',
+  },
+  PLIMSOLL_FILE_KEY_INVALID: {
+    status: 400,
+    title: 'A key cannot name a file',
+    fix: 'Use 1 to 900 bytes of text: parts between single slashes, none of them empty, `.` or `..`, without control characters and backslashes.',
+  },
+  PLIMSOLL_FILE_FACTS_INVALID: {
+    status: 400,
+    title: 'What is to be kept beside a file is not valid',
+    fix: 'Correct the type, header or metadata that the message names.',
+  },
+  PLIMSOLL_FILE_NOT_FOUND: {
+    status: 404,
+    title: 'There is no such file',
+    fix: 'Check the key; use `head` where a missing file is expected: it answers undefined.',
+  },
+  PLIMSOLL_FILE_EXISTS: {
+    status: 412,
+    title: 'A file is there already',
+    fix: 'Choose another key, or leave `ifAbsent` out to replace it.',
+  },
+  PLIMSOLL_FILE_CHANGED: {
+    status: 412,
+    title: 'The file is not the one that was expected',
+    fix: 'Read it again and decide anew: somebody has replaced or removed it.',
+  },
+  PLIMSOLL_FILE_CORRUPT: {
+    status: 422,
+    title: 'The bytes are not those that were announced',
+    fix: 'Send them again; the message says what differs. Nothing was stored.',
+  },
+  PLIMSOLL_FILE_TOO_LARGE: {
+    status: 413,
+    title: 'The file is larger than the storage takes',
+    fix: 'Store less in one file; the message names the limit.',
+  },
+  PLIMSOLL_FILE_RANGE_INVALID: {
+    status: 416,
+    title: 'The range is not within the file',
+    fix: 'Ask for bytes that the file has; `head` knows its size.',
+  },
+  PLIMSOLL_UPLOAD_NOT_FOUND: {
+    status: 404,
+    title: 'There is no such upload',
+    fix: 'Begin a new upload: this one was ended, or is too old.',
+  },
+  PLIMSOLL_UPLOAD_INVALID: {
+    status: 400,
+    title: 'An upload cannot be as it was asked for',
+    fix: 'Correct what the message names, and send the request again.',
+  },
+  PLIMSOLL_UPLOAD_FORBIDDEN: {
+    status: 403,
+    title: 'Who asks may not upload here',
+    fix: 'Sign in as somebody who may; `authorize` of the uploads decides.',
+  },
+  PLIMSOLL_UPLOAD_TOO_LARGE: {
+    status: 413,
+    title: 'The file is larger than what is taken',
+    fix: 'Send a smaller one; the option `maxBytes` of the uploads is the limit.',
+  },
+  PLIMSOLL_UPLOAD_TYPE_REFUSED: {
+    status: 415,
+    title: 'The file is of a type that is not taken',
+    fix: 'Send one of the types that the message names; what counts is what its first bytes say.',
+  },
+  PLIMSOLL_UPLOAD_REFUSED: {
+    status: 422,
+    title: 'The file was refused when it was verified',
+    fix: 'Begin a new upload with a file that is as it was announced; the message says what differs.',
+  },
+  PLIMSOLL_UPLOAD_INCOMPLETE: {
+    status: 409,
+    title: 'Not all bytes of the upload are there',
+    fix: 'Send what is missing, and complete it again.',
+  },
+  PLIMSOLL_UPLOAD_ENDED: {
+    status: 409,
+    title: 'The upload has ended',
+    fix: 'Begin a new one: what has ended takes no bytes, and what is stored is not given up.',
+  },
+  PLIMSOLL_UPLOAD_OFFSET: {
+    status: 409,
+    title: 'The bytes do not go on from what is there',
+    fix: 'Ask by HEAD how much is there, and go on from that.',
+  },
+  PLIMSOLL_UPLOAD_BUSY: {
+    status: 423,
+    title: 'Somebody else sends bytes of the upload',
+    fix: 'Try again in half a minute: whoever is gone loses the right to it by then.',
+  },
+  PLIMSOLL_UPLOAD_CHECKSUM: {
+    status: 460,
+    title: 'The bytes have not the checksum that came with them',
+    fix: 'Send them again.',
+  },
+  PLIMSOLL_UPLOADS_UNAVAILABLE: {
+    status: 500,
+    title: 'The tables of uploads cannot be used',
+    fix: 'Run `plimsoll migrate` as a role that may create them, or grant what the message names.',
+  },
+  PLIMSOLL_SIGNATURE_INVALID: {
+    status: 403,
+    title: 'The signed address is not valid',
+    fix: 'Ask for a new address: it was changed, has expired, or is for something else.',
+  },
+  PLIMSOLL_STORAGE_UNREACHABLE: {
+    status: 503,
+    title: 'The storage cannot be reached',
+    fix: 'Check STORAGE_URL and that the storage is up; calls work again as soon as it is.',
+  },
+  PLIMSOLL_STORAGE_UNAVAILABLE: {
+    status: 500,
+    title: 'The storage cannot be used',
+    fix: 'Mend what the message names: the credentials, the bucket, or the rights to the folder.',
+  },
+  PLIMSOLL_STORAGE_FULL: {
+    status: 507,
+    title: 'The storage is full',
+    fix: 'Make room, or give it more. Nothing was stored.',
+  },
+  PLIMSOLL_STORAGE_CLOSED: {
+    status: 503,
+    title: 'The storage was closed',
+    fix: 'Do not use files after close().',
+  },
+  PLIMSOLL_MEDIA_INVALID: {
+    status: 422,
+    title: 'A media file cannot be used',
+    fix: 'Give a whole file in a usual format; the message says what is wrong with this one.',
+  },
+  PLIMSOLL_MEDIA_TOO_LARGE: {
+    status: 413,
+    title: 'A media file is above a limit',
+    fix: 'Give a smaller or shorter one, or raise the limit that the message names.',
+  },
+  PLIMSOLL_MEDIA_TIMEOUT: {
+    status: 504,
+    title: 'Work on a media file took longer than its time',
+    fix: 'Raise `limits.time`, cut the video into shorter chunks, or use a faster preset.',
+  },
+  PLIMSOLL_MEDIA_TOOL_MISSING: {
+    status: 500,
+    title: 'A program that videos are made with is not there',
+    fix: 'Install what the message names.',
+  },
+  PLIMSOLL_MEDIA_TOOL_FAILED: {
+    status: 500,
+    title: 'A program that videos are made with has failed',
+    fix: 'Read what it says; the job is tried again, and goes on from what was finished.',
+  },
+  PLIMSOLL_CDN_UNSUPPORTED: {
+    status: 500,
+    title: 'The CDN cannot do this',
+    fix: 'Do what the message says, or use a provider that can; docs/cdn.md has a table of them.',
+  },
+  PLIMSOLL_CDN_UNREACHABLE: {
+    status: 503,
+    title: 'The CDN has not purged',
+    fix: 'Nothing for purges of writes, which are tried again until they succeed; otherwise try later.',
+  },
+  PLIMSOLL_CDN_REFUSED: {
+    status: 502,
+    title: 'The CDN refuses a purge',
+    fix: 'Correct what the message says, such as a token or the name of a service; purges of writes are kept until then.',
   },
   PLIMSOLL_WRITE_INVALID: {
     status: 400,

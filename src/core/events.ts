@@ -72,6 +72,19 @@ export type PlimsollEvent =
       readonly state: 'up' | 'down'
       readonly error?: string
     }
+  /** A CDN was told to drop things. `failed`: it is worth trying again, which purges of writes are; `refused`: it is not before something changes. */
+  | {
+      readonly type: 'cdn.purge'
+      readonly provider: string
+      readonly by: 'tags' | 'urls'
+      /** How many tags, or addresses. */
+      readonly items: number
+      /** How many requests it took, those that failed too. */
+      readonly requests: number
+      readonly durationMs: number
+      readonly outcome: 'done' | 'failed' | 'refused'
+      readonly error?: string
+    }
   /** Effects of a transaction were carried out after its commit; `late` by the relay, which repairs what a crash left. */
   | {
       readonly type: 'outbox.relay'

@@ -25,6 +25,7 @@ export function notFoundHandler(
 }
 
 function matches(pattern: string, path: string): boolean {
+  if (pattern.endsWith('/*')) return path.startsWith(pattern.slice(0, -1)) && path.length >= pattern.length
   const parts = pattern.split('/')
   const words = path.split('/')
   return (

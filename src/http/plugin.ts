@@ -2,8 +2,15 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
 import type { Cache } from '../cache/types.ts'
 import type { JobHandle, Jobs } from '../jobs/index.ts'
-import { checkSurrogateKeys, type SurrogateKeys } from './caching/surrogate-key.ts'
+import { checkSurrogateKeys, type SurrogateKeys } from './caching/surrogate-headers.ts'
+import type { FileStore } from '../files/index.ts'
+import type { Uploads } from '../files/uploads/open-uploads.ts'
+import type { Transaction } from '../postgres/index.ts'
 import { answerAccepted } from './jobs/accepted.ts'
+import { mountDownloads, type DownloadOptions } from './files/downloads.ts'
+import { answerZip, type ZipEntry, type ZipOptions } from './files/answer-zip.ts'
+import type { UploadOptions } from './files/upload-options.ts'
+import { mountUploads } from './files/uploads.ts'
 import { mountJobStatus, type JobStatusOptions, type MountedJobs } from './jobs/job-status.ts'
 import type { ApiInfo } from './openapi/openapi-document.ts'
 import type { AddResource } from './resource-options.ts'
@@ -27,8 +34,8 @@ export interface PlimsollOptions {
   readonly cache?: Cache | undefined
   /**
    * Names what public answers were made of for a CDN, so that it can be told to drop them: in the header `Surrogate-Key` (Fastly,
-   * Varnish), `Cache-Tag` (Cloudflare, Google), or `'both'`; a purge names them by {@link surrogateKey}. Default false: without a
-   * CDN that takes them off, clients would see the names of tables.
+   * Varnish), `Cache-Tag` (Cloudflare, Google), `'both'`, or the one that a CDN of `plimsoll/cdn` reads; a purge names them by
+   * {@link surrogateKey}. Default false: without a CDN that takes them off, clients would see the names of tables.
    */
   readonly surrogateKeys?: SurrogateKeys | false | undefined
   /** Told of errors in resources that are the service's own; they are logged by Fastify too. */
@@ -41,6 +48,10 @@ declare module 'fastify' {
     resource: AddResource
     /** Shows jobs to their owners, at `/jobs/:id` or under another path. */
     jobStatus: (jobs: Jobs, options: JobStatusOptions) => void
+    /** Serves files of a store at a path, such as `/files`; see {@link DownloadOptions}. */
+    downloads: (files: FileStore, path: string, options?: DownloadOptions) => void
+    /** Takes files at a path, such as `/uploads/videos`; see {@link UploadOptions}. */
+    uploads: (uploads: Uploads, path: string, options: UploadOptions<Transaction>) => void
     /** What the plugin was given as `db`. */
     db: object | undefined
     /** The resources that were added so far. */
@@ -51,6 +62,12 @@ declare module 'fastify' {
   interface FastifyReply {
     /** Answers 202 Accepted, with where the job can be seen; `jobStatus` says where that is. */
     accepted(handle: Pick<JobHandle, 'id' | 'duplicate'>): FastifyReply
+    /** Answers with an archive of many files, made as it is read. @throws PLIMSOLL_FILE_NOT_FOUND before anything is sent */
+    zip(
+      files: Pick<FileStore, 'get' | 'head'>,
+      entries: readonly ZipEntry[],
+      options?: ZipOptions,
+    ): Promise<FastifyReply>
   }
 }
 
@@ -88,6 +105,20 @@ async function addPlimsoll(fastify: FastifyInstance, options: PlimsollOptions): 
   })
   fastify.decorateReply('accepted', function accepted(handle) {
     return answerAccepted(this, handle, mountedJobs[0]?.path)
+  })
+  fastify.decorate('downloads', function downloads(this: FastifyInstance, files, path, choices = {}) {
+    paths.push(
+      mountDownloads(this, path, {
+        options: choices,
+        mount: { store: files, surrogateKeys, onError: options.onError },
+      }),
+    )
+  })
+  fastify.decorate('uploads', function uploads(this: FastifyInstance, opened, path, choices) {
+    paths.push(...mountUploads(this, path, { options: choices, mount: { uploads: opened, onError: options.onError } }))
+  })
+  fastify.decorateReply('zip', function zip(files, entries, choices = {}) {
+    return answerZip(this, { source: files, entries, ...choices })
   })
   const { openapi = '/openapi.json', docs = '/docs', info = {} } = options
   if (openapi !== false) paths.push(...serveDescription(fastify, { openapi, docs, info, resources, jobs: mountedJobs }))

@@ -19,6 +19,7 @@ export interface JobDefinition extends Job {
   readonly retry: RetryPolicy
   readonly unique: UniqueOptions<unknown> | undefined
   readonly limit: JobLimit | undefined
+  readonly perWorker: number | undefined
   readonly sandbox: { readonly module: string; readonly memoryBytes: number } | undefined
   readonly keepMs: number
   readonly keepFailedMs: number
@@ -64,6 +65,9 @@ export function defineJob<I extends Schema, O extends Schema | undefined = undef
   if (!isWhole(version, 1)) throw invalid('version', version, 'give a whole number from 1')
   if (concurrency !== undefined && !isWhole(concurrency, 1))
     throw invalid('concurrency', concurrency, 'give a whole number from 1')
+  const { perWorker } = options
+  if (perWorker !== undefined && !isWhole(perWorker, 1))
+    throw invalid('perWorker', perWorker, 'give a whole number from 1')
   const attempts = retry === false ? 1 : (retry.attempts ?? 5)
   if (!isWhole(attempts, 1)) throw invalid('retry.attempts', attempts, 'give a whole number from 1')
   const policy = retry === false ? {} : retry
@@ -85,6 +89,7 @@ export function defineJob<I extends Schema, O extends Schema | undefined = undef
     },
     unique: options.unique,
     limit: limitOf({ concurrency, rateLimit }),
+    perWorker,
     sandbox: sandbox === undefined || sandbox === false ? undefined : parseSandbox(sandbox),
     keepMs: parseDuration(options.keep ?? '1h', 'keep'),
     keepFailedMs: parseDuration(options.keepFailed ?? '14d', 'keepFailed'),

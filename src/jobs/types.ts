@@ -34,6 +34,8 @@ export interface JobOptions<I extends Schema, O extends Schema | undefined = und
   readonly unique?: UniqueOptions<InputOf<I>> | undefined
   /** How many of them run at a time, in all processes. Default: no bound. */
   readonly concurrency?: number | undefined
+  /** How many jobs of its queue run at a time in one process, where `work` does not say. Default: no bound. */
+  readonly perWorker?: number | undefined
   /** How many of them begin in a time, in all processes. Default: no bound. */
   readonly rateLimit?: { readonly count: number; readonly per: Duration } | undefined
   /** Runs it in a process of its own. `true`: of the module that calls `defineJob`, which has to export it. Default: in the worker's. */
@@ -165,7 +167,7 @@ export interface JobStatus extends Omit<JobRecord, 'input' | 'output'> {
 }
 
 export interface WorkOptions {
-  /** Default: all queues of the jobs that are known, without a bound of their own. */
+  /** Default: all queues of the jobs that are known, without a bound but the `perWorker` of their jobs. */
   readonly queues?: readonly (string | { readonly name: string; readonly concurrency: number })[] | undefined
   /** How many jobs run at a time. Default 20. */
   readonly concurrency?: number | undefined

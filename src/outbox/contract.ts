@@ -96,6 +96,11 @@ export interface OutboxOptions {
    * is carried all the same. Default: none.
    */
   readonly channel?: BumpChannel | undefined
+  /**
+   * Kinds of effects that are given the tags of every write too, such as purges of a CDN. They are always recorded with their transaction, and
+   * nobody waits for them: half a second after the write relays carry them, together with those of other writes. Default: none.
+   */
+  readonly copies?: readonly string[] | undefined
   /** How often the relay looks for what a crashed process has left, in milliseconds, give or take a quarter. Default 5000. */
   readonly pollMs?: number | undefined
 }

@@ -17,7 +17,14 @@ export async function drainRows(
     carriers,
     kind,
     carrier,
-  }: { readonly carriers: Carriers; readonly kind: string; readonly carrier: Carrier | undefined },
+    carried: told,
+  }: {
+    readonly carriers: Carriers
+    readonly kind: string
+    readonly carrier: Carrier | undefined
+    /** Told of what was carried, before it is forgotten. */
+    readonly carried?: ((kind: string, items: readonly string[]) => Promise<void>) | undefined
+  },
 ): Promise<number> {
   const upTo = await rows.newestId(kind)
   let count = 0
@@ -34,6 +41,7 @@ export async function drainRows(
     if (carried.state === 'nobody') break
     if (carried.state === 'failed') failure ??= { error: carried.error }
     else {
+      await told?.(kind, items)
       await rows.delete(some.map(({ id }) => id))
       count += some.length
     }

@@ -2,6 +2,7 @@ import type { CommitItems, Transaction, TransactionOutcome } from '../postgres/i
 import type { BumpChannel } from './bump-channel.ts'
 import type { Carriers } from './carriers.ts'
 import { condenseTags, mostTags } from './condensed-tags.ts'
+import type { Copies } from './copies.ts'
 import { bumpKind } from './contract.ts'
 import type { OutboxRows } from './outbox-rows.ts'
 
@@ -10,6 +11,7 @@ export interface OutboxParts {
   readonly carriers: Carriers
   readonly rows: OutboxRows | undefined
   readonly channel: BumpChannel | undefined
+  readonly copies: Copies | undefined
   /** Told of a kind that could not be carried here. */
   readonly refused: (kind: string) => void
 }
@@ -61,25 +63,29 @@ export class TransactionEffects {
 
   async #leave(): Promise<CommitItems> {
     while (this.#writing.size > 0) await Promise.allSettled(this.#writing)
-    const { rows, channel } = this.#parts
+    const { rows, channel, copies } = this.#parts
+    const tags = this.#bumped()
+    const copied = tags === undefined ? [] : (copies?.insertions(tags) ?? [])
     if (rows === undefined) {
-      const tags = this.#all().find(([kind]) => kind === bumpKind)?.[1]
-      if (channel === undefined || tags === undefined) return []
-      return channel.notices(tags, () => {
+      if (channel === undefined || tags === undefined) return copied
+      const notices = channel.notices(tags, () => {
         this.#announced = true
       })
+      return [...copied, ...notices]
     }
-    return this.#all().map(([kind, items]) => {
+    const recorded = this.#all().map(([kind, items]) => {
       const ids: string[] = []
       this.#recorded.set(kind, ids)
       return rows.insertion(kind, items, (id) => void ids.push(id))
     })
+    return [...recorded, ...copied]
   }
 
   async #end(outcome: TransactionOutcome): Promise<void> {
     this.outcome = outcome
     // What may have happened is treated as what has happened: carried once too often is harmless.
     if (outcome === 'rollback') return
+    if (this.#bumped() !== undefined) this.#parts.copies?.wake()
     await Promise.all([
       ...this.#all().map(([kind, items]) => {
         const announced = kind === bumpKind && this.#announced
@@ -110,6 +116,11 @@ export class TransactionEffects {
       }),
     )
     await Promise.all(carried)
+  }
+
+  /** The tags that are bumped; undefined when there are none. */
+  #bumped(): readonly string[] | undefined {
+    return this.#all().find(([kind]) => kind === bumpKind)?.[1]
   }
 
   #all(): [kind: string, items: readonly string[]][] {
@@ -155,7 +166,8 @@ export async function carryNow(
   }
 }
 
-function warn(kind: string, error: unknown): void {
+/** Says that effects are lost: there is nobody left to carry them. */
+export function warn(kind: string, error: unknown): void {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
   process.emitWarning(`The effects '${kind}' of a committed write were not carried out. ${text}`, 'PlimsollWarning')
 }

@@ -1,4 +1,5 @@
 export { BumpChannel } from './bump-channel.ts'
+export { condenseTags } from './condensed-tags.ts'
 export { bumpKind } from './contract.ts'
 export type { CarryInfo, Carrier, Outbox, OutboxOptions, WrittenTags } from './contract.ts'
 export { openOutbox } from './open-outbox.ts'

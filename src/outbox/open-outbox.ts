@@ -1,9 +1,10 @@
 import { isPlimsollError, PlimsollError } from '../core/errors.ts'
 import type { Transaction, WriteWatcher } from '../postgres/index.ts'
 import { Carriers } from './carriers.ts'
+import { Copies } from './copies.ts'
 import { bumpKind, type Outbox, type OutboxOptions, type WrittenTags } from './contract.ts'
 import { drainRows } from './drain.ts'
-import { carryNow, TransactionEffects } from './effects.ts'
+import { carryNow, TransactionEffects, warn } from './effects.ts'
 import { OutboxRows } from './outbox-rows.ts'
 import { ensureOutboxTable } from './outbox-table.ts'
 import { OwnMark, triggersInstalled } from './own-mark.ts'
@@ -11,7 +12,7 @@ import { Relay } from './relay.ts'
 
 /**
  * Opens the outbox on a database. When `durable`, its table is made when it is missing, and a relay begins to carry what
- * other processes, or this one before a crash, have left; without, it carries what triggers record, where there are any.
+ * other processes, or this one before a crash, have left; without, it carries what triggers record, where there are any, and `copies`.
  *
  * @throws PLIMSOLL_OUTBOX_UNAVAILABLE when the role may not make the table or use it
  * @example
@@ -19,18 +20,27 @@ import { Relay } from './relay.ts'
  * outbox.carry('cache.bump', (tags) => cache.invalidate(...tags))
  * postgres.watchWrites(outbox.watcher((text) => tagsOfSql(graph, text)))
  */
-export async function openOutbox({ postgres, durable, channel, pollMs = 5000 }: OutboxOptions): Promise<Outbox> {
+export async function openOutbox({
+  postgres,
+  durable,
+  channel,
+  copies: kinds = [],
+  pollMs = 5000,
+}: OutboxOptions): Promise<Outbox> {
   const carriers = new Carriers()
   // What triggers record has to be carried also where our own effects are not recorded.
   const triggers = await triggersInstalled(postgres)
-  if (durable || triggers) await ensureOutboxTable(postgres)
+  const tabled = durable || triggers || kinds.length > 0
+  if (tabled) await ensureOutboxTable(postgres)
   const mark = triggers ? new OwnMark() : undefined
-  const rows = durable || triggers ? new OutboxRows(postgres) : undefined
-  const relay = rows && new Relay(postgres, { rows, carriers, pollMs })
+  const rows = tabled ? new OutboxRows(postgres) : undefined
+  const wake = (delayMs: number): void => relay?.wakeWithin(delayMs)
+  const copies = rows && kinds.length > 0 ? new Copies(kinds, { rows, wake }) : undefined
+  const relay: Relay | undefined = rows && new Relay(postgres, { rows, carriers, pollMs, carried: copies?.carried })
   const recorded = durable ? rows : undefined
-  const parts = { carriers, rows: recorded, channel, refused: (kind: string) => relay?.rest(kind) }
+  const parts = { carriers, rows: recorded, channel, copies, refused: (kind: string) => relay?.rest(kind) }
   /** True when a write has to be in a transaction for its effects to survive this process. */
-  const needsTransaction = durable || channel !== undefined
+  const needsTransaction = durable || channel !== undefined || copies !== undefined
   const byTransaction = new WeakMap<Transaction, TransactionEffects>()
 
   const effectsOf = ({ root }: Transaction): TransactionEffects => {
@@ -41,7 +51,12 @@ export async function openOutbox({ postgres, durable, channel, pollMs = 5000 }: 
     return effects
   }
 
-  const bump = (tags: readonly string[]): Promise<void> => carryNow(parts, { kind: bumpKind, items: tags })
+  const bump = async (tags: readonly string[]): Promise<void> => {
+    const copied =
+      tags.length === 0 ? undefined : copies?.add(tags).catch((error: unknown) => warn(kinds.join(), error))
+    await carryNow(parts, { kind: bumpKind, items: tags })
+    await copied
+  }
 
   const writeWithin = async <T>(
     transaction: Transaction,
@@ -125,7 +140,8 @@ export async function openOutbox({ postgres, durable, channel, pollMs = 5000 }: 
       return writeAlone(() => work(postgres), { worst })
     },
     watcher,
-    drain: async (kind, carrier) => (rows === undefined ? 0 : drainRows(rows, { carriers, kind, carrier })),
+    drain: async (kind, carrier) =>
+      rows === undefined ? 0 : drainRows(rows, { carriers, kind, carrier, carried: copies?.carried }),
     close,
     [Symbol.asyncDispose]: close,
   })

@@ -37,6 +37,16 @@ const insertDue = own(
   `with added as (insert into plimsoll.outbox (kind, items, attempts, last_error) values ($1, $2, 1, $3) returning kind)
   select pg_notify('${wakeChannel}', kind) from added`,
 )
+
+/**
+ * Copies are carried so long after their write, in milliseconds: when no process answers by what it held before (one that has heard
+ * nothing for as long asks again), and together with those of other writes.
+ */
+export const copyDelayMs = 500
+const insertCopy = own(
+  `insert into plimsoll.outbox (kind, items, due_at)
+  values ($1, $2, clock_timestamp() + interval '${copyDelayMs} milliseconds')`,
+)
 const deleteRows = own('delete from plimsoll.outbox where id = any($1::bigint[])')
 const markFailed = own(
   `with failed as (
@@ -100,6 +110,16 @@ export class OutboxRows {
       values: [kind, items],
       sink: (chunk, start) => inserted(rowTexts(chunk, start)[0]!),
     }
+  }
+
+  /** The statement that records a copy, with the transaction it leaves with. */
+  copyInsertion(kind: string, items: readonly string[]): BatchItem {
+    return { statement: insertCopy, values: [kind, items] }
+  }
+
+  /** Records a copy of something that is committed. */
+  async insertCopy(kind: string, items: readonly string[]): Promise<void> {
+    await this.#run(insertCopy, [kind, items])
   }
 
   /** Records effects in a transaction that goes on; the id of the row. */

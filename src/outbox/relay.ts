@@ -30,22 +30,32 @@ export class Relay {
   readonly #rows: OutboxRows
   readonly #carriers: Carriers
   readonly #pollMs: number
+  readonly #carried: ((kind: string, items: readonly string[]) => Promise<void>) | undefined
   readonly #passes = new Map<string, Passes>()
   // A notification may be delivered from within somebody's transaction, which a pass must not join.
   readonly #outside = AsyncLocalStorage.snapshot()
   #timer: NodeJS.Timeout | undefined
   #timerAt = Number.POSITIVE_INFINITY
+  /** The latest time at which something becomes due that this process knows of. */
+  #dueUntil = 0
   #listening: Promise<Subscription | undefined> | undefined
   #closed = false
 
   constructor(
     postgres: Postgres,
-    parts: { readonly rows: OutboxRows; readonly carriers: Carriers; readonly pollMs: number },
+    parts: {
+      readonly rows: OutboxRows
+      readonly carriers: Carriers
+      readonly pollMs: number
+      /** Told of what was carried, before it is forgotten. */
+      readonly carried?: ((kind: string, items: readonly string[]) => Promise<void>) | undefined
+    },
   ) {
     this.#postgres = postgres
     this.#rows = parts.rows
     this.#carriers = parts.carriers
     this.#pollMs = parts.pollMs
+    this.#carried = parts.carried
   }
 
   /** Begins to listen, and looks for what is there. */
@@ -60,6 +70,12 @@ export class Relay {
       const { kinds } = this.#carriers
       for (const wanted of kind === undefined ? kinds : kinds.filter((one) => one === kind)) this.#pass(wanted)
     })
+  }
+
+  /** Looks for what is due in a while. */
+  wakeWithin(delayMs: number): void {
+    this.#dueUntil = performance.now() + delayMs + slackMs
+    this.#outside(() => this.#pollWithin(delayMs + slackMs))
   }
 
   /**
@@ -86,7 +102,10 @@ export class Relay {
     this.#timerAt = Number.POSITIVE_INFINITY
     this.#listen()
     this.wake()
-    this.#pollWithin(this.#pollMs * (0.75 + Math.random() * 0.5))
+    const leftMs = this.#dueUntil - performance.now()
+    // It was woken for the first of several.
+    if (leftMs > 0) this.#pollWithin(leftMs)
+    else this.#pollWithin(this.#pollMs * (0.75 + Math.random() * 0.5))
   }
 
   #pollWithin(delayMs: number): void {
@@ -151,17 +170,24 @@ export class Relay {
 
   /** Carries rows together, and one by one when that fails, so that one bad row holds up no other; the ids of what was carried. */
   async #carryRows(kind: string, rows: readonly OutboxRow[]): Promise<string[]> {
-    const together = await this.#carriers.carry(kind, [...new Set(rows.flatMap(({ items }) => items))], carriedLate)
-    if (together.state === 'done') return rows.map(({ id }) => id)
-    if (rows.length === 1) return this.#settle(rows[0]!, together)
+    const items = [...new Set(rows.flatMap((row) => row.items))]
+    const together = await this.#carriers.carry(kind, items, carriedLate)
+    if (together.state === 'done') {
+      await this.#carried?.(kind, items)
+      return rows.map(({ id }) => id)
+    }
+    if (rows.length === 1) return this.#settle(kind, rows[0]!, together)
     const settled = await Promise.all(
-      rows.map(async (row) => this.#settle(row, await this.#carriers.carry(kind, row.items, carriedLate))),
+      rows.map(async (row) => this.#settle(kind, row, await this.#carriers.carry(kind, row.items, carriedLate))),
     )
     return settled.flat()
   }
 
-  async #settle(row: OutboxRow, carried: Carried): Promise<string[]> {
-    if (carried.state === 'done') return [row.id]
+  async #settle(kind: string, row: OutboxRow, carried: Carried): Promise<string[]> {
+    if (carried.state === 'done') {
+      await this.#carried?.(kind, row.items)
+      return [row.id]
+    }
     const delayMs = backoffMs(row.attempts, retry)
     const error = carried.state === 'failed' ? carried.error : new Error('Its carrier was taken back.')
     await this.#rows.postpone(row, delayMs, error)

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, inject, onTestFinished, test } from 'vitest'
 import { openJobRelay } from '../../src/app/job-relay.ts'
 import { databaseEngine } from '../../src/jobs/drivers/database/database-engine.ts'
+import { rabbitmqEngine } from '../../src/jobs/drivers/rabbitmq/rabbitmq-engine.ts'
 import { redisEngine } from '../../src/jobs/drivers/redis/redis-engine.ts'
 import { openPostgres, type Postgres } from '../../src/postgres/index.ts'
 import { createDatabase, type Database } from '../servers/database.ts'
+import { findRabbitmq, startRabbitmq, type RabbitmqServer } from '../servers/rabbitmq.ts'
 import { findRedis, startRedis, type RedisServer } from '../servers/redis.ts'
 import { controlCases } from './jobs-control.ts'
 import { enqueueCases } from './jobs-enqueue.ts'
@@ -15,6 +17,7 @@ const cases = { enqueueing: enqueueCases, runs: runCases, control: controlCases 
 let embedded: Postgres | undefined
 let beside: Postgres | undefined
 let redis: RedisServer | undefined
+let rabbitmq: RabbitmqServer | undefined
 let database: Database | undefined
 
 const engines: readonly JobsEngine[] = [
@@ -64,6 +67,24 @@ const engines: readonly JobsEngine[] = [
     stop: async () => {
       await beside?.close()
       await redis?.stop()
+    },
+  },
+  {
+    name: 'RabbitMQ',
+    lacks: { statements: 'jobs of transactions are relayed' },
+    runs: findRabbitmq() !== undefined,
+    open: async () => {
+      // As on PostgreSQL, without threads.
+      const engine = await rabbitmqEngine({ url: rabbitmq!.url, postgres: beside! })
+      return { postgres: beside!, ...(await openJobRelay(beside!, engine)) }
+    },
+    start: async () => {
+      rabbitmq = await startRabbitmq()
+      beside = await openPostgres({ url: 'pglite:memory' })
+    },
+    stop: async () => {
+      await beside?.close()
+      await rabbitmq?.stop()
     },
   },
 ]

@@ -1,10 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
 import { createDatabase, type Database } from '../servers/database.ts'
+import { unzip } from '../unit/files/unzip.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
 import { buildWhenStale, startStudio, type StudioProcess } from './studio-process.ts'
 
@@ -144,6 +145,42 @@ describe.skipIf(noBrowser !== undefined)('the jobs of the studio', { timeout: 18
         await one.locator('.job[data-state=cancelled]').waitFor()
         expect(await one.getByRole('button', { name: 'Cancel' }).count()).toBe(0)
       }
+    },
+  )
+
+  test.skipIf(inject('postgresUrl') === '')(
+    'write a spreadsheet, draw a poster and send a mail in the worker, and the page shows what has come of them',
+    async () => {
+      const database = await createDatabase()
+      onTestFinished(database.drop)
+      const studio = await studioOn(database.url)
+      const page = await openPage(studio)
+      const card = (title: string) => page.locator('.job').filter({ has: page.getByRole('heading', { name: title }) })
+      for (const name of ['Films as XLSX', 'Films as CSV', 'Draw a poster', 'Mail the digest'])
+        await page.getByRole('button', { name }).click()
+      const download = async (title: string): Promise<Buffer> => {
+        const [saved] = await Promise.all([
+          page.waitForEvent('download', { timeout: 60_000 }),
+          card(title).getByRole('link').click({ timeout: 60_000 }),
+        ])
+        expect(saved.suggestedFilename()).toMatch(/^waterline-films-[\d-]{10}\.(?:csv|xlsx)$/)
+        return readFile(await saved.path())
+      }
+      const sheet = (await unzip(await download('Films as XLSX'))).get('xl/worksheets/sheet1.xml')!.toString()
+      const [{ count: films }] = (
+        await (await connect(database)).query("select count(*)::int from videos where status = 'published'")
+      ).rows
+      expect(sheet.split('<row ')).toHaveLength(films + 2)
+      expect((await download('Films as CSV')).toString()).toMatch(
+        /^\uFEFFTitle,Channel,Published,Minutes,Views,Comments,Description\r\n/,
+      )
+      const poster = card('Draw a poster').getByRole('img', { name: 'The poster', exact: true })
+      await poster.waitFor({ timeout: 60_000 })
+      await expect
+        .poll(() => poster.evaluate((image) => (image as unknown as { naturalWidth: number }).naturalWidth))
+        .toBe(960)
+      await card('Mail the digest').getByText('On its way to readers@waterline.example.').waitFor({ timeout: 60_000 })
+      expect(studio.output()).toContain('5 films that everybody watches')
     },
   )
 

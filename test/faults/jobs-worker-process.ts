@@ -29,14 +29,28 @@ export interface WorkerProcess {
   kill(): Promise<void>
 }
 
+interface WorkerProcessOptions {
+  readonly concurrency?: number
+  /** How far its clock is off. */
+  readonly skewMs?: number
+  /** The RabbitMQ of its jobs. Default: they are on the database alone. */
+  readonly queueUrl?: string
+}
+
 /** Starts one, and resolves when it takes jobs. */
 export async function startWorker(
   url: string,
-  { concurrency = 10, skewMs = 0 }: { readonly concurrency?: number; readonly skewMs?: number } = {},
+  { concurrency = 10, skewMs = 0, queueUrl }: WorkerProcessOptions = {},
 ): Promise<WorkerProcess> {
   const child = fork(fileURLToPath(new URL('./jobs-worker.ts', import.meta.url)), {
     execArgv: [],
-    env: { ...process.env, DATABASE_URL: url, CONCURRENCY: String(concurrency), SKEW_MS: String(skewMs) },
+    env: {
+      ...process.env,
+      DATABASE_URL: url,
+      ...(queueUrl !== undefined && { QUEUE_URL: queueUrl }),
+      CONCURRENCY: String(concurrency),
+      SKEW_MS: String(skewMs),
+    },
     stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
   })
   const news: WorkerNews[] = []

@@ -2,12 +2,18 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
 import { observe } from '../../src/core/events.ts'
 import { databaseEngine } from '../../src/jobs/drivers/database/database-engine.ts'
+import { rabbitmqEngine } from '../../src/jobs/drivers/rabbitmq/rabbitmq-engine.ts'
 import { defineJob, openJobs } from '../../src/jobs/index.ts'
 import { createStatement, openPostgres } from '../../src/postgres/index.ts'
 import { lease, type WorkerNews, type WorkerOrder } from './jobs-worker-process.ts'
 
 // A process that runs jobs, until it is killed.
-const { DATABASE_URL: url = '', SKEW_MS: skewMs = '0', CONCURRENCY: concurrency = '10' } = process.env
+const {
+  DATABASE_URL: url = '',
+  QUEUE_URL: queueUrl,
+  SKEW_MS: skewMs = '0',
+  CONCURRENCY: concurrency = '10',
+} = process.env
 const now = Date.now.bind(Date)
 Date.now = () => now() + Number(skewMs)
 
@@ -53,7 +59,9 @@ const exits = defineJob('exits', { input }, async ({ pid }) => {
   return process.pid
 })
 
-const engine = await databaseEngine({ postgres, heartbeat: { url }, lease })
+const engine = await (queueUrl === undefined
+  ? databaseEngine({ postgres, heartbeat: { url }, lease })
+  : rabbitmqEngine({ url: queueUrl, postgres, heartbeat: { url }, lease }))
 const jobs = openJobs({ postgres, engine, jobs: [work, held, heeding, blocks, kills, exits] })
 observe((event) => {
   if (event.type === 'job.end') tell({ type: 'ended', id: event.id, outcome: event.outcome })

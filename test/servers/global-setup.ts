@@ -4,12 +4,17 @@ import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { findBrowser } from '../e2e/browser.ts'
 import { installPackages } from './debian.ts'
+import { findFfmpeg } from './ffmpeg.ts'
 import { findMemcached, startMemcached } from './memcached.ts'
 import { findNginx } from './nginx.ts'
 import { makePgliteTemplate } from './pglite-template.ts'
+import { findOpenpyxl } from './openpyxl.ts'
 import { findPgBouncer } from './pgbouncer.ts'
 import { findPostgres, startPostgres } from './postgres.ts'
+import { findRadosgw, offerRadosgw, radosgwPackages } from './radosgw.ts'
+import { findRabbitmq } from './rabbitmq.ts'
 import { findRedis, startRedis } from './redis.ts'
+import { findVarnish } from './varnish.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -21,6 +26,8 @@ declare module 'vitest' {
     memcachedUrl: string
     /** The Redis of the test run; '' when there is none. */
     redisUrl: string
+    /** Where the Ceph of the test run is to be had. */
+    radosgwOffer: string
   }
 }
 
@@ -31,25 +38,33 @@ export default async function setup(project: TestProject): Promise<() => Promise
     { package: 'pgbouncer', found: findPgBouncer() },
     { package: 'memcached', found: findMemcached() },
     { package: 'redis-server', found: findRedis() },
+    { package: 'rabbitmq-server', found: findRabbitmq() },
     { package: 'nginx', found: findNginx() },
+    { package: 'ffmpeg', found: findFfmpeg() },
+    { package: 'varnish', found: findVarnish() },
+    { package: 'varnish-modules', found: findVarnish() },
     { package: 'chromium', found: findBrowser() },
+    ...radosgwPackages.map((name) => ({ package: name, found: findRadosgw() })),
+    { package: 'python3-openpyxl', found: findOpenpyxl() },
   ]
   installPackages(needed.filter(({ found }) => found === undefined).map((need) => need.package))
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-run-'))
   // What the processes of the tests compile, one after another, is mostly the same.
   process.env['NODE_COMPILE_CACHE'] = join(folder, 'compiled')
-  const [postgres, memcached, redis] = await Promise.all([
+  const [postgres, memcached, redis, ceph] = await Promise.all([
     startPostgres(),
     startMemcached({ megabytes: 512 }),
     startRedis(),
+    offerRadosgw(),
     makePgliteTemplate(folder),
   ])
   project.provide('pgliteTemplate', folder)
   project.provide('postgresUrl', postgres?.url ?? '')
   project.provide('memcachedUrl', memcached?.url ?? '')
   project.provide('redisUrl', redis?.url ?? '')
+  project.provide('radosgwOffer', ceph.url)
   return async () => {
-    await Promise.all([postgres?.stop(), memcached?.stop(), redis?.stop()])
+    await Promise.all([ceph.stop(), postgres?.stop(), memcached?.stop(), redis?.stop()])
     rmSync(folder, { recursive: true, force: true })
   }
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { reportMissing } from './debian.ts'
@@ -29,6 +29,43 @@ export function hasNginx(): boolean {
  * say, and says in `X-Cache` whether an answer is one that it had: HIT, MISS, EXPIRED, REVALIDATED.
  */
 export async function startNginx(upstream: string): Promise<CachingProxy> {
+  return runNginx(
+    ({ folder, port }) => `proxy_cache_path ${folder}/cache keys_zone=shared:1m use_temp_path=off;
+  server {
+    listen 127.0.0.1:${port};
+    location / {
+      proxy_pass ${upstream};
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_cache shared;
+      proxy_cache_revalidate on;
+      add_header X-Cache $upstream_cache_status always;
+    }
+  }`,
+  )
+}
+
+/** Starts nginx as `docs/cdn.md` has an edge configured, before the service at `upstream`, which gets `headers` with what is private. */
+export async function startNginxEdge(
+  upstream: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<CachingProxy> {
+  const added = Object.entries(headers).map(([name, value]) => ` proxy_set_header ${name} "${value}";`)
+  const page = readFileSync(new URL('../../docs/cdn.md', import.meta.url), 'utf8')
+  const [, written = ''] = /^```nginx\n(.*?)^```$/ms.exec(page) ?? []
+  return runNginx(({ folder, port }) =>
+    written
+      .replaceAll('http://127.0.0.1:3000', upstream)
+      .replaceAll('proxy_set_header Range $slice_range;', (line) => line + added.join(''))
+      .replace('listen 8080', `listen 127.0.0.1:${port}`)
+      .replace('/var/cache/nginx/edge', `${folder}/cache`),
+  )
+}
+
+/** Starts nginx with what is to stand in its block `http`. */
+async function runNginx(
+  http: (where: { readonly folder: string; readonly port: number }) => string,
+): Promise<CachingProxy> {
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-nginx-'))
   const port = await freePort()
   const temporary = ['client_body', 'fastcgi', 'uwsgi', 'scgi'].map((name) => `${name}_temp_path ${folder}/${name};`)
@@ -44,18 +81,7 @@ http {
   access_log off;
   ${temporary.join('\n  ')}
   proxy_temp_path ${folder}/proxy;
-  proxy_cache_path ${folder}/cache keys_zone=shared:1m use_temp_path=off;
-  server {
-    listen 127.0.0.1:${port};
-    location / {
-      proxy_pass ${upstream};
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-      proxy_cache shared;
-      proxy_cache_revalidate on;
-      add_header X-Cache $upstream_cache_status always;
-    }
-  }
+  ${http({ folder, port })}
 }
 `,
   )

@@ -2,6 +2,7 @@
 export interface JobUrls {
   readonly postgres: string
   readonly redis: string
+  readonly rabbitmq: string
 }
 
 export interface JobOpenOptions {

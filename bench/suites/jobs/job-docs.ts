@@ -14,7 +14,7 @@ export function writeJobDocs(result: SuiteResult): void {
     ([name, { p50Ms, p99Ms }]) => `| ${name} | ${p50Ms} | ${p99Ms} |`,
   )
   const text = [
-    `Measured on ${machine.cores} cores (${machine.cpu}) with ${machine.memoryGb} GB, Node ${machine.node}, PostgreSQL ${machine.postgres} (fsync on), Redis ${machine.redis} (no disk).`,
+    `Measured on ${machine.cores} cores (${machine.cpu}) with ${machine.memoryGb} GB, Node ${machine.node}, PostgreSQL ${machine.postgres} (fsync on), Redis ${machine.redis} (no disk), RabbitMQ ${machine.rabbitmq} (quorum queues; Celery's are classic ones).`,
     'As a multiple of the contestant with 1.00; larger is better.',
     formatRatios(result, jobContestants),
     'Jobs per second.',

@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import pg from 'pg'
-import { jobContestants } from '../../contestants/jobs/registry.ts'
+import { jobContestants, mostBacklog } from '../../contestants/jobs/registry.ts'
 import { redisVersion, startRedis } from '../../harness/cache-servers.ts'
+import { rabbitmqVersion, startRabbitmq } from '../../harness/rabbitmq-server.ts'
 import type { LocalServer } from '../../harness/local-server.ts'
 import { describeMachine } from '../../harness/machine.ts'
 import type { Measurement, Runner } from '../../harness/measure.ts'
@@ -27,6 +28,7 @@ export interface JobSuiteOptions {
 interface Servers {
   readonly postgres: BenchServer
   readonly redis: LocalServer
+  readonly rabbitmq: LocalServer
 }
 
 /** The suite `jobs`. Prints a table per workload and whether the targets were met; a whole run also stores them. */
@@ -34,12 +36,15 @@ export async function runJobSuite(options: JobSuiteOptions): Promise<void> {
   const chosen = jobWorkloads.filter(({ name }) => options.workloads?.some((prefix) => name.startsWith(prefix)) ?? true)
   await using postgres = await openServer()
   await using redis = await startRedis()
+  await using rabbitmq = await startRabbitmq()
   const version = await serverVersion(postgres)
-  const machine = describeMachine({ postgres: version, redis: redisVersion() })
-  console.log(`${machine.cores} × ${machine.cpu}, Node ${machine.node}, PostgreSQL ${version}, Redis ${machine.redis}`)
+  const machine = describeMachine({ postgres: version, redis: redisVersion(), rabbitmq: rabbitmqVersion() })
+  console.log(
+    `${machine.cores} × ${machine.cpu}, Node ${machine.node}, PostgreSQL ${version}, Redis ${machine.redis}, RabbitMQ ${machine.rabbitmq}`,
+  )
   const measured: Record<string, Record<string, Measurement>> = {}
   for (const workload of chosen) {
-    measured[workload.name] = await measure(workload, { postgres, redis }, options)
+    measured[workload.name] = await measure(workload, { postgres, redis, rabbitmq }, options)
     console.log(`\n${formatTable(`${workload.name}: ${workload.title}`, measured[workload.name]!)}`)
   }
   const result: SuiteResult = { suite: 'jobs', machine, workloads: measured }
@@ -65,8 +70,12 @@ async function measure(
     if (name !== reference && contestants?.includes(name) === false) continue
     const worker = stack.use(await open(name, workload, servers, profile))
     workers.push(worker)
-    const serverPid = workload.server === 'postgres' ? servers.postgres.pid : servers.redis.pid
-    runners.push({ name, serverPid, run: (durationMs) => run(worker, workload, { durationMs, quick }) })
+    const serverPid = servers[workload.server].pid
+    runners.push({
+      name,
+      serverPid,
+      run: (durationMs) => run(worker, { ...workload, backlog: backlogOf(name, workload) }, { durationMs, quick }),
+    })
   }
   const times = quick ? { roundMs: 700, budgetMs: 4000 } : { roundMs: 1500, budgetMs: 40_000 }
   const rounds = workload.backlog >= 1_000_000 ? { ...times, budgetMs: 0 } : times
@@ -78,7 +87,7 @@ async function measure(
 async function open(
   name: string,
   workload: JobWorkload,
-  { postgres, redis }: Servers,
+  { postgres, redis, rabbitmq }: Servers,
   profile: boolean,
 ): Promise<Worker<JobRequest>> {
   const file = new URL(`../../results/${workload.name}-${name}.cpuprofile`, import.meta.url).pathname
@@ -86,12 +95,17 @@ async function open(
   const worker = startWorker<JobRequest>(new URL('./job-process.ts', import.meta.url), { name, args })
   const database = `${workload.name}_${name}`.replaceAll('-', '_')
   const urls = {
-    postgres: workload.server === 'postgres' ? await createDatabase(postgres.url, database) : postgres.url,
+    postgres: await createDatabase(postgres.url, database),
     redis: `redis://127.0.0.1:${redis.port}/${jobContestants.indexOf(name)}`,
+    rabbitmq: `amqp://guest:guest@127.0.0.1:${rabbitmq.port}`,
   }
   const { concurrency, batched, workMs } = workload
   await worker.ask({ type: 'open', options: { urls, concurrency, batched }, workMs })
   return worker
+}
+
+function backlogOf(name: string, { backlog }: JobWorkload): number {
+  return Math.min(backlog, mostBacklog[name] ?? backlog)
 }
 
 /** One round. What has to be there before is put there, and what is left is removed, outside of the time. */

@@ -5,7 +5,7 @@ export interface JobWorkload {
   /** The contestant that is 1.00: the bare library on the same server. */
   readonly reference: string
   readonly contestants: readonly string[]
-  readonly server: 'postgres' | 'redis'
+  readonly server: 'postgres' | 'redis' | 'rabbitmq'
   readonly measures: 'drain' | 'add' | 'start-latency'
   /** How many jobs run at a time. */
   readonly concurrency: number
@@ -17,7 +17,8 @@ export interface JobWorkload {
   readonly heldTransaction?: boolean
 }
 
-const onPostgres = ['plimsoll-database', 'pg-boss', 'graphile-worker']
+const onPostgres = ['plimsoll-database', 'pg-boss', 'graphile-worker', 'bullmq-postgres']
+const manyTogether = ['plimsoll-database', 'pg-boss', 'graphile-worker']
 const drain = { measures: 'drain', batched: false, workMs: 0, backlog: 15_000 } as const
 
 /** In the order of the tables. */
@@ -37,7 +38,7 @@ export const jobWorkloads: readonly JobWorkload[] = [
     title: 'jobs that do nothing, many taken and acknowledged together',
     server: 'postgres',
     reference: 'pg-boss',
-    contestants: onPostgres,
+    contestants: manyTogether,
     concurrency: 400,
     batched: true,
     backlog: 40_000,
@@ -58,7 +59,7 @@ export const jobWorkloads: readonly JobWorkload[] = [
     server: 'postgres',
     measures: 'add',
     reference: 'pg-boss',
-    contestants: onPostgres,
+    contestants: manyTogether,
     concurrency: 1,
     batched: true,
     workMs: 0,
@@ -105,7 +106,17 @@ export const jobWorkloads: readonly JobWorkload[] = [
     title: 'jobs that do nothing, 50 at a time',
     server: 'redis',
     reference: 'bullmq',
-    contestants: ['bullmq'],
+    contestants: ['plimsoll-redis', 'bullmq', 'celery-redis'],
     concurrency: 50,
+  },
+  {
+    ...drain,
+    name: 'rabbitmq-single',
+    title: 'jobs that do nothing, 50 at a time',
+    server: 'rabbitmq',
+    reference: 'amqplib',
+    contestants: ['plimsoll-rabbitmq', 'amqplib', 'celery-rabbitmq'],
+    concurrency: 50,
+    backlog: 40_000,
   },
 ]

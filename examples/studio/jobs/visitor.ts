@@ -14,11 +14,10 @@ export function visitorOf({ headers }: Request): string | undefined {
   return value !== undefined && uuid.test(value) ? value : undefined
 }
 
-/** As {@link visitorOf}; a browser without the cookie is given one. */
+/** As {@link visitorOf}; a browser without the cookie is given one, and one that has it keeps it for another year. */
 export function greetVisitor(request: Request, reply: Reply): string {
-  const known = visitorOf(request)
-  if (known !== undefined) return known
-  const fresh = randomUUID()
-  reply.header('set-cookie', `${cookie}=${fresh}; Path=/api; Max-Age=31536000; HttpOnly; SameSite=Strict`)
-  return fresh
+  const visitor = visitorOf(request) ?? randomUUID()
+  // For files of his too, which are not under `/api`.
+  reply.header('set-cookie', `${cookie}=${visitor}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Strict`)
+  return visitor
 }

@@ -19,10 +19,11 @@ const words = {
 const clock = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })
 
 /**
- * A job that is followed live until it has ended. `tell(output)` says what has come of it, `announce(text)` what a screen reader should
- * say, and `gone()` is called when the service knows nothing of it any more.
+ * A job that is followed live until it has ended. `tell(output)` says what has come of it, in a text or elements, `announce(text)` what a
+ * screen reader should say, `gone()` is called when the service knows nothing of it any more, and `failed(job)` when it has ended
+ * otherwise than well.
  */
-export function createJobCard({ id, title, tell, announce, gone }) {
+export function createJobCard({ id, title, tell, announce, gone, failed = () => {} }) {
   const address = `/api/jobs/${id}`
   const state = element('p', { class: 'state' }, 'Asking…')
   const gauge = element('progress', { 'aria-label': `How far: ${title}`, hidden: true })
@@ -70,7 +71,7 @@ export function createJobCard({ id, title, tell, announce, gone }) {
     } else gauge.removeAttribute('value')
     note.replaceChildren(
       element('span', {}, `since ${clock.format(new Date(job.createdAt))}`),
-      progress?.total ? element('span', {}, `${number(progress.done)} of ${number(progress.total)}`) : '',
+      progress?.total && job.state !== 'done' ? element('span', {}, shareOf(progress)) : '',
       progress?.note ? element('span', { dir: 'auto' }, progress.note) : '',
     )
     story.textContent = storyOf(job)
@@ -90,9 +91,12 @@ export function createJobCard({ id, title, tell, announce, gone }) {
   async function end() {
     source.close()
     clearTimeout(silence)
-    if (job?.state !== 'done') return
+    if (job?.state !== 'done') {
+      failed(job)
+      return
+    }
     try {
-      story.textContent = [tell(await get(job.result)), storyOf(job)].filter(Boolean).join(' ')
+      story.replaceChildren(...[tell(await get(job.result))].flat(), ` ${storyOf(job)}`)
     } catch {
       story.textContent = 'What came of it cannot be read now.'
     }
@@ -122,6 +126,11 @@ export function createJobCard({ id, title, tell, announce, gone }) {
   }
 
   return card
+}
+
+/** A total of 100 is a share; others are counted. */
+function shareOf({ done, total }) {
+  return total === 100 ? `${Math.floor(done)} %` : `${number(done)} of ${number(total)}`
 }
 
 /** What has befallen it. */

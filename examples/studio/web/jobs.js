@@ -12,7 +12,53 @@ const offers = [
     tell: ({ films, corrected }) =>
       `${counted(films, 'film')} looked at, ${corrected === 0 ? 'none' : number(corrected)} corrected.`,
   },
+  {
+    kind: 'films-xlsx',
+    title: 'Films as XLSX',
+    text: 'Writes every film into a spreadsheet, row by row, and gives you a signed address of the file.',
+    tell: report,
+  },
+  {
+    kind: 'films-csv',
+    title: 'Films as CSV',
+    text: 'The same as plain text, for programs.',
+    tell: report,
+  },
+  {
+    kind: 'poster',
+    title: 'Draw a poster',
+    text: 'Draws a poster of a film that many have watched, and makes it in three sizes and formats.',
+    tell({ variants }) {
+      const place = ({ key }) => `/posters/${key.split('/').slice(2).join('/')}`
+      const { card, fine, square } = variants
+      return [
+        element(
+          'picture',
+          {},
+          element('source', { srcset: place(fine), type: fine.type }),
+          element('img', { src: place(card), width: card.width, height: card.height, alt: 'The poster' }),
+        ),
+        element('img', {
+          src: place(square),
+          width: square.width,
+          height: square.height,
+          alt: 'The poster, cut to a square',
+        }),
+      ]
+    },
+  },
+  {
+    kind: 'digest',
+    title: 'Mail the digest',
+    text: 'Tells the readers what everybody watches. Without a mail server it is shown where the studio runs.',
+    tell: ({ accepted }) => `On its way to ${accepted.join(', ')}.`,
+  },
 ]
+
+function report({ url, fileName, rows, size }) {
+  const told = `${counted(rows, 'film')}, ${number(Math.ceil(size / 1024))} KB.`
+  return url ? [element('a', { href: url, download: fileName }, fileName), `: ${told}`] : told
+}
 
 const page = Object.fromEntries(
   ['orders', 'problem', 'jobs', 'empty', 'count', 'announcer'].map((id) => [id, document.getElementById(id)]),
@@ -61,11 +107,16 @@ function count() {
   page.empty.hidden = length > 0
 }
 
+let last = Promise.resolve()
+
 async function order(offer, button) {
   button.disabled = true
   page.problem.textContent = ''
   try {
-    const { id } = await post(`/api/jobs/${offer.kind}`, {})
+    // One after the other: the first answer says who this browser is.
+    const asked = last.catch(() => {}).then(() => post(`/api/jobs/${offer.kind}`, {}))
+    last = asked
+    const { id } = await asked
     if (!kept.read().some((job) => job.id === id)) {
       kept.write([{ id, kind: offer.kind }, ...kept.read()])
       page.jobs.prepend(show({ id, kind: offer.kind }))

@@ -24,6 +24,7 @@ export function createEventMetrics(): EventMetrics {
       'late',
       'outcome',
     ]),
+    ...cdnMetrics(counters),
     jobs: jobMetrics(counters),
     requests: counters.counter('plimsoll_http_requests_total', 'HTTP requests answered.', [
       'method',
@@ -63,6 +64,19 @@ function cacheMetrics({ counter, gauge, histogram }: Counters) {
   }
 }
 
+function cdnMetrics({ counter, histogram }: Counters) {
+  const labels = ['provider', 'by']
+  return {
+    purges: counter('plimsoll_cdn_purges_total', 'Purges of a CDN.', [...labels, 'outcome']),
+    purged: counter('plimsoll_cdn_purged_total', 'Tags and addresses that were purged at a CDN.', labels),
+    purgeTime: histogram(
+      'plimsoll_cdn_purge_duration_seconds',
+      'How long purges of a CDN took, their waiting included.',
+      labels,
+    ),
+  }
+}
+
 function databaseMetrics({ counter, gauge, histogram }: Counters) {
   const connections = gauge('plimsoll_connections', 'Open connections to the database.', ['purpose'])
   for (const purpose of ['shared', 'transaction', 'listen']) connections.of(purpose)
@@ -83,6 +97,7 @@ function databaseMetrics({ counter, gauge, histogram }: Counters) {
 }
 
 type Counts = ReturnType<typeof cacheMetrics> &
+  ReturnType<typeof cdnMetrics> &
   ReturnType<typeof databaseMetrics> & {
     readonly relayed: Family<Value>
     readonly jobs: JobCounts
@@ -119,6 +134,11 @@ function count(event: PlimsollEvent, to: Counts): void {
       return
     case 'outbox.relay':
       to.relayed.of(event.kind, event.late, event.error === undefined ? 'done' : 'failed').value += event.items
+      return
+    case 'cdn.purge':
+      to.purges.of(event.provider, event.by, event.outcome).value++
+      to.purgeTime.of(event.provider, event.by).observe(event.durationMs)
+      if (event.outcome === 'done') to.purged.of(event.provider, event.by).value += event.items
       return
     case 'replica.passed':
       to.passed.of(event.replica, event.reason).value++

@@ -9,7 +9,7 @@ import { addVary, type CacheHeaders } from './cache-headers.ts'
 import type { CachePolicy } from './cache-policy.ts'
 import { compress, minCompressedLength, type Encoding } from './compress.ts'
 import { packAnswer, packedVersion, packVariant, unpackAnswer } from './packed-answer.ts'
-import { surrogateHeaders, type SurrogateKeys } from './surrogate-key.ts'
+import { surrogateHeaders, type SurrogateKeys } from './surrogate-headers.ts'
 import { UrlMemory } from './url-memory.ts'
 
 /** The cache of an application, and how a CDN before it learns of tags. */

@@ -57,12 +57,19 @@ class Worker implements JobWorker {
     this.#sandboxes = new Sandboxes({ most: this.#concurrency })
     const known = options.queues ?? [...new Set([...definitions.values()].map(({ queue }) => queue))]
     this.#queues = known.map((queue) => {
-      const { name, concurrency } = typeof queue === 'string' ? { name: queue, concurrency: this.#concurrency } : queue
+      const { name, concurrency } =
+        typeof queue === 'string' ? { name: queue, concurrency: this.#boundOf(queue) } : queue
       checkQueue(name)
       if (!Number.isSafeInteger(concurrency) || concurrency < 1)
         throw invalid(`concurrency of the queue '${name}'`, concurrency)
       return { name, concurrency }
     })
+  }
+
+  /** What the jobs of a queue allow of it in one process. */
+  #boundOf(queue: string): number {
+    const bounds = [...this.#definitions.values()].filter((job) => job.queue === queue).map((job) => job.perWorker)
+    return Math.min(this.#concurrency, ...bounds.filter((bound) => bound !== undefined))
   }
 
   async open(): Promise<void> {

@@ -98,6 +98,8 @@ describe('the linter', () => {
       ['http', 'pg-protocol/dist/messages.js'],
       ['app', '@electric-sql/pglite'],
       ['db', 'fastify'],
+      ['files', '@aws-sdk/client-s3'],
+      ['app', '@google-cloud/storage'],
       ['cache', './drivers/redis.ts'],
       ['jobs', '../cache/drivers/redis.ts'],
     ].map(([floor, specifier], n) => ({ floor, specifier: specifier!, path: `src/${floor}/importer-${n}.ts` }))

@@ -19,7 +19,13 @@ async function endWith(outcome: TransactionOutcome): Promise<{ carried: string[]
   } as unknown as OutboxRows
   const carriers = new Carriers()
   carriers.add('cache.bump', async (items) => void carried.push(...items))
-  const effects = new TransactionEffects(root, { carriers, rows, channel: undefined, refused: () => {} })
+  const effects = new TransactionEffects(root, {
+    carriers,
+    rows,
+    channel: undefined,
+    copies: undefined,
+    refused: () => {},
+  })
   effects.note('cache.bump', ['posts'])
   await hooks.leave!()
   await hooks.end!(outcome)

@@ -13,6 +13,8 @@ export interface BulletinReader {
   delayed?(inMs: number): void
   /** Somebody has cancelled jobs that are running. */
   cancelled?(ids: readonly string[]): void
+  /** What a broker has been handed is to be put into the tables by whoever runs it, and begun by nobody. */
+  recalled?(ids: readonly string[]): void
   /** Watched jobs have ended. */
   ended?(ids: readonly string[]): void
   /** Watched jobs have begun, have come further, or wait again. */
@@ -80,6 +82,11 @@ export class Bulletin {
     if (ids.length === 0) return
     for (const reader of this.#readers) reader.cancelled?.(ids)
     for (const id of ids) this.#tell(`c${id}`, ['c', id])
+  }
+
+  recalled(ids: readonly string[]): void {
+    for (const reader of this.#readers) reader.recalled?.(ids)
+    for (const id of ids) this.#tell(`h${id}`, ['h', id])
   }
 
   ended(ids: readonly string[]): void {
@@ -162,6 +169,9 @@ export class Bulletin {
         break
       case 'c':
         reader.cancelled?.([rest[0] as string])
+        break
+      case 'h':
+        reader.recalled?.([rest[0] as string])
         break
       case 'e':
         reader.ended?.([rest[0] as string])

@@ -18,12 +18,12 @@ import { toNotice, type ClaimedJob, type LaneNotice } from './job-rows.ts'
 import { isSuspect, LaneBook, type Lane, type LaneAsk } from './lanes.ts'
 import { Lease } from './leases.ts'
 import { Progress } from './progress.ts'
+import { Promotions } from './promotions.ts'
 import { Settlements } from './settlements.ts'
-import { activeOf, findLanes, nextDue, promoteJobs, recoverJobs, removeExpired } from './statements.ts'
+import { SideTurns, type AdoptedJob, type SideLane } from './side-lane.ts'
+import { activeOf, findLanes, recoverJobs, removeExpired } from './statements.ts'
 
 const cleanMs = 60_000
-/** What is due, and held by somebody else, is asked for again after that. */
-const heldMs = 50
 /** How long a database that does not answer is waited for at the end. */
 const lastMs = 5000
 /** A timer can be early by the clock of the database. */
@@ -39,6 +39,9 @@ export class DatabaseConsumer implements Consumer {
   readonly #lease: Lease
   readonly #settlements: Settlements
   readonly #progress: Progress
+  readonly #promotions: Promotions
+  readonly #side: SideLane | undefined
+  readonly #turns: SideTurns | undefined
   readonly #queues: ReadonlyMap<string, number>
   /** How often the tables are looked at for what nobody has told of, give or take a quarter. */
   readonly #lookMs: number
@@ -58,9 +61,6 @@ export class DatabaseConsumer implements Consumer {
   #unread = (): void => {}
   #lookTimer: NodeJS.Timeout | undefined
   #cleanTimer: NodeJS.Timeout | undefined
-  #dueTimer: NodeJS.Timeout | undefined
-  #dueAt = Number.POSITIVE_INFINITY
-  #promoting: Promise<void> = Promise.resolve()
   #looking: Promise<void> = Promise.resolve()
 
   constructor(
@@ -70,9 +70,12 @@ export class DatabaseConsumer implements Consumer {
       readonly options: ConsumeOptions
       readonly heartbeat: PostgresOptions | undefined
       readonly leaseMs: number
+      readonly side?: SideLane | undefined
     },
   ) {
     const { bulletin, options, heartbeat, leaseMs } = parts
+    this.#side = parts.side
+    this.#turns = parts.side && new SideTurns(parts.side, () => this.#fill())
     this.#postgres = postgres
     this.#bulletin = bulletin
     this.#options = options
@@ -87,6 +90,26 @@ export class DatabaseConsumer implements Consumer {
       mostMs: options.mostRunMs,
     })
     this.#progress = new Progress(postgres, bulletin)
+    this.#promotions = new Promotions(postgres, { bulletin, mostMs: this.#lookMs * 2 })
+  }
+
+  /** The id that this process takes jobs under; empty while it has none. */
+  get worker(): string {
+    return this.#lease.worker
+  }
+
+  /** A run of the side lane is from now on one of those in the tables. False when their lease was lost meanwhile. */
+  adopt(worker: string, { job, laneId, seq, watched }: AdoptedJob): boolean {
+    if (worker !== this.#lease.worker) return false
+    this.#running.set(job.id, { job, laneId, seq, watched, limit: undefined })
+    this.#runningOf.set(job.queue, (this.#runningOf.get(job.queue) ?? 0) + 1)
+    if (watched) this.#bulletin.changed([job.id])
+    return true
+  }
+
+  /** The side lane has jobs at hand, or room. */
+  wake(): void {
+    this.#fill()
   }
 
   async open(): Promise<void> {
@@ -96,7 +119,7 @@ export class DatabaseConsumer implements Consumer {
   async start(): Promise<void> {
     this.#unread = this.#bulletin.read({
       ready: (notice) => this.#note([notice]),
-      delayed: (inMs) => this.#promoteIn(inMs),
+      delayed: (inMs) => this.#promotions.promoteIn(inMs),
       cancelled: (ids) => this.#cancelled(ids),
     })
     await this.#look()
@@ -124,9 +147,8 @@ export class DatabaseConsumer implements Consumer {
     this.#paused = true
     this.#unread()
     clearTimeout(this.#lookTimer)
-    clearTimeout(this.#dueTimer)
     clearInterval(this.#cleanTimer)
-    await endsWithin(Promise.all([this.#filling, this.#promoting, this.#looking]), lastMs)
+    await endsWithin(Promise.all([this.#filling, this.#promotions.stop(), this.#looking]), lastMs)
   }
 
   close(): Promise<void> {
@@ -191,7 +213,7 @@ export class DatabaseConsumer implements Consumer {
     this.#check = false
     this.#cancelled(active.filter(([, , cancel]) => cancel === 't').map(([id]) => id!))
     for (const [id, attempt] of active) {
-      if (this.#running.has(id!) || this.#settlements.has(id!)) continue
+      if (this.#running.has(id!) || this.#settlements.has(id!) || this.#side?.has(id!) === true) continue
       void this.#settlements.settle(worker, { id: id!, attempt: Number(attempt) }, { state: 'released' })
     }
   }
@@ -199,7 +221,11 @@ export class DatabaseConsumer implements Consumer {
   async #takeAll(): Promise<void> {
     while (!this.#paused && this.#lease.worker !== '') {
       const room = this.#room()
-      const asks = room > 0 ? this.#lanes.plan(room, (lane, ofQueue) => this.#open(lane, ofQueue)) : []
+      if (room <= 0) return
+      const planned = this.#lanes.plan(room, (lane, ofQueue) => this.#open(lane, ofQueue))
+      const before = planned[0]?.lane.priority
+      if (this.#turns?.begin(room, { before, open: (queue) => this.#openOf(queue) }) === true) continue
+      const asks = this.#turns === undefined ? planned : await this.#turns.allowed(planned)
       if (asks.length === 0) return
       const plain = asks.filter(({ lane }) => this.#limitOf(lane) === undefined)
       const limited = asks.filter(({ lane }) => this.#limitOf(lane) !== undefined)
@@ -280,18 +306,24 @@ export class DatabaseConsumer implements Consumer {
 
   /** How many jobs of a lane may begin now. Of those whose worker has died one at a time: it may be the one to blame. */
   #open(lane: Lane, ofQueue: number): number {
-    const bound = this.#queues.get(lane.queue)
-    if (bound === undefined) return 0
+    if (!this.#queues.has(lane.queue)) return 0
     if (isSuspect(lane.id) && this.#suspects > 0) return 0
     if (lane.limit !== undefined && performance.now() < (this.#resting.get(lane.limit) ?? 0)) return 0
-    const open = bound - (this.#runningOf.get(lane.queue) ?? 0) - ofQueue
+    const open = this.#openOf(lane.queue) - ofQueue
     return isSuspect(lane.id) ? Math.min(open, 1) : open
+  }
+
+  #openOf(queue: string): number {
+    const side = this.#side?.runningOf(queue) ?? 0
+    return (this.#queues.get(queue) ?? 0) - (this.#runningOf.get(queue) ?? 0) - side
   }
 
   /** What has run is not taken for gone before it is stored: a database that is slow would be handed more and more. */
   #room(): number {
     const { concurrency } = this.#options
-    return Math.min(concurrency - this.#running.size, 2 * concurrency - this.#running.size - this.#settlements.size)
+    const running = this.#running.size + (this.#side?.running ?? 0)
+    const storing = this.#settlements.size + (this.#side?.storing ?? 0)
+    return Math.min(concurrency - running, 2 * concurrency - running - storing)
   }
 
   #limitOf({ limit }: Lane) {
@@ -332,7 +364,7 @@ export class DatabaseConsumer implements Consumer {
         this.#note((await readTexts(this.#postgres, findLanes)).map(toNotice))
         this.#check = true
         this.#fill()
-        await this.#promote()
+        await this.#promotions.promote()
       } catch (error) {
         // The next look comes soon.
         this.#report(error)
@@ -352,32 +384,6 @@ export class DatabaseConsumer implements Consumer {
       const quarantined = state === 'quarantined'
       events.publish({ type: 'job.death', id: id!, name: name!, queue: queue!, quarantined })
     }
-  }
-
-  #promoteIn(delayMs: number): void {
-    const at = performance.now() + delayMs
-    if (this.#paused || at >= this.#dueAt) return
-    clearTimeout(this.#dueTimer)
-    this.#dueAt = at
-    this.#dueTimer = setTimeout(
-      () => {
-        this.#dueAt = Number.POSITIVE_INFINITY
-        this.#promoting = this.#promote().catch(ignore)
-      },
-      Math.min(delayMs + slackMs, this.#lookMs * 2),
-    )
-    this.#dueTimer.unref()
-  }
-
-  /** Makes ready what is due, and finds out when the next one is. */
-  async #promote(): Promise<void> {
-    for (;;) {
-      const rows = await readTexts(this.#postgres, promoteJobs)
-      this.#bulletin.ready(rows.map(toNotice))
-      if (rows.length < 1000) break
-    }
-    const [[inMs]] = (await readTexts(this.#postgres, nextDue)) as [(string | null)[]]
-    if (inMs !== null) this.#promoteIn(Number(inMs) > 0 ? Number(inMs) : heldMs)
   }
 
   async #clean(): Promise<void> {

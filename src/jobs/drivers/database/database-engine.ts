@@ -25,6 +25,7 @@ import { toNotice, toRecord, type LaneNotice } from './job-rows.ts'
 import { readDepths } from './depths.ts'
 import { ensureJobTables } from './job-tables.ts'
 import { laneId } from './lanes.ts'
+import type { SideLane } from './side-lane.ts'
 import {
   cancelJobs,
   countJobs,
@@ -69,13 +70,15 @@ export async function databaseEngine(options: DatabaseEngineOptions): Promise<Jo
   return new DatabaseEngine(options)
 }
 
-class DatabaseEngine implements JobEngine {
+/** The engine on tables that are there; see {@link databaseEngine}. */
+export class DatabaseEngine implements JobEngine {
   readonly engine = 'database'
   readonly features = { transactional: true }
+  /** What processes tell each other. */
+  readonly bulletin: Bulletin
   readonly #postgres: Postgres
   readonly #heartbeat: PostgresOptions | undefined
   readonly #leaseMs: number
-  readonly #bulletin: Bulletin
   readonly #consumers = new Set<Consumer>()
   readonly #outside = AsyncLocalStorage.snapshot()
 
@@ -83,7 +86,7 @@ class DatabaseEngine implements JobEngine {
     this.#leaseMs = parseDuration(lease, 'lease')
     this.#postgres = postgres
     this.#heartbeat = heartbeat
-    this.#bulletin = new Bulletin(postgres)
+    this.bulletin = new Bulletin(postgres)
   }
 
   async add(jobs: readonly NewJob[], within?: Transaction): Promise<readonly AddedJob[]> {
@@ -97,13 +100,19 @@ class DatabaseEngine implements JobEngine {
     return added
   }
 
-  async consume(options: ConsumeOptions): Promise<Consumer> {
+  consume(options: ConsumeOptions): Promise<Consumer> {
+    return this.consumeBeside(options)
+  }
+
+  /** A consumer that also runs what comes past the tables' lanes. */
+  async consumeBeside(options: ConsumeOptions, side?: SideLane): Promise<DatabaseConsumer> {
     return this.#outside(async () => {
       const consumer = new DatabaseConsumer(this.#postgres, {
-        bulletin: this.#bulletin,
+        bulletin: this.bulletin,
         options,
         heartbeat: this.#heartbeat,
         leaseMs: this.#leaseMs,
+        side,
       })
       await consumer.open()
       this.#consumers.add(consumer)
@@ -121,7 +130,7 @@ class DatabaseEngine implements JobEngine {
     { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
   ): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
-    const unread = this.#bulletin.read({ ended: (ids) => ids.includes(id) && resolve() })
+    const unread = this.bulletin.read({ ended: (ids) => ids.includes(id) && resolve() })
     const look = async (): Promise<void> => {
       if ((await readTexts(this.#postgres, isOpen, [id])).length === 0) resolve()
     }
@@ -146,7 +155,7 @@ class DatabaseEngine implements JobEngine {
     const hear = (ids: readonly string[]): void => {
       if (ids.includes(id)) heard()
     }
-    const unread = this.#bulletin.read({ changed: hear, ended: hear })
+    const unread = this.bulletin.read({ changed: hear, ended: hear })
     // Without it nothing is told; then it is looked at now and then.
     void readTexts(this.#postgres, watchJob, [id]).catch(() => {})
     return unread
@@ -162,10 +171,8 @@ class DatabaseEngine implements JobEngine {
   async cancel(ids: readonly string[]): Promise<number> {
     const rows = await readTexts(this.#postgres, cancelJobs, [ids])
     this.#tell(() => {
-      this.#bulletin.cancelled(rows.filter(([, state]) => state === 'active').map(([id]) => id!))
-      this.#bulletin.ended(
-        rows.filter(([, state, watched]) => state !== 'active' && watched === 't').map(([id]) => id!),
-      )
+      this.bulletin.cancelled(rows.filter(([, state]) => state === 'active').map(([id]) => id!))
+      this.bulletin.ended(rows.filter(([, state, watched]) => state !== 'active' && watched === 't').map(([id]) => id!))
     })
     return rows.length
   }
@@ -176,7 +183,7 @@ class DatabaseEngine implements JobEngine {
     let after: string | null = null
     for (;;) {
       const rows: (string | null)[][] = await readTexts(this.#postgres, redriveJobs, [...toValues(filter), after])
-      this.#tell(() => this.#bulletin.ready(rows.map(toNotice)))
+      this.#tell(() => this.bulletin.ready(rows.map(toNotice)))
       count += rows.length
       for (const [, , , , , id] of rows) if (after === null || id! > after) after = id!
       if (rows.length < 1000) return count
@@ -194,7 +201,7 @@ class DatabaseEngine implements JobEngine {
 
   async close(): Promise<void> {
     await Promise.all([...this.#consumers].map((consumer) => consumer.close()))
-    await this.#bulletin.close()
+    await this.bulletin.close()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -250,8 +257,8 @@ class DatabaseEngine implements JobEngine {
         if (dueInMs === null) notices.push({ lane: { ...job, id: laneId(job) }, seq: BigInt(seq!) })
         else soonestMs = Math.min(soonestMs, Number(dueInMs))
       }
-      if (notices.length > 0) this.#bulletin.ready(notices)
-      if (soonestMs < Number.POSITIVE_INFINITY) this.#bulletin.delayed(Math.max(0, soonestMs))
+      if (notices.length > 0) this.bulletin.ready(notices)
+      if (soonestMs < Number.POSITIVE_INFINITY) this.bulletin.delayed(Math.max(0, soonestMs))
       rest?.announce()
     }
     const later = new Map(left.map(({ id }, i) => [id, rest!.added[i]!]))
@@ -296,5 +303,6 @@ function toColumns(jobs: readonly NewJob[]): WireValue[] {
 }
 
 function toValues({ ids, states = stuck, names, queue, tenant }: JobFilter): WireValue[] {
-  return [ids ?? null, states, names ?? null, queue ?? null, tenant ?? null]
+  const stored = states.includes('waiting') ? [...states, 'handed'] : states
+  return [ids ?? null, stored, names ?? null, queue ?? null, tenant ?? null]
 }

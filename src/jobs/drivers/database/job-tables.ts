@@ -5,6 +5,8 @@ import { ensureTables } from '../../ensure-tables.ts'
  * `lane` names what a job waits with: the jobs of one queue, priority and tenant, in the order of `seq`. A job gets a new `seq` each
  * time it becomes ready. Text columns hold JSON, which is handed through and never looked into.
  *
+ * The states are those of the contract, and `handed` for what a broker has: it waits there, and is in no lane.
+ *
  * Every state has an index of its own that holds just the jobs in it: those that are ready are found in the order they run in,
  * however many are delayed, running or done.
  */

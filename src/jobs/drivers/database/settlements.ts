@@ -202,7 +202,7 @@ export class Settlements {
 const refused = 'OutcomeRefused'
 
 /** The database is there, and does not take it: it never will. What else has gone wrong may pass. */
-function isRefusal(error: unknown): boolean {
+export function isRefusal(error: unknown): boolean {
   if (!isPlimsollError(error)) return true
   const { sqlState } = error.details
   return typeof sqlState === 'string' && ['22', '23', '54', 'P0'].includes(sqlState.slice(0, 2))

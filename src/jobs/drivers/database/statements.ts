@@ -4,15 +4,18 @@ import { createStatement, type Statement } from '../../../postgres/index.ts'
 const own = (text: string): Statement => createStatement(text, { tracked: true })
 
 /** What a lane is announced by. */
-const lane = 'lane, queue, priority, limit_key, seq'
+export const lane = 'lane, queue, priority, limit_key, seq'
 const leased =
   'id, name, version, queue, tenant, input, attempts, deaths, owner, trace, step, lane, seq, limit_key, extract(epoch from created_at) * 1000, watched'
-const record = `id, name, version, queue, tenant, state, attempts, deaths, input, output, error, progress, owner,
+/** What a broker has been handed waits like any other job, to whoever asks. */
+const state = `case state when 'handed' then 'waiting' else state end`
+const record = `id, name, version, queue, tenant, ${state}, attempts, deaths, input, output, error, progress, owner,
   extract(epoch from created_at) * 1000, extract(epoch from started_at) * 1000, extract(epoch from ended_at) * 1000,
   extract(epoch from due_at) * 1000`
-const ms = (value: string): string => `${value} * interval '1 millisecond'`
+/** So many milliseconds. */
+export const ms = (value: string): string => `${value} * interval '1 millisecond'`
 /** A time that fits a timestamp, whatever somebody has come to: 95 years at most. */
-const bounded = (value: string): string => ms(`least(${value}, 3e12)`)
+export const bounded = (value: string): string => ms(`least(${value}, 3e12)`)
 
 const added = `select id, lane, case when due is null then 'waiting' else 'delayed' end, name, version, queue, priority, tenant,
     limit_key, unique_key, clock_timestamp() + ${ms('unique_ms')}, unique_started,
@@ -163,7 +166,7 @@ export const refillRate = own(`insert into plimsoll.job_rates as rate values ($1
 /** Takes tokens out of a bucket. */
 export const spendRate = own(`update plimsoll.job_rates set tokens = tokens - $2 where limit_key = $1`)
 
-const open = `state in ('waiting', 'delayed', 'active', 'parked')`
+const open = `state in ('waiting', 'handed', 'delayed', 'active', 'parked')`
 /** What is not to be kept any more is forgotten, also before it is cleared away. */
 const kept = '(expires_at is null or expires_at > clock_timestamp())'
 /** One job. */
@@ -196,4 +199,4 @@ export const redriveJobs =
     order by id limit 1000 for update skip locked))
   returning ${lane}, id`)
 /** How many jobs there are. */
-export const countJobs = own('select queue, state, count(*) from plimsoll.jobs group by 1, 2 order by 1, 2')
+export const countJobs = own(`select queue, ${state}, count(*) from plimsoll.jobs group by 1, 2 order by 1, 2`)

@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs'
 import type { Cluster, RedisOptions } from 'ioredis'
 import type * as IoRedis from 'ioredis'
-import { PlimsollError, showValue } from '../../../core/errors.ts'
+import { showValue } from '../../../core/errors.ts'
 import { importPeer } from '../../../core/peer.ts'
 import { redactUrl } from '../../../core/redact.ts'
+import { decodePart, invalidQueueUrl as invalid, readTls } from '../queue-url.ts'
 
 /** Where the Redis of the jobs is: a URL, or a client whose settings are copied. The client itself is left alone, and not closed. */
 export type RedisJobsSource =
@@ -61,8 +61,8 @@ function readUrl(url: string): RedisAddress {
     cluster,
     seeds,
     connection: {
-      ...(username && { username: decode(username) }),
-      ...(colon >= 0 && { password: decode(user!.slice(colon + 1)) }),
+      ...(username && { username: decodePart(username) }),
+      ...(colon >= 0 && { password: decodePart(user!.slice(colon + 1)) }),
       ...(db && { db: Number(db) }),
       ...(scheme.toLowerCase() === 'rediss' && { tls: readTls(values, name) }),
     },
@@ -75,31 +75,6 @@ function readHost(text: string, name: string): RedisAddress['seeds'][number] {
   const host = bracketed ?? plain
   if (host === undefined) throw invalid(name, `${showValue(text)} is no host`)
   return { host, port: port === undefined ? 6379 : Number(port) }
-}
-
-/** People forget to encode theirs, so a stray `%` is taken as it is. */
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
-}
-
-function readTls(values: URLSearchParams, name: string): NonNullable<RedisOptions['tls']> {
-  const tls: NonNullable<RedisOptions['tls']> = { rejectUnauthorized: values.get('verify') !== 'false' }
-  for (const parameter of ['ca', 'cert', 'key'] as const) {
-    const path = values.get(parameter)
-    if (path === null) continue
-    try {
-      tls[parameter] = readFileSync(path, 'utf8')
-    } catch (error) {
-      throw invalid(name, `the file of '${parameter}' cannot be read: ${(error as Error).message}`)
-    }
-  }
-  const servername = values.get('servername')
-  if (servername !== null) tls.servername = servername
-  return tls
 }
 
 function readClient(client: RedisClient): RedisAddress {
@@ -150,11 +125,5 @@ export async function createClient(address: RedisAddress, own: RedisOptions = {}
     enableOfflineQueue: enableOfflineQueue ?? false,
     redisOptions,
     clusterRetryStrategy: (times) => Math.min(50 * 2 ** Math.min(times, 6), 1000),
-  })
-}
-
-function invalid(name: string, advice: string): PlimsollError {
-  return new PlimsollError('PLIMSOLL_OPTION_INVALID', `QUEUE_URL is ${showValue(name)}; ${advice}.`, {
-    details: { option: 'queueUrl' },
   })
 }

@@ -1,0 +1,104 @@
+import type { App } from 'plimsoll'
+import type { Job } from 'plimsoll/jobs'
+import { greetVisitor, visitorOf } from '../jobs/visitor.ts'
+import type { clips, relations } from '../schema.ts'
+import { type ClipAddresses, clipAddresses, originalAddress, removeClipFiles, serveClipFiles } from './clip-files.ts'
+import { folderOf } from './clip-keys.ts'
+import { transcodeInput } from './transcode-clip.ts'
+
+type Clip = typeof clips.$inferSelect
+
+/** So many of his clips a visitor is shown. */
+const mostShown = 50
+
+/** Lets visitors bring clips, have them encoded, and watch them: under `/api/clips`. */
+export async function takeClips(
+  app: App<typeof relations>,
+  transcode: Job<ReturnType<typeof transcodeInput>>,
+): Promise<void> {
+  const { db, fastify } = app
+  await serveClipFiles(app)
+
+  app.uploads('/api/clips/uploads', {
+    accept: ['video/*'],
+    maxBytes: '5GB',
+    authorize: (request) => visitorOf(request) ?? false,
+    key: ({ id, name }) => `${folderOf(id)}/original/${name}`,
+    // The clip and its job are there if and only if the upload is.
+    async onStored({ id, key, name, size, owner }, tx) {
+      const clip = { id, owner: owner!, title: titleOf(name), fileKey: key, fileName: name, fileSize: size }
+      const job = await transcode.enqueue(transcodeInput(clip), { owner, tenant: owner })
+      await tx.clips.create({ ...clip, jobId: job.id })
+      return { clip: id }
+    },
+  })
+
+  fastify.get('/api/clips', async (request, reply) => {
+    const owner = greetVisitor(request, reply)
+    const mine = await db.clips.filter({ owner }).orderBy('-createdAt', '-id').limit(mostShown)
+    return noStore(reply).send({ data: mine.map((clip) => toBody(clip, clipAddresses(app, clip))) })
+  })
+
+  fastify.get<Named>('/api/clips/:id', async (request, reply) => {
+    const clip = await mine(request)
+    if (clip === undefined) return reply.callNotFound()
+    const addresses = clipAddresses(app, clip)
+    for (const { name, value, domain, path } of addresses?.cookies ?? []) {
+      const where = domain === undefined ? '' : `; Domain=${domain}`
+      reply.header('set-cookie', `${name}=${value}; Path=${path}${where}; Secure; HttpOnly; SameSite=None`)
+    }
+    return noStore(reply).send(toBody(clip, addresses))
+  })
+
+  // For one whose encode has failed, such as for want of ffmpeg.
+  fastify.post<Named>('/api/clips/:id/encode', async (request, reply) => {
+    const clip = await mine(request)
+    if (clip === undefined) return reply.callNotFound()
+    const { id, owner } = clip
+    const job = await transcode.enqueue(transcodeInput(clip), { owner, tenant: owner, unique: `clip:${id}` })
+    await db.clips.filter({ id }).update({ jobId: job.id })
+    return reply.accepted(job)
+  })
+
+  fastify.delete<Named>('/api/clips/:id', async (request, reply) => {
+    const clip = await mine(request)
+    if (clip === undefined) return reply.callNotFound()
+    if (clip.jobId !== null) await app.jobs.cancel(clip.jobId)
+    await db.clips.filter({ id: clip.id }).delete()
+    await removeClipFiles(app, clip.id)
+    return noStore(reply).send({ id: clip.id })
+  })
+
+  /** The clip that a request names, if it is his who asks. */
+  async function mine(request: {
+    readonly params: { readonly id: string }
+    readonly headers: object
+  }): Promise<Clip | undefined> {
+    const owner = visitorOf(request)
+    if (owner === undefined) return undefined
+    const [clip] = await db.clips.filter({ id: request.params.id, owner }).limit(1)
+    return clip
+  }
+}
+
+interface Named {
+  Params: { readonly id: string }
+}
+
+function toBody(clip: Clip, addresses: ClipAddresses | null): object {
+  const { id, title, fileName, fileSize, jobId, video, createdAt } = clip
+  const file = { name: fileName, size: fileSize, url: originalAddress(clip) }
+  if (video === null || addresses === null) return { id, title, createdAt, job: jobId, file, video: null }
+  const { hls, dash, poster, sprite } = addresses
+  const { duration, bytes, renditions } = video
+  return { id, title, createdAt, job: jobId, file, video: { duration, bytes, renditions, hls, dash, poster, sprite } }
+}
+
+/** A file's name without its extension. */
+function titleOf(name: string): string {
+  return name.replace(/(?<=.)\.[^.]{1,8}$/, '')
+}
+
+function noStore<Reply extends { header(name: string, value: string): Reply }>(reply: Reply): Reply {
+  return reply.header('cache-control', 'no-store')
+}

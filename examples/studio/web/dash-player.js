@@ -1,0 +1,49 @@
+import { MediaPlayer } from './libraries/dash.js'
+
+/** How far ahead is fetched, in seconds: the beginning before anybody presses play, and then no more than is soon seen. */
+const ahead = { before: 4, after: 16 }
+const buffer = (seconds) => ({
+  bufferTimeDefault: seconds,
+  bufferTimeAtTopQuality: seconds,
+  bufferTimeAtTopQualityLongForm: seconds,
+})
+
+/** Plays `url` in `video` by DASH; see `openPlayer` for what it is told and gives. */
+export function openDash(video, { url, told }) {
+  const player = MediaPlayer().create()
+  const { events } = MediaPlayer
+  player.updateSettings({
+    debug: { logLevel: 0 },
+    streaming: {
+      // The smallest picture is there first; what the line can carry is known after it.
+      abr: { initialBitrate: { video: 1 } },
+      buffer: buffer(ahead.before),
+      // A video that is whole needs nobody's clock.
+      utcSynchronization: { enabled: false },
+    },
+  })
+  const pictures = () => player.getRepresentationsByType('video')
+
+  player.on(events.STREAM_INITIALIZED, () => told.heights(pictures().map(({ height }) => height)))
+  player.on(events.QUALITY_CHANGE_RENDERED, ({ mediaType, newRepresentation }) => {
+    if (mediaType === 'video') told.shows(newRepresentation.height)
+  })
+  player.on(events.FRAGMENT_LOADING_COMPLETED, ({ response }) => told.fetched(response?.byteLength ?? 0))
+  player.on(events.ERROR, ({ error }) => told.failed(`DASH: ${error?.message ?? error}`))
+  const began = new AbortController()
+  const begin = () => player.updateSettings({ streaming: { buffer: buffer(ahead.after) } })
+  video.addEventListener('play', begin, { signal: began.signal })
+  player.initialize(video, url, false)
+
+  return {
+    choose(height) {
+      player.updateSettings({ streaming: { abr: { autoSwitchBitrate: { video: height === 0 } } } })
+      const index = pictures().findIndex((picture) => picture.height === height)
+      if (index >= 0) player.setRepresentationForTypeByIndex('video', index, true)
+    },
+    close() {
+      began.abort()
+      player.destroy()
+    },
+  }
+}

@@ -1,0 +1,51 @@
+import type { Duration } from '../core/duration.ts'
+import { PlimsollError } from '../core/errors.ts'
+import { redactUrl } from '../core/redact.ts'
+import type { FileStore } from '../files/contract.ts'
+import { diskStore } from '../files/drivers/disk/disk-store.ts'
+import { parseDiskUrl } from '../files/drivers/disk/parse-disk-url.ts'
+import { gcsStore } from '../files/drivers/gcs/gcs-store.ts'
+import { s3Store } from '../files/drivers/s3/s3-store.ts'
+import { openFiles, type OpenFiles } from '../files/index.ts'
+
+/** Where files are kept when nothing says so: in a folder beside the application. */
+export const embeddedFiles = 'file:.plimsoll/files'
+
+/** Where the files of an application are. */
+export interface AppFilesOptions {
+  /** A store that was opened already, such as one on a live client, instead of a URL; it is closed with the app. */
+  readonly store?: FileStore | undefined
+  /**
+   * Where signed addresses of files begin that the store has none of its own for: a path, or an address with an origin for clients
+   * elsewhere, such as `https://api.example.com/_files`. Default `'/_files'`.
+   */
+  readonly addresses?: string | undefined
+  /** How often uploads that nobody has gone on with are removed. Default `'15m'`. */
+  readonly sweep?: Duration | undefined
+}
+
+/**
+ * Opens the files of an application, without asking the store anything: a folder is made, and a server connected to, when files are used.
+ *
+ * @throws PLIMSOLL_OPTION_INVALID, PLIMSOLL_PEER_MISSING
+ */
+export async function openAppFiles(url: string, { store }: AppFilesOptions = {}): Promise<OpenFiles> {
+  return openFiles({ store: store ?? (await openFileStore(url)) })
+}
+
+/**
+ * Opens the store that a URL names: `file:PATH`, `s3://bucket` or `gs://bucket`.
+ *
+ * @throws PLIMSOLL_OPTION_INVALID, PLIMSOLL_PEER_MISSING
+ */
+export async function openFileStore(url: string): Promise<FileStore> {
+  const scheme = /^([a-z0-9]+):/i.exec(url)?.[1]?.toLowerCase()
+  if (scheme === 'file') return diskStore(parseDiskUrl(url))
+  if (scheme === 's3') return s3Store({ url })
+  if (scheme === 'gs') return gcsStore({ url })
+  throw new PlimsollError(
+    'PLIMSOLL_OPTION_INVALID',
+    `STORAGE_URL is '${redactUrl(url)}'; give file:PATH, s3://bucket or gs://bucket.`,
+    { details: { option: 'storageUrl' } },
+  )
+}

@@ -1,0 +1,67 @@
+import { PlimsollError } from '../../core/errors.ts'
+import type { Models } from '../../db/types/model.ts'
+import type { Db } from '../../db/types.ts'
+import type { ImageMaker } from '../../files/images/image-maker.ts'
+import type { Files } from '../../files/index.ts'
+import { defineJob, isJob, type JobDefinition } from '../../jobs/define-job.ts'
+import type { InputOf, OutputOf, Schema } from '../../jobs/standard-schema.ts'
+import type { Job, JobContext, JobOptions, Jobs } from '../../jobs/types.ts'
+
+/** What the jobs that are there already work with: the parts of the application that they are listed in. */
+export interface ReadyServices {
+  readonly db: Db<Models>
+  readonly files: Files
+  readonly images: ImageMaker
+  /** The jobs of the application, once they are open. */
+  readonly jobs: () => Jobs
+}
+
+/** The options of a job that is there already. Its handler needs the application, so it has no process of its own. */
+export type ReadyJobOptions<I extends Schema> = Omit<JobOptions<I>, 'output' | 'sandbox'>
+
+type Run = (input: unknown, context: JobContext, services: ReadyServices) => Promise<unknown>
+
+/** What such jobs do, once they have an application. */
+const runs = new WeakMap<Job, Run>()
+
+/**
+ * Defines a job whose handler is given parts of the application: it is listed, enqueued and run as any other. An application binds it
+ * by {@link bindReadyJobs}.
+ *
+ * @throws PLIMSOLL_OPTION_INVALID
+ */
+export function defineReadyJob<I extends Schema, Output>(
+  name: string,
+  options: ReadyJobOptions<I>,
+  run: (input: OutputOf<I>, context: JobContext, services: ReadyServices) => Promise<Output>,
+): Job<InputOf<I>, Output> {
+  const job = defineJob<I, undefined, Output>(name, options, () => {
+    throw new PlimsollError(
+      'PLIMSOLL_JOB_UNBOUND',
+      `The job '${name}' works with the database and the files of an application, and has none; list it in createApp({ jobs: [ … ] }).`,
+      { details: { name } },
+    )
+  })
+  runs.set(job, run)
+  return job
+}
+
+/** Jobs that others enqueue for themselves: an application that knows those knows these too. */
+const companions = new WeakMap<Job, readonly Job[]>()
+
+/** Has an application that knows a job know others that it enqueues. */
+export function withCompanions<J extends Job>(job: J, others: readonly Job[]): J {
+  companions.set(job, others)
+  return job
+}
+
+/** The jobs, with those that are there already run with these parts of the application. */
+export function bindReadyJobs(jobs: readonly Job[], services: ReadyServices): readonly Job[] {
+  const known = jobs.flatMap((job) => [job, ...(companions.get(job) ?? [])])
+  return known.map((job) => {
+    const run = runs.get(job)
+    if (run === undefined || !isJob(job)) return job
+    const bound: JobDefinition = { ...job, handler: (input, context) => run(input, context, services) }
+    return Object.freeze(bound)
+  })
+}

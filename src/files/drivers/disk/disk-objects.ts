@@ -1,0 +1,138 @@
+import { rename, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { PutOptions } from '../../contract.ts'
+import { fileChanged, fileExists } from '../../file-errors.ts'
+import type { CheckedFacts } from '../../object-facts.ts'
+import { ifThere } from './disk-errors.ts'
+import { syncFolder, type DiskFolder } from './disk-folder.ts'
+import { KeyLocks, type KeyLock } from './key-locks.ts'
+import { recordPath } from './key-path.ts'
+import { intoFolder, readRecord, writeRecord, type ObjectRecord } from './object-record.ts'
+import { Staging } from './staging.ts'
+
+/** A file that is to become an object. */
+export interface StagedObject {
+  readonly key: string
+  /** Where it is; it is gone afterwards, whatever happens. */
+  readonly path: string
+  readonly size: number
+  readonly facts: CheckedFacts
+  readonly upload?: string | undefined
+}
+
+type Conditions = Pick<PutOptions, 'ifAbsent' | 'ifMatch' | 'signal'>
+
+/** Reads and changes the objects of a folder, each change in one step for whoever reads. */
+export class DiskObjects {
+  readonly folder: DiskFolder
+  readonly staging: Staging
+  readonly locks: KeyLocks
+  #purged: Promise<void> | undefined
+
+  constructor(folder: DiskFolder) {
+    this.folder = folder
+    this.staging = new Staging(folder)
+    this.locks = new KeyLocks(folder, { staging: this.staging, recover: (key, blobs) => this.#recover(key, blobs) })
+  }
+
+  /** Removes, once, what processes that were killed have left. */
+  purge(): Promise<void> {
+    this.#purged ??= this.#purge().catch((error: unknown) => {
+      this.#purged = undefined
+      throw error
+    })
+    return this.#purged
+  }
+
+  /** Refuses what cannot be done by what is there now, before any bytes are read. */
+  async check(key: string, { ifAbsent, ifMatch }: Conditions): Promise<void> {
+    if (ifAbsent !== true && ifMatch === undefined) return
+    checkConditions(key, await readRecord(this.folder, key), { ifAbsent, ifMatch })
+  }
+
+  /**
+   * Makes an object of a file.
+   *
+   * @throws PLIMSOLL_FILE_EXISTS, PLIMSOLL_FILE_CHANGED
+   */
+  async commit(staged: StagedObject, conditions: Conditions): Promise<ObjectRecord> {
+    const { key, path, size, facts, upload } = staged
+    const record: ObjectRecord = {
+      key,
+      size,
+      ...facts,
+      modifiedAt: Math.floor(Date.now() / 1000) * 1000,
+      blob: this.staging.name(),
+      upload,
+    }
+    try {
+      await this.locks.run(key, (lock) => this.#replace(record, { path, lock, conditions }), conditions.signal)
+    } finally {
+      await this.staging.drop(path)
+    }
+    return record
+  }
+
+  /** Removes an object, if it is there. */
+  async remove(key: string): Promise<void> {
+    const path = recordPath(this.folder.objects, key)
+    if ((await readRecord(this.folder, key)) === undefined) return
+    await this.locks.run(key, async (lock) => {
+      const record = await readRecord(this.folder, key)
+      if (record === undefined) return
+      await lock.note([record.blob])
+      await unlink(path)
+      await this.folder.sync(dirname(path))
+      await this.#dropBlob(record.blob)
+    })
+    await this.folder.prune(dirname(path), this.folder.objects)
+  }
+
+  async #replace(
+    record: ObjectRecord,
+    { path, lock, conditions }: { readonly path: string; readonly lock: KeyLock; readonly conditions: Conditions },
+  ): Promise<void> {
+    const old = await readRecord(this.folder, record.key)
+    checkConditions(record.key, old, conditions)
+    conditions.signal?.throwIfAborted()
+    await lock.note(old === undefined ? [record.blob] : [record.blob, old.blob])
+    const blob = this.folder.blobPath(record.blob)
+    try {
+      await intoFolder(this.folder, blob, () => rename(path, blob))
+      await syncFolder(dirname(blob))
+      await writeRecord(this.folder, record, { staging: this.staging, ifAbsent: old === undefined })
+    } catch (error) {
+      // When only its names could not be written to the disk, it is the one all the same.
+      const current = await readRecord(this.folder, record.key).catch(() => undefined)
+      if (current?.blob !== record.blob) await this.#dropBlob(record.blob)
+      throw error
+    }
+    if (old !== undefined) await this.#dropBlob(old.blob)
+  }
+
+  async #dropBlob(blob: string): Promise<void> {
+    await ifThere(unlink(this.folder.blobPath(blob)))
+  }
+
+  async #recover(key: string, blobs: readonly string[]): Promise<void> {
+    // Locks of uploads, which have no blobs, begin with a slash.
+    if (key.startsWith('/') || blobs.length === 0) return
+    const current = await readRecord(this.folder, key)
+    for (const blob of blobs) if (blob !== current?.blob) await this.#dropBlob(blob)
+  }
+
+  async #purge(): Promise<void> {
+    await this.locks.purge()
+    await this.staging.purge()
+  }
+}
+
+function checkConditions(
+  key: string,
+  current: ObjectRecord | undefined,
+  { ifAbsent, ifMatch }: Pick<Conditions, 'ifAbsent' | 'ifMatch'>,
+): void {
+  if (ifAbsent === true && current !== undefined) throw fileExists(key)
+  if (ifMatch !== undefined && (current === undefined || ifMatch !== `"${current.blob}"`))
+    throw fileChanged(key, ifMatch)
+}

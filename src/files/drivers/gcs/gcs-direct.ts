@@ -1,0 +1,137 @@
+import { PlimsollError } from '../../../core/errors.ts'
+import { checkPartNumber } from '../../check-options.ts'
+import type {
+  DirectAccess,
+  FileStoreFeatures,
+  SignedForm,
+  SignedRequest,
+  SignGetOptions,
+  SignPartOptions,
+  SignPostOptions,
+  SignPutOptions,
+  UploadRef,
+} from '../../contract.ts'
+import { checkAnnounced } from '../../file-body.ts'
+import { uploadNotFound } from '../../file-errors.ts'
+import { checkFacts, checkHeader } from '../../object-facts.ts'
+import { checkKey } from '../../object-key.ts'
+import { checkFormKey, checkSizes, secondsOf } from '../../sign-options.ts'
+import type { GcsClient } from './gcs-client.ts'
+import { toStorageError } from './gcs-errors.ts'
+import { nameOf, parseId } from './gcs-uploads.ts'
+
+/** What is signed of a request. */
+interface Signing {
+  readonly name: string
+  readonly action: 'read' | 'write'
+  readonly expiresMs: number
+  readonly type?: string | undefined
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly query?: Readonly<Record<string, string>> | undefined
+}
+
+/** Addresses with a signature of version 4, made with the key of a service account, or by the service that signs for one. */
+export class GcsDirect implements DirectAccess {
+  readonly #gcs: GcsClient
+  readonly #features: FileStoreFeatures
+
+  constructor(gcs: GcsClient, { features }: { readonly features: FileStoreFeatures }) {
+    this.#gcs = gcs
+    this.#features = features
+  }
+
+  async signGet(key: string, options: SignGetOptions): Promise<string> {
+    checkKey(key)
+    const { disposition, type, cacheControl } = options
+    for (const [name, value] of Object.entries({ disposition, type })) checkHeader(name, value)
+    if (cacheControl !== undefined) throw this.#unsupported('cacheControl', 'store the file with it')
+    const query = {
+      ...(disposition !== undefined && { 'response-content-disposition': disposition }),
+      ...(type !== undefined && { 'response-content-type': type }),
+    }
+    return this.#sign({ name: this.#gcs.nameOf(key), action: 'read', expiresMs: options.expiresMs, query })
+  }
+
+  async signPut(key: string, options: SignPutOptions): Promise<SignedRequest> {
+    checkKey(key)
+    const { size, sha256, once = true } = options
+    const { type } = checkFacts({ type: options.type })
+    checkAnnounced({ key, size, sha256, mostBytes: this.#features.maxPartBytes })
+    if (sha256 !== undefined) throw this.#unsupported('sha256', 'leave it out, and check what was stored')
+    const headers = {
+      'x-goog-content-length-range': `${size},${size}`,
+      ...(once && { 'x-goog-if-generation-match': '0' }),
+    }
+    const name = this.#gcs.nameOf(key)
+    const url = await this.#sign({ name, action: 'write', expiresMs: options.expiresMs, type, headers })
+    return { method: 'PUT', url, headers: { 'content-type': type, ...headers } }
+  }
+
+  async signPost(key: string, options: SignPostOptions): Promise<SignedForm> {
+    checkFormKey(key)
+    const { type } = checkFacts({ type: options.type })
+    const { minBytes, maxBytes } = checkSizes(options)
+    const seconds = secondsOf(options.expiresMs)
+    this.#gcs.checkOpen()
+    try {
+      const file = this.#gcs.storage.bucket(this.#gcs.bucket).file(this.#gcs.nameOf(key))
+      const [{ fields }] = await file.generateSignedPostPolicyV4({
+        expires: Date.now() + seconds * 1000,
+        conditions: [['content-length-range', minBytes, maxBytes]],
+        fields: { 'Content-Type': type },
+      })
+      return { url: `${this.#gcs.endpoint}/${this.#gcs.bucket}/`, fields }
+    } catch (error) {
+      throw toStorageError(error, this.#gcs.name)
+    }
+  }
+
+  async signPart(upload: UploadRef, number: number, options: SignPartOptions): Promise<SignedRequest> {
+    const { key } = upload
+    checkKey(key)
+    const id = parseId(upload)
+    if (id === undefined) throw uploadNotFound(upload)
+    checkPartNumber(number, this.#features.maxParts)
+    const { size, sha256, expiresMs } = options
+    checkAnnounced({ key, size, sha256, mostBytes: this.#features.maxPartBytes })
+    if (sha256 !== undefined) throw this.#unsupported('sha256', 'leave it out, and check the parts')
+    const url = await this.#sign({
+      name: nameOf(this.#gcs, key, id.token),
+      action: 'write',
+      expiresMs,
+      // Every client sends it by itself.
+      headers: { 'content-length': String(size) },
+      query: { partNumber: String(number), uploadId: id.uploadId },
+    })
+    return { method: 'PUT', url, headers: {} }
+  }
+
+  async #sign({ name, action, expiresMs, type, headers = {}, query = {} }: Signing): Promise<string> {
+    this.#gcs.checkOpen()
+    const seconds = secondsOf(expiresMs)
+    const now = Math.floor(Date.now() / 1000) * 1000
+    try {
+      const file = this.#gcs.storage.bucket(this.#gcs.bucket).file(name)
+      const [url] = await file.getSignedUrl({
+        version: 'v4',
+        action,
+        accessibleAt: now,
+        expires: now + seconds * 1000,
+        contentType: type,
+        extensionHeaders: { ...headers },
+        queryParams: { ...query },
+      })
+      return url
+    } catch (error) {
+      throw toStorageError(error, this.#gcs.name)
+    }
+  }
+
+  #unsupported(feature: string, fix: string): PlimsollError {
+    return new PlimsollError(
+      'PLIMSOLL_FEATURE_UNSUPPORTED',
+      `A signed address of Google Cloud Storage cannot bind ${feature}; ${fix}.`,
+      { details: { feature, engine: 'gcs' } },
+    )
+  }
+}

@@ -1,0 +1,168 @@
+import type * as PresignedPost from '@aws-sdk/s3-presigned-post'
+import type * as RequestPresigner from '@aws-sdk/s3-request-presigner'
+import { importPeer } from '../../../core/peer.ts'
+import { checkPartNumber } from '../../check-options.ts'
+import type {
+  DirectAccess,
+  FileStoreFeatures,
+  SignedForm,
+  SignedRequest,
+  SignGetOptions,
+  SignPartOptions,
+  SignPostOptions,
+  SignPutOptions,
+  UploadRef,
+} from '../../contract.ts'
+import { checkAnnounced } from '../../file-body.ts'
+import { uploadNotFound } from '../../file-errors.ts'
+import { checkFacts, checkHeader } from '../../object-facts.ts'
+import { checkKey } from '../../object-key.ts'
+import { checkFormKey, checkSizes, secondsOf } from '../../sign-options.ts'
+import { presignPayload } from './presign-payload.ts'
+import type { S3Client } from './s3-client.ts'
+import type { S3Conditions } from './s3-conditions.ts'
+
+// Without this the SDK signs none of them, and a client could send what it likes.
+const signedOfParts = ['host', 'content-length', 'x-amz-checksum-sha256']
+const signedOfPuts = [...signedOfParts, 'content-type', 'if-none-match']
+
+/** Presigned addresses by signature version 4. */
+export class S3Direct implements DirectAccess {
+  readonly #s3: S3Client
+  readonly #conditions: S3Conditions
+  readonly #features: FileStoreFeatures
+
+  constructor(s3: S3Client, parts: { readonly conditions: S3Conditions; readonly features: FileStoreFeatures }) {
+    this.#s3 = s3
+    this.#conditions = parts.conditions
+    this.#features = parts.features
+  }
+
+  async signGet(key: string, options: SignGetOptions): Promise<string> {
+    checkKey(key)
+    const { disposition, type, cacheControl } = options
+    for (const [name, value] of Object.entries({ disposition, type, cacheControl })) checkHeader(name, value)
+    const command = new this.#s3.sdk.GetObjectCommand({
+      ...this.#s3.at(key),
+      ResponseContentDisposition: disposition,
+      ResponseContentType: type,
+      ResponseCacheControl: cacheControl,
+    })
+    return this.#sign(command, options.expiresMs, ['host'])
+  }
+
+  async signPut(key: string, options: SignPutOptions): Promise<SignedRequest> {
+    checkKey(key)
+    const { size, sha256, once = true } = options
+    const { type } = checkFacts({ type: options.type })
+    checkAnnounced({ key, size, sha256, mostBytes: this.#features.maxPartBytes })
+    if (once) await this.#conditions.checked()
+    const command = new this.#s3.sdk.PutObjectCommand({
+      ...this.#s3.at(key),
+      ContentLength: size,
+      ContentType: type,
+      ...(once && { IfNoneMatch: '*' }),
+    })
+    const headers = { 'content-type': type, ...(once && { 'if-none-match': '*' }) }
+    return this.#signBytes(command, { headers, signed: signedOfPuts, size, sha256, expiresMs: options.expiresMs })
+  }
+
+  async signPost(key: string, options: SignPostOptions): Promise<SignedForm> {
+    checkFormKey(key)
+    const { type } = checkFacts({ type: options.type })
+    const { minBytes, maxBytes } = checkSizes(options)
+    this.#s3.checkOpen()
+    const { createPresignedPost } = await importPeer<typeof PresignedPost>(
+      '@aws-sdk/s3-presigned-post',
+      'Signing forms for S3',
+    )
+    try {
+      return await createPresignedPost(this.#s3.client, {
+        ...this.#s3.at(key),
+        Expires: secondsOf(options.expiresMs),
+        Fields: { 'Content-Type': type },
+        Conditions: [['content-length-range', minBytes, maxBytes]],
+      })
+    } catch (error) {
+      throw this.#s3.toError(error)
+    }
+  }
+
+  async signPart(upload: UploadRef, number: number, options: SignPartOptions): Promise<SignedRequest> {
+    const { key, id } = upload
+    checkKey(key)
+    if (id === '') throw uploadNotFound(upload)
+    checkPartNumber(number, this.#features.maxParts)
+    const { size, sha256 } = options
+    checkAnnounced({ key, size, sha256, mostBytes: this.#features.maxPartBytes })
+    const command = new this.#s3.sdk.UploadPartCommand({
+      ...this.#s3.at(key),
+      UploadId: id,
+      PartNumber: number,
+      ContentLength: size,
+    })
+    return this.#signBytes(command, {
+      headers: {},
+      signed: signedOfParts,
+      size,
+      sha256,
+      expiresMs: options.expiresMs,
+    })
+  }
+
+  /** Signs a request for bytes, with their SHA-256 as the service takes it. */
+  async #signBytes(
+    command: { readonly input: { ChecksumSHA256?: string | undefined } },
+    parts: {
+      readonly headers: Readonly<Record<string, string>>
+      readonly signed: readonly string[]
+      readonly size: number
+      readonly sha256: string | undefined
+      readonly expiresMs: number
+    },
+  ): Promise<SignedRequest> {
+    const { headers, signed, size, sha256, expiresMs } = parts
+    const by = sha256 === undefined ? undefined : await this.#conditions.checkedSums()
+    if (sha256 === undefined || by === undefined) {
+      return { method: 'PUT', url: await this.#sign(command, expiresMs, signed), headers }
+    }
+    if (by === 'checksum') {
+      command.input.ChecksumSHA256 = toBase64(sha256)
+      const url = await this.#sign(command, expiresMs, signed)
+      return { method: 'PUT', url, headers: { ...headers, 'x-amz-checksum-sha256': toBase64(sha256) } }
+    }
+    const { config } = this.#s3.client
+    const key = { ...(await config.credentials()), region: await config.region() }
+    const sum = sha256.toLowerCase()
+    const url = presignPayload(await this.#sign(command, expiresMs, signed), {
+      headers: { ...headers, 'content-length': String(size) },
+      sha256: sum,
+      seconds: secondsOf(expiresMs),
+      key,
+    })
+    return { method: 'PUT', url, headers: { ...headers, 'x-amz-content-sha256': sum } }
+  }
+
+  async #sign(command: object, expiresMs: number, signed: readonly string[]): Promise<string> {
+    this.#s3.checkOpen()
+    const expiresIn = secondsOf(expiresMs)
+    const { getSignedUrl } = await importPeer<typeof RequestPresigner>(
+      '@aws-sdk/s3-request-presigner',
+      'Signing addresses of S3',
+    )
+    const headers = new Set(signed)
+    try {
+      return await getSignedUrl(this.#s3.client as never, command as never, {
+        expiresIn,
+        signableHeaders: headers,
+        unhoistableHeaders: headers,
+      })
+    } catch (error) {
+      throw this.#s3.toError(error)
+    }
+  }
+}
+
+function toBase64(sha256: string): string {
+  return Buffer.from(sha256, 'hex').toString('base64')
+}

@@ -1,0 +1,138 @@
+import { createHash, type Hash } from 'node:crypto'
+import { PlimsollError, showValue } from '../core/errors.ts'
+import type { FileBody, PutOptions } from './contract.ts'
+import { fileCorrupt, fileTooLarge } from './file-errors.ts'
+
+/** What is known of bytes before they come. */
+export interface Announced extends Pick<PutOptions, 'size' | 'sha256' | 'signal'> {
+  /** For messages. */
+  readonly key: string
+  /** The most that the store takes. */
+  readonly mostBytes: number
+}
+
+/**
+ * The bytes of a body as they come, checked against what was announced of them. A source that is not read to its end is ended: a stream is
+ * destroyed, an iterator told to return.
+ *
+ * @throws PLIMSOLL_FILE_CORRUPT, PLIMSOLL_FILE_TOO_LARGE, PLIMSOLL_OPTION_INVALID for what are no bytes; what the source and the signal throw
+ */
+export async function* bytesOf(body: FileBody, announced: Announced): AsyncGenerator<Buffer, void, undefined> {
+  const { key, size, sha256, mostBytes, signal } = announced
+  const hash: Hash | undefined = sha256 === undefined ? undefined : createHash('sha256')
+  let count = 0
+  let held: Buffer | undefined
+  for await (const chunk of chunksOf(body, signal)) {
+    if (chunk.length === 0) continue
+    count += chunk.length
+    if (size !== undefined && count > size) throw fileCorrupt(key, `there are more than ${size}`)
+    if (count > mostBytes) throw fileTooLarge(key, mostBytes)
+    hash?.update(chunk)
+    // A server that has all of the bytes keeps them: the last ones wait until they are known to be right.
+    if (held !== undefined) yield held
+    held = chunk
+  }
+  if (size !== undefined && count < size) throw fileCorrupt(key, `there are ${count} of ${size}`)
+  checkHash(key, hash, sha256)
+  if (held !== undefined) yield held
+}
+
+/**
+ * Checks what is announced of bytes, so that it is wrong before any are read.
+ *
+ * @throws PLIMSOLL_OPTION_INVALID, PLIMSOLL_FILE_TOO_LARGE
+ */
+export function checkAnnounced({ key, size, sha256, mostBytes }: Announced): void {
+  if (size !== undefined && !(Number.isSafeInteger(size) && size >= 0)) {
+    throw invalid('size', `size is ${showValue(size)}; give a number of bytes`)
+  }
+  if (size !== undefined && size > mostBytes) throw fileTooLarge(key, mostBytes)
+  if (sha256 !== undefined && !/^[0-9a-f]{64}$/i.test(sha256)) {
+    throw invalid('sha256', `sha256 is ${showValue(sha256)}; give 64 hexadecimal digits`)
+  }
+}
+
+/** True for an error that the source of a body failed with: it says nothing about the store. */
+export function isFromBody(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && sourceErrors.has(error)
+}
+
+const sourceErrors = new WeakSet<object>()
+
+/** Ends a body that will not be read. */
+export function endBody(body: FileBody): void {
+  if (body instanceof Uint8Array || !isStream(body)) return
+  if ('destroy' in body) body.on('error', () => {}).destroy()
+  else void ended(body[Symbol.asyncIterator]())
+}
+
+function checkHash(key: string, hash: Hash | undefined, sha256: string | undefined): void {
+  const actual = hash?.digest('hex')
+  if (actual !== sha256?.toLowerCase()) throw fileCorrupt(key, `their SHA-256 is ${actual}, not ${sha256}`)
+}
+
+async function* chunksOf(body: FileBody, signal: AbortSignal | undefined): AsyncGenerator<Buffer, void, undefined> {
+  signal?.throwIfAborted()
+  if (body instanceof Uint8Array) {
+    yield toBuffer(body)
+    return
+  }
+  if (!isStream(body))
+    throw invalid('body', `The body is ${showValue(body)}; give bytes, a stream or an async iterable`)
+  const iterator = body[Symbol.asyncIterator]()
+  let open = true
+  try {
+    for (;;) {
+      const next = await orAborted(iterator.next(), signal).catch((error: unknown) => {
+        if (typeof error === 'object' && error !== null) sourceErrors.add(error)
+        throw error
+      })
+      open = next.done !== true
+      if (next.done === true) return
+      yield toBuffer(next.value)
+    }
+  } finally {
+    if (open) {
+      // A stream in the middle of a read would wait for it; destroyed, it does not.
+      if ('destroy' in body) body.destroy()
+      void ended(iterator)
+    }
+  }
+}
+
+function isStream(body: unknown): body is Exclude<FileBody, Uint8Array> {
+  return typeof body === 'object' && body !== null && Symbol.asyncIterator in body
+}
+
+/** Not waited for: an iterator that hangs would keep hanging whoever wants to be rid of it. */
+async function ended(iterator: AsyncIterator<unknown>): Promise<void> {
+  try {
+    await iterator.return?.()
+  } catch {
+    // It was given up.
+  }
+}
+
+function toBuffer(chunk: unknown): Buffer {
+  if (Buffer.isBuffer(chunk)) return chunk
+  if (chunk instanceof Uint8Array) return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)
+  throw invalid('body', `A chunk of the body is ${showValue(chunk)}; give bytes, such as a Buffer`)
+}
+
+/** Settles with `promise`, or rejects with the reason of `signal` as soon as that aborts. */
+export function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error)
+    if (signal.aborted) {
+      promise.catch(() => {})
+      return abort()
+    }
+    signal.addEventListener('abort', abort, { once: true })
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}
+
+function invalid(option: string, message: string): PlimsollError {
+  return new PlimsollError('PLIMSOLL_OPTION_INVALID', `${message}.`, { details: { option } })
+}

@@ -1,0 +1,80 @@
+import { parseDuration, type Duration } from '../core/duration.ts'
+import { PlimsollError } from '../core/errors.ts'
+import type { DirectAccess, FileStore, SignGetOptions } from './contract.ts'
+import { checkKey } from './object-key.ts'
+import { checkHeader } from './object-facts.ts'
+
+/** How long an address holds, and what its answer says of the file instead of what is stored. */
+export interface FileUrlOptions extends Pick<SignGetOptions, 'disposition' | 'type' | 'cacheControl'> {
+  /** Default `'1h'`; S3 and Google take up to 7 days. */
+  readonly expires?: Duration | undefined
+}
+
+/** The files of an application: what its store does, and addresses of them. */
+export interface Files extends FileStore {
+  /**
+   * A signed address that anybody can GET the file at until it expires: of the store itself, else of whoever serves files for it. It is made
+   * without asking the store, for a key that nothing is under too.
+   *
+   * @example await app.files.url('invoices/7.pdf', { expires: '10m', disposition: 'attachment; filename="invoice-7.pdf"' })
+   * @throws PLIMSOLL_FEATURE_UNSUPPORTED when nobody serves files of a store without addresses; PLIMSOLL_FILE_KEY_INVALID
+   */
+  url(key: string, options?: FileUrlOptions): Promise<string>
+}
+
+/** Signs addresses for a store that has none of its own. */
+export type FileLinks = Pick<DirectAccess, 'signGet'>
+
+/** Files with what the floors above need of them. */
+export interface OpenFiles extends Files {
+  /** Has `url` ask `links` where the store has no addresses. Of several, the last one is asked. */
+  linkBy(links: FileLinks): void
+}
+
+/** The options of {@link openFiles}. */
+export interface OpenFilesOptions {
+  /** Closed with the files. */
+  readonly store: FileStore
+  /** Signs addresses where the store has none. Default: nobody does, until `linkBy`. */
+  readonly links?: FileLinks | undefined
+}
+
+/** Makes the files of an application out of a store. */
+export function openFiles({ store, links: given }: OpenFilesOptions): OpenFiles {
+  let links = given
+  const close = (): Promise<void> => store.close()
+  return Object.freeze<OpenFiles>({
+    engine: store.engine,
+    features: store.features,
+    direct: store.direct,
+    uploads: store.uploads,
+    put: (...parameters) => store.put(...parameters),
+    get: (...parameters) => store.get(...parameters),
+    head: (...parameters) => store.head(...parameters),
+    copy: (...parameters) => store.copy(...parameters),
+    compose: (...parameters) => store.compose(...parameters),
+    list: (...parameters) => store.list(...parameters),
+    delete: (keys) => store.delete(keys),
+    async url(key, { expires = '1h', disposition, type, cacheControl } = {}) {
+      checkKey(key)
+      for (const [name, value] of Object.entries({ disposition, type, cacheControl })) checkHeader(name, value)
+      const expiresMs = parseDuration(expires, 'expires')
+      const signer = store.direct ?? links
+      if (signer === undefined) throw noAddresses(store)
+      return signer.signGet(key, { expiresMs, disposition, type, cacheControl })
+    },
+    linkBy(other) {
+      links = other
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  })
+}
+
+function noAddresses({ engine }: FileStore): PlimsollError {
+  return new PlimsollError(
+    'PLIMSOLL_FEATURE_UNSUPPORTED',
+    `Files on the engine '${engine}' have no addresses of their own; serve them with app.downloads(), or set STORAGE_URL to s3:// or gs://.`,
+    { details: { feature: 'url', engine } },
+  )
+}

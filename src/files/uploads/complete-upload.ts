@@ -1,0 +1,157 @@
+import { isPlimsollError } from '../../core/errors.ts'
+import type { StoredObject, StoredPart } from '../contract.ts'
+import { ledger } from './ledger.ts'
+import { removeWaiting } from './remove-upload.ts'
+import type { StoredUpload, UploadOutcome, UploadParts, UploadSpec } from './types.ts'
+import {
+  endedUpload,
+  fromKept,
+  incomplete,
+  isRefusal,
+  toKept,
+  unknownUpload,
+  type KeptRefusal,
+} from './upload-errors.ts'
+import { storeRef, waitingKey, type UploadRow } from './upload-row.ts'
+import { verifyUpload } from './verify-upload.ts'
+
+/** How long an upload that has ended is remembered: who asks again is told the same. */
+const rememberMs = 7 * 86_400_000
+
+/**
+ * Makes a file of an upload whose bytes are all there. Whatever is killed between two of its steps, the next call goes on; whatever is
+ * given up is removed by a sweep. In order:
+ *
+ * 1. The store makes one object of the parts, under the key where the upload waits.
+ * 2. It is verified there. One that is refused is removed, and the row remembers why.
+ * 3. The row notes the key that it will have, so that a sweep knows it, and the store copies the object to it.
+ * 4. One transaction locks the row, runs `onStored` if no other call has, and ends the upload. Of calls at the same time one does.
+ * 5. What has waited is removed.
+ *
+ * @throws PLIMSOLL_UPLOAD_INCOMPLETE, PLIMSOLL_UPLOAD_REFUSED, PLIMSOLL_UPLOAD_TYPE_REFUSED, PLIMSOLL_UPLOAD_NOT_FOUND; what `onStored` throws
+ */
+export async function completeUpload(parts: UploadParts, row: UploadRow, spec: UploadSpec): Promise<UploadOutcome> {
+  const { postgres, store } = parts
+  const before = endOf(row)
+  if (before !== undefined) return before
+  // Nobody sweeps it while it is verified.
+  if ((await ledger.prolong(postgres, row.id, spec.keepMs)) === undefined) return await again(parts, row)
+  try {
+    const object = await makeWhole(parts, row)
+    const content = await verifyUpload(store, { row, spec, object })
+    const { id, name, size, sha256, owner } = row
+    const file = { id, name, size, sha256, owner, ...content }
+    const key = await ledger.noteKey(postgres, id, spec.keyOf(file))
+    if (key === undefined) return await again(parts, row)
+    const { etag } = await copy(parts, { from: object, key, facts: { type: content.type, ...spec.factsOf(file) } })
+    const outcome = await conclude(parts, { row, spec, file: { ...file, key, etag } })
+    await removeWaiting(parts, row).then(
+      () => ledger.markTidy(postgres, id),
+      // A sweep does it.
+      () => {},
+    )
+    return outcome
+  } catch (error) {
+    // Somebody else was quicker, and what has waited is gone: the row knows.
+    if (isPlimsollError(error, 'PLIMSOLL_FILE_NOT_FOUND')) return await again(parts, row)
+    if (!isRefusal(error)) throw error
+    await ledger.end(postgres, row.id, { state: 'refused', key: undefined, outcome: toKept(error), keepMs: rememberMs })
+    await removeWaiting(parts, row).catch(() => {})
+    throw error
+  }
+}
+
+/** What became of an upload that has ended; undefined of one that has not. */
+function endOf(row: UploadRow): UploadOutcome | undefined {
+  if (row.state === 'stored') return row.outcome as UploadOutcome
+  if (row.state === 'refused') throw fromKept(row.outcome as KeptRefusal)
+  if (row.state === 'removing') throw unknownUpload(row.id)
+  return undefined
+}
+
+async function again({ postgres }: UploadParts, { id, route }: UploadRow): Promise<UploadOutcome> {
+  const row = await ledger.find(postgres, id, route)
+  const end = row && endOf(row)
+  if (end !== undefined) return end
+  if (row === undefined) throw unknownUpload(id)
+  throw incomplete('its bytes are not there')
+}
+
+/** The object of all bytes. It may be there already: somebody has begun before. */
+async function makeWhole(parts: UploadParts, row: UploadRow): Promise<StoredObject> {
+  const { store, postgres } = parts
+  const there = await store.head(waitingKey(row))
+  if (there !== undefined) return there
+  if (row.kind === 'single') throw incomplete('its bytes are not there')
+  const ref = storeRef(row)
+  if (ref === undefined) throw incomplete('none of its parts is there')
+  const listed =
+    row.kind === 'parts'
+      ? await partsInPlace(parts, row)
+      : (await ledger.parts(postgres, row.id)).filter(({ kind }) => kind === 'part')
+  return store.uploads.complete(ref, listed)
+}
+
+/** The parts at the store, of which none is missing. */
+async function partsInPlace({ store }: UploadParts, row: UploadRow): Promise<readonly StoredPart[]> {
+  const { size, partBytes } = row
+  const listed = new Map((await store.uploads.parts(storeRef(row)!)).map((part) => [part.number, part]))
+  const count = partCount(row)
+  const missing: number[] = []
+  for (let number = 1; number <= count; number++) {
+    const bytes = number < count ? partBytes : size - (count - 1) * partBytes
+    if (listed.get(number)?.size !== bytes) missing.push(number)
+  }
+  if (missing.length > 0) {
+    const named = missing.slice(0, 100)
+    throw incomplete(`${missing.length} of ${count} parts are missing or of another size`, { missing: named })
+  }
+  return [...listed.values()].filter(({ number }) => number <= count).sort((a, b) => a.number - b.number)
+}
+
+/** In how many parts an upload comes. */
+export function partCount({ size, partBytes }: Pick<UploadRow, 'size' | 'partBytes'>): number {
+  return Math.max(1, Math.ceil(size / partBytes))
+}
+
+/** To a key of its own: what is there was put there by a call before this one, of the same bytes. */
+async function copy(
+  { store }: UploadParts,
+  {
+    from,
+    key,
+    facts,
+  }: {
+    readonly from: StoredObject
+    readonly key: string
+    readonly facts: { readonly type: string; readonly disposition: string; readonly cacheControl: string | undefined }
+  },
+): Promise<StoredObject> {
+  try {
+    return await store.copy(from.key, key, { ...facts, ifAbsent: true })
+  } catch (error) {
+    if (!isPlimsollError(error, 'PLIMSOLL_FILE_EXISTS')) throw error
+    const there = await store.head(key)
+    if (there === undefined) throw error
+    return there
+  }
+}
+
+async function conclude(
+  { postgres, store }: UploadParts,
+  { row, spec, file }: { readonly row: UploadRow; readonly spec: UploadSpec; readonly file: StoredUpload },
+): Promise<UploadOutcome> {
+  const ended = await postgres.transaction(async (transaction) => {
+    const now = await ledger.lock(transaction, row.id)
+    if (now === undefined || now.state === 'removing') return undefined
+    if (now.state !== 'open') return endOf(now) ?? Promise.reject(endedUpload(now.state))
+    const result = await spec.onStored(file, transaction)
+    // As who asks later will see it.
+    const outcome = JSON.parse(JSON.stringify({ file, result: result ?? null })) as UploadOutcome
+    await ledger.end(transaction, row.id, { state: 'stored', key: file.key, outcome, keepMs: rememberMs })
+    return outcome
+  })
+  if (ended !== undefined) return ended
+  await store.delete([file.key])
+  throw unknownUpload(row.id)
+}

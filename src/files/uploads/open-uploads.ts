@@ -1,0 +1,237 @@
+import { PlimsollError, showValue } from '../../core/errors.ts'
+import { randomToken } from '../../core/random-token.ts'
+import type { SignedRequest, StoredPart, UploadRef } from '../contract.ts'
+import { appendToUpload, type Appended, type AppendOptions } from './append-upload.ts'
+import { completeUpload, partCount } from './complete-upload.ts'
+import { joinUploads, makePiece } from './join-uploads.ts'
+import { ledger } from './ledger.ts'
+import { removeUpload } from './remove-upload.ts'
+import { sweepUploads, type Sweep } from './sweep-uploads.ts'
+import type { UploadOutcome, UploadParts, UploadSpec, WantedUpload } from './types.ts'
+import { endedUpload, refusedType, unknownUpload } from './upload-errors.ts'
+import { ensureUploadTables } from './upload-table.ts'
+import { storeRef, waitingKey, type UploadKind, type UploadRow } from './upload-row.ts'
+
+/** How many parts are signed at a time. */
+export const mostSigned = 100
+/** How long a signed request holds: a part takes minutes at most, and another one can be had. */
+const signedMs = 3_600_000
+const longestName = 1000
+
+/** A part that a client wants to send. */
+export interface WantedPart {
+  readonly number: number
+  /** In hexadecimal: other bytes are refused. */
+  readonly sha256?: string | undefined
+}
+
+/** A request that sends a part. */
+export interface SignedPart extends SignedRequest {
+  readonly number: number
+  readonly size: number
+}
+
+/** Uploads of one application: their rows, and what waits at the store. */
+export class Uploads {
+  readonly #parts: UploadParts
+  /** Completions that are under way in this process: who asks meanwhile waits for the same. */
+  readonly #completing = new Map<string, Promise<UploadOutcome>>()
+  /** Requests that append, in this process. */
+  readonly #appending = new Map<string, { readonly controller: AbortController; readonly ended: Promise<void> }>()
+  readonly #sweepMs: number
+  #timer: NodeJS.Timeout | undefined
+  #sweeping: Promise<unknown> = Promise.resolve()
+
+  /** `sweepMs` is how often what was given up is removed; by default every quarter of an hour. */
+  constructor(parts: UploadParts, { sweepMs = 900_000 }: { readonly sweepMs?: number | undefined } = {}) {
+    this.#parts = parts
+    this.#sweepMs = sweepMs
+  }
+
+  /** Begins an upload: a row, and nothing at the store yet. @throws PLIMSOLL_UPLOAD_INVALID, _TOO_LARGE, _TYPE_REFUSED */
+  async begin(
+    spec: UploadSpec,
+    wanted: WantedUpload & { readonly owner: string | undefined; readonly kind?: UploadKind | undefined },
+  ): Promise<UploadRow> {
+    const { name, type, size, sha256, owner } = wanted
+    checkWanted(wanted)
+    const { features } = this.#parts.store
+    const most = Math.min(spec.maxBytes, features.maxBytes)
+    if (size > most) {
+      throw new PlimsollError('PLIMSOLL_UPLOAD_TOO_LARGE', `The file has ${size} bytes; up to ${most} are taken.`, {
+        details: { maximum: most },
+      })
+    }
+    const kind = wanted.kind ?? (spec.parts !== undefined && size >= spec.parts.from ? 'parts' : 'single')
+    // A piece of a file has no type.
+    if (kind !== 'partial' && !spec.accept.has(type)) throw refusedType(type, spec.accept.patterns)
+    const wish = spec.parts?.bytes ?? 0
+    const partBytes = Math.min(
+      features.maxPartBytes,
+      Math.max(wish, features.minPartBytes, Math.ceil(size / features.maxParts), 1),
+    )
+    const row = { id: randomToken(), route: spec.route, owner, name, type, size, sha256, kind, partBytes }
+    return ledger.insert(this.#parts.postgres, row, spec.keepMs)
+  }
+
+  /** An upload of a place and an owner. @throws PLIMSOLL_UPLOAD_NOT_FOUND */
+  async find(spec: UploadSpec, id: string, owner: string | undefined): Promise<UploadRow> {
+    const row = /^[\w-]{16}$/.test(id) ? await ledger.find(this.#parts.postgres, id, spec.route) : undefined
+    if (row === undefined || row.state === 'removing' || row.owner !== owner) throw unknownUpload(id)
+    return row
+  }
+
+  /** The parts that are there. */
+  async arrived(row: UploadRow): Promise<readonly StoredPart[]> {
+    const ref = storeRef(row)
+    if (ref === undefined || row.state !== 'open') return []
+    return this.#parts.store.uploads.parts(ref)
+  }
+
+  /** Whether the bytes of an upload in one request are there. */
+  async isThere(row: UploadRow): Promise<boolean> {
+    return row.state === 'open' && (await this.#parts.store.head(waitingKey(row))) !== undefined
+  }
+
+  /** A request that sends all bytes of an upload. */
+  signPut(row: UploadRow): Promise<SignedRequest> {
+    const { size, type } = row
+    return this.#parts.direct.signPut(waitingKey(row), { expiresMs: signedMs, size, type, once: true })
+  }
+
+  /** Requests that send parts of an upload; whoever asks for them has it kept a while longer. @throws PLIMSOLL_UPLOAD_INVALID, _ENDED */
+  async signParts(row: UploadRow, spec: UploadSpec, wanted: readonly WantedPart[]): Promise<readonly SignedPart[]> {
+    if (row.kind !== 'parts') throw invalid('the upload does not come in parts')
+    if (wanted.length === 0 || wanted.length > mostSigned)
+      throw invalid(`1 to ${mostSigned} parts are signed at a time`)
+    const count = partCount(row)
+    const open = await ledger.prolong(this.#parts.postgres, row.id, spec.keepMs)
+    if (open === undefined) throw endedUpload(row.state)
+    const ref = await this.#storeUpload(open)
+    return Promise.all(
+      wanted.map(async ({ number, sha256 }) => {
+        if (!Number.isSafeInteger(number) || number < 1 || number > count)
+          throw invalid(`its parts are 1 to ${count}, not ${showValue(number)}`)
+        checkSha256(sha256)
+        const size = number < count ? row.partBytes : row.size - (count - 1) * row.partBytes
+        return {
+          number,
+          size,
+          ...(await this.#parts.direct.signPart(ref, number, { expiresMs: signedMs, size, sha256 })),
+        }
+      }),
+    )
+  }
+
+  /** Ends an upload with a file; see {@link completeUpload}. */
+  complete(row: UploadRow, spec: UploadSpec): Promise<UploadOutcome> {
+    const under = this.#completing.get(row.id)
+    if (under !== undefined) return under
+    const ended = completeUpload(this.#parts, row, spec).finally(() => this.#completing.delete(row.id))
+    this.#completing.set(row.id, ended)
+    return ended
+  }
+
+  /** Appends what comes; see {@link appendToUpload}. */
+  async append(row: UploadRow, spec: UploadSpec, options: Omit<AppendOptions, 'signal'>): Promise<Appended> {
+    // A client that comes back knows that its connection is broken, before we do.
+    const before = this.#appending.get(row.id)
+    before?.controller.abort(new Error('the client goes on by another request'))
+    await before?.ended
+    const controller = new AbortController()
+    const begin = (open: UploadRow): Promise<UploadRef> => this.#storeUpload(open)
+    const appended = appendToUpload(
+      { ...this.#parts, begin },
+      { row, spec, options: { ...options, signal: controller.signal } },
+    )
+    const mine = { controller, ended: appended.then(ignore, ignore) }
+    this.#appending.set(row.id, mine)
+    try {
+      const after = await appended
+      if (after.whole && row.kind === 'partial') await makePiece(this.#parts, await this.#reread(row))
+      return after
+    } finally {
+      if (this.#appending.get(row.id) === mine) this.#appending.delete(row.id)
+    }
+  }
+
+  /** Makes one upload of others that are whole, in their order. */
+  async join(
+    spec: UploadSpec,
+    pieces: readonly UploadRow[],
+    wanted: Omit<WantedUpload, 'size'> & { readonly owner: string | undefined },
+  ): Promise<UploadRow> {
+    const size = pieces.reduce((sum, piece) => sum + piece.size, 0)
+    const row = await this.begin(spec, { ...wanted, size, kind: 'appended' })
+    return joinUploads(this.#parts, row, pieces)
+  }
+
+  /** Gives an upload up, with all that it has left. @throws PLIMSOLL_UPLOAD_ENDED when it is stored */
+  async abort({ id }: UploadRow): Promise<void> {
+    const given = await ledger.giveUp(this.#parts.postgres, id)
+    if (given === undefined) throw endedUpload('stored')
+    await removeUpload(this.#parts, given)
+  }
+
+  /** Removes now what was given up; undefined when another process is at it. */
+  sweep(): Promise<Sweep | undefined> {
+    return sweepUploads(this.#parts, { restMs: this.#sweepMs / 2 })
+  }
+
+  /**
+   * Makes the tables when they are missing, and begins to sweep now and then, until `close`.
+   *
+   * @throws PLIMSOLL_UPLOADS_UNAVAILABLE
+   */
+  async start(): Promise<void> {
+    await ensureUploadTables(this.#parts.postgres)
+    this.#timer ??= setInterval(() => {
+      this.#sweeping = this.sweep().catch((error: unknown) =>
+        process.emitWarning(`Uploads that were given up cannot be removed now: ${String(error)}`, 'PlimsollWarning'),
+      )
+    }, this.#sweepMs).unref()
+  }
+
+  /** Ends the sweeping. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#sweeping
+  }
+
+  /** The upload in parts at the store, begun if it is not yet: of those who begin it at the same time one does. */
+  async #storeUpload(row: UploadRow): Promise<UploadRef> {
+    const known = storeRef(row)
+    if (known !== undefined) return known
+    const { store, postgres } = this.#parts
+    const key = waitingKey(row)
+    const id = await store.uploads.create(key, { type: row.type })
+    if (await ledger.setStoreId(postgres, row.id, id)) return { key, id }
+    await store.uploads.abort({ key, id })
+    return storeRef(await this.#reread(row)) ?? Promise.reject(unknownUpload(row.id))
+  }
+
+  async #reread({ id, route }: UploadRow): Promise<UploadRow> {
+    return (await ledger.find(this.#parts.postgres, id, route)) ?? Promise.reject(unknownUpload(id))
+  }
+}
+
+const ignore = (): void => {}
+
+function checkWanted({ name, type, size, sha256 }: WantedUpload): void {
+  if (typeof name !== 'string' || name === '' || name.length > longestName)
+    throw invalid(`name is a text of 1 to ${longestName} characters`)
+  if (typeof type !== 'string' || !/^[\w.+-]{1,100}\/[\w.+-]{1,100}$/.test(type))
+    throw invalid(`type is a media type, such as image/png, not ${showValue(type)}`)
+  if (!Number.isSafeInteger(size) || size < 1)
+    throw invalid(`size is a number of bytes, 1 or more, not ${showValue(size)}`)
+  checkSha256(sha256)
+}
+
+function checkSha256(sha256: string | undefined): void {
+  if (sha256 !== undefined && !/^[\da-f]{64}$/.test(sha256))
+    throw invalid('sha256 is 64 hexadecimal digits, in lower case')
+}
+
+function invalid(reason: string): PlimsollError {
+  return new PlimsollError('PLIMSOLL_UPLOAD_INVALID', `The upload cannot be: ${reason}.`)
+}

@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto'
+import type { FileStore, StoredObject } from '../contract.ts'
+import { pictureHeadBytes, pictureSize, pictureTypes, type PictureSize } from './picture-size.ts'
+import { headBytes, realType, secondNature } from './real-type.ts'
+import type { UploadSpec } from './types.ts'
+import { refusedType, refusedUpload } from './upload-errors.ts'
+import type { UploadRow } from './upload-row.ts'
+
+/** What is known of a file once it is verified. */
+export interface VerifiedContent {
+  readonly type: string
+  readonly picture: PictureSize | undefined
+}
+
+/**
+ * Verifies what has come: that it has the size that was announced, the SHA-256 if one was, and that its first bytes say a type that is
+ * taken; of a picture also how large it says it is, and that it is nothing else as well. For a SHA-256 all of it is read, on every store
+ * alike: of parts none can say it, and not every one checks it of a whole.
+ *
+ * @throws PLIMSOLL_UPLOAD_REFUSED, PLIMSOLL_UPLOAD_TYPE_REFUSED
+ */
+export async function verifyUpload(
+  store: FileStore,
+  { row, spec, object }: { readonly row: UploadRow; readonly spec: UploadSpec; readonly object: StoredObject },
+): Promise<VerifiedContent> {
+  const { size, sha256 } = row
+  if (object.size !== size) throw refusedUpload(`it has ${object.size} bytes, and was announced with ${size}`)
+  if (sha256 !== undefined) await checkWhole(store, object, sha256)
+  const pictures = spec.mostPixels !== undefined
+  const head = await readBytes(store, object, { first: 0, length: pictures ? pictureHeadBytes : headBytes })
+  const type = await realType(head, row.type)
+  if (type === undefined) throw refusedType(`not what it says, ${row.type}`, spec.accept.patterns)
+  if (!spec.accept.has(type)) throw refusedType(type, spec.accept.patterns)
+  if (spec.mostPixels === undefined) return { type, picture: undefined }
+  if (!pictureTypes.has(type)) throw refusedType(type, [...pictureTypes])
+  const tail = await readBytes(store, object, { first: Math.max(0, size - headBytes), length: headBytes })
+  const other = secondNature(head, tail)
+  if (other !== undefined) throw refusedUpload(`it is a picture and ${other} at the same time`)
+  const picture = pictureSize(head, type)
+  if (picture === undefined || picture.width === 0 || picture.height === 0) {
+    throw refusedUpload('its first bytes do not say how large the picture is')
+  }
+  const pixels = picture.width * picture.height
+  if (pixels > spec.mostPixels) {
+    throw refusedUpload(
+      `the picture has ${picture.width} × ${picture.height} pixels, and ${spec.mostPixels} in all are taken`,
+    )
+  }
+  return { type, picture }
+}
+
+async function checkWhole(store: FileStore, { key, etag }: StoredObject, sha256: string): Promise<void> {
+  const { stream } = await store.get(key, { ifMatch: etag })
+  const hash = createHash('sha256')
+  for await (const chunk of stream) hash.update(chunk as Buffer)
+  const actual = hash.digest('hex')
+  if (actual !== sha256) throw refusedUpload(`its SHA-256 is ${actual}, and was announced as ${sha256}`)
+}
+
+async function readBytes(
+  store: FileStore,
+  { key, size, etag }: StoredObject,
+  { first, length }: { readonly first: number; readonly length: number },
+): Promise<Buffer> {
+  if (size === 0) return Buffer.alloc(0)
+  const { stream } = await store.get(key, { range: { first, last: Math.min(first + length, size) - 1 }, ifMatch: etag })
+  const chunks: Buffer[] = []
+  for await (const chunk of stream) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks)
+}

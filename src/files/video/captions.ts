@@ -1,0 +1,83 @@
+import { readFile } from 'node:fs/promises'
+import { PlimsollError, showValue } from '../../core/errors.ts'
+import type { FileStore } from '../contract.ts'
+import { mediaError } from './media-errors.ts'
+import type { CaptionInput } from './types.ts'
+import { fetchObject, type WorkFiles } from './work-files.ts'
+
+/** Captions that were checked, and are in a file. */
+export interface Caption {
+  readonly language: string
+  readonly label: string
+  /** A name for keys and files. */
+  readonly name: string
+  readonly path: string
+}
+
+const mostBytes = 10 * 1024 ** 2
+const mostCaptions = 50
+/** A language tag (RFC 5646), in short. */
+const tag = /^[a-z]{2,3}(?:-[a-z0-9]{1,8}){0,4}$/i
+const timing = /^(?:\d{2,}:)?\d{2}:\d{2}\.\d{3}[ \t]+-->[ \t]+(?:\d{2,}:)?\d{2}:\d{2}\.\d{3}(?:[ \t]|$)/
+
+/** @throws PLIMSOLL_OPTION_INVALID */
+export function checkCaptions(captions: readonly CaptionInput[]): void {
+  if (captions.length > mostCaptions) throw invalid('captions', captions.length, `give ${mostCaptions} or fewer`)
+  const seen = new Set<string>()
+  for (const { language, label } of captions) {
+    if (!tag.test(language)) throw invalid('captions.language', language, "give a tag such as 'en' or 'pt-BR'")
+    if (seen.has(language.toLowerCase())) throw invalid('captions.language', language, 'name each language once')
+    seen.add(language.toLowerCase())
+    // Manifests quote it, and the packager takes commas and equals signs for its own.
+    if (label !== undefined && !/^[^\p{Cc}"=,]{1,100}$/u.test(label))
+      throw invalid('captions.label', label, 'give up to 100 characters, without quotes, commas and equals signs')
+  }
+}
+
+/** Brings the captions, and checks that they are WebVTT. @throws PLIMSOLL_MEDIA_INVALID, PLIMSOLL_MEDIA_TOO_LARGE, PLIMSOLL_FILE_NOT_FOUND */
+export async function fetchCaptions(
+  store: FileStore,
+  { captions, work, signal }: { captions: readonly CaptionInput[]; work: WorkFiles; signal?: AbortSignal | undefined },
+): Promise<Caption[]> {
+  const fetched: Caption[] = []
+  for (const { key, language, label = language } of captions) {
+    const known = await store.head(key, { signal })
+    if (known !== undefined && known.size > mostBytes) {
+      throw mediaError(
+        'PLIMSOLL_MEDIA_TOO_LARGE',
+        `The captions '${key}' have ${known.size} bytes, more than ${mostBytes}`,
+        {
+          details: { subject: key },
+        },
+      )
+    }
+    const path = work.path(`${language}.vtt`)
+    await fetchObject(store, { key, path, signal })
+    checkWebVtt(await readFile(path), key)
+    fetched.push({ language, label, name: language.toLowerCase(), path })
+  }
+  return fetched
+}
+
+/** Checks that a file is WebVTT (W3C), as far as a packager needs it. @throws PLIMSOLL_MEDIA_INVALID */
+export function checkWebVtt(bytes: Uint8Array, subject: string): void {
+  const refuse = (problem: string): never => {
+    throw mediaError('PLIMSOLL_MEDIA_INVALID', `The captions '${subject}' ${problem}`, { details: { subject } })
+  }
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    return refuse('are not UTF-8')
+  }
+  const lines = text.split(/\r\n|\n|\r/)
+  if (!/^WEBVTT(?:[ \t]|$)/.test(lines[0]!)) return refuse('are not WebVTT: they do not begin with WEBVTT')
+  const bad = lines.findIndex((line) => line.includes('-->') && !timing.test(line.trim()))
+  if (bad >= 0) return refuse(`have a time in line ${bad + 1} that is none: ${showValue(lines[bad])}`)
+}
+
+function invalid(option: string, value: unknown, advice: string): PlimsollError {
+  return new PlimsollError('PLIMSOLL_OPTION_INVALID', `${option} is ${showValue(value)}; ${advice}.`, {
+    details: { option },
+  })
+}

@@ -1,0 +1,70 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Complexity } from './ladder.ts'
+import { asMedia } from './media-errors.ts'
+import { mediaInput } from './media-input.ts'
+import type { ProbeOptions } from './probe.ts'
+import { runTool } from './run-tool.ts'
+import { valueOf } from './stream-facts.ts'
+import type { VideoStream } from './types.ts'
+import type { VideoSettings } from './video-settings.ts'
+
+/** What is sampled. */
+export interface ComplexityOptions extends ProbeOptions {
+  readonly video: VideoStream
+  /** In seconds. */
+  readonly duration: number
+  readonly settings: Pick<VideoSettings, 'quality'>
+}
+
+/** The shorter side that samples are encoded at. */
+const sampled = 360
+
+/**
+ * Encodes up to three short samples, small and by quality alone: what they take says how much the video asks for. Samples are three
+ * hundredths of it, and six seconds at most.
+ */
+export async function complexityOf(ffmpeg: string, options: ComplexityOptions): Promise<Complexity | undefined> {
+  const { duration, folder, subject } = options
+  const rate = valueOf(options.video.frameRate)
+  const total = Math.min(duration, 6, Math.max(1, duration * 0.03))
+  const count = Math.max(1, Math.min(3, Math.floor(total)))
+  let bits = 0
+  let seconds = 0
+  for (let i = 0; i < count; i++) {
+    const length = total / count
+    const at = Math.max(0, (duration * (i + 1)) / (count + 1) - length / 2)
+    const frames = Math.max(1, Math.round(length * rate))
+    bits += 8 * (await asMedia({ task: 'sample it', subject, folder }, () => sample(ffmpeg, options, { at, frames })))
+    seconds += frames / rate
+  }
+  const { width, height } = sampleSize(options.video)
+  // Nothing came where the file said that there was something: the encode will say why.
+  return bits === 0 ? undefined : { rate: bits / seconds / 1000, pixels: width * height }
+}
+
+async function sample(
+  ffmpeg: string,
+  { path, folder, limits, signal, video, settings }: ComplexityOptions,
+  { at, frames }: { at: number; frames: number },
+): Promise<number> {
+  const { width, height } = sampleSize(video)
+  const file = join(folder, 'sample.h264')
+  // From the key frame before on, so that nothing is decoded in vain.
+  const before = ['-noaccurate_seek', '-ss', at.toFixed(3)]
+  const args = [
+    ['-v', 'error', '-nostdin', '-y', ...mediaInput(path, { maxPixels: limits.pixels, before })],
+    ['-map', `0:${video.index}`, '-frames:v', String(frames)],
+    ['-vf', `scale=${width}:${height}:flags=fast_bilinear,format=yuv420p`],
+    ['-c:v', 'libx264', '-preset', 'superfast', '-crf', String(settings.quality), '-g', '250', '-f', 'h264', file],
+  ].flat()
+  const bounds = { timeoutMs: 120_000, memoryBytes: limits.memoryBytes, fileBytes: 200 * 1024 ** 2 }
+  await runTool({ program: ffmpeg, args, folder, signal, ...bounds })
+  return (await stat(file)).size
+}
+
+function sampleSize({ display: { width, height } }: VideoStream): { width: number; height: number } {
+  const scale = Math.min(1, sampled / Math.min(width, height))
+  const even = (side: number): number => Math.max(2, Math.round((side * scale) / 2) * 2)
+  return { width: even(width), height: even(height) }
+}

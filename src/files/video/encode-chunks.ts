@@ -1,0 +1,87 @@
+import { encodePictures, encodeSound } from './encode.ts'
+import { chunkFile, timeOf, type Chunk, type EncodePlan, type VideoPlan } from './encode-plan.ts'
+import type { VideoTools } from './tools.ts'
+import type { VideoSettings } from './video-settings.ts'
+import type { WorkFiles } from './work-files.ts'
+
+/** Others that encode chunks of the same plan, and keep them where this process finds them. */
+export interface Helpers {
+  /** True while one of them works on it. One that does not is told to leave it alone. */
+  take(chunk: Chunk): Promise<boolean>
+  /** Resolves when something may have changed. */
+  wait(signal: AbortSignal | undefined): Promise<void>
+  end(): Promise<void>
+}
+
+/** The chunks of a plan. */
+export interface EncodeChunksOptions {
+  readonly path: string
+  readonly folder: string
+  readonly plan: EncodePlan
+  readonly video: VideoPlan
+  readonly settings: VideoSettings
+  readonly work: WorkFiles
+  readonly signal?: AbortSignal | undefined
+  /** The name of the sound, when it is encoded along with the only chunk. */
+  readonly sound?: string | undefined
+  readonly onShare: (share: number) => void
+  readonly helpers?: Helpers | undefined
+  /** True when the source is what was cut for the chunk. */
+  readonly cut?: boolean | undefined
+}
+
+/**
+ * Encodes all chunks that are not finished, here and by helpers. Helpers begin with the first; this process with the last, and it waits for
+ * none that nobody works on, so that it comes to an end without any.
+ */
+export async function encodeChunks(tools: VideoTools, options: EncodeChunksOptions): Promise<void> {
+  const { video, work, signal, helpers, onShare } = options
+  const wholeShare = 1 / video.chunks.length
+  for (;;) {
+    signal?.throwIfAborted()
+    const finished = await work.finished()
+    const missing = video.chunks.filter((chunk) => !isFinished(chunk, video, finished))
+    const done = video.chunks.length - missing.length
+    onShare(done * wholeShare)
+    if (missing.length === 0 && (options.sound === undefined || finished.has(options.sound))) return
+    const next = await pick(missing.length === 0 ? [video.chunks[0]!] : missing, helpers)
+    if (next === undefined) await helpers!.wait(signal)
+    else
+      await encodeChunk(tools, {
+        ...options,
+        chunk: next,
+        finished,
+        onShare: (share) => onShare((done + share) * wholeShare),
+      })
+  }
+}
+
+async function pick(missing: readonly Chunk[], helpers: Helpers | undefined): Promise<Chunk | undefined> {
+  if (helpers === undefined) return missing[0]
+  for (const chunk of missing.toReversed()) if (!(await helpers.take(chunk))) return chunk
+  return undefined
+}
+
+/** True when all renditions of a chunk are kept. */
+export const isFinished = (chunk: Chunk, { renditions }: VideoPlan, finished: ReadonlySet<string>): boolean =>
+  renditions.every((rendition) => finished.has(chunkFile(chunk, rendition)))
+
+/** Encodes those renditions of a chunk that are not finished, and keeps each. */
+export async function encodeChunk(
+  tools: VideoTools,
+  options: Omit<EncodeChunksOptions, 'helpers'> & { readonly chunk: Chunk; readonly finished: ReadonlySet<string> },
+): Promise<void> {
+  const { chunk, video, plan, work, finished, onShare } = options
+  const missing = video.renditions.filter((rendition) => !finished.has(chunkFile(chunk, rendition)))
+  const length =
+    chunk.count === undefined
+      ? plan.duration - timeOf(chunk.first, video.frameRate)
+      : timeOf(chunk.count, video.frameRate)
+  const sound = options.sound === undefined || finished.has(options.sound) ? undefined : options.sound
+  const renditions = missing.map((rendition) => ({ rendition, file: chunkFile(chunk, rendition) }))
+  const onSeconds = (seconds: number): void => onShare(Math.min(1, seconds / Math.max(0.001, length)))
+  if (renditions.length > 0) await encodePictures(tools, { ...options, renditions, sound, onSeconds })
+  else if (sound !== undefined) await encodeSound(tools, { ...options, file: sound, onSeconds })
+  for (const { file } of renditions) await work.keep(file)
+  if (sound !== undefined) await work.keep(sound)
+}

@@ -1,0 +1,73 @@
+import type { Rendition } from './ladder.ts'
+import { valueOf } from './stream-facts.ts'
+import type { AudioStream, Ratio, VideoProbe, VideoStream } from './types.ts'
+import { gopS, type VideoSettings } from './video-settings.ts'
+
+/**
+ * What is made of a video, and of which frames: decided once, and kept in the store while it is worked on, so that a retry and all
+ * workers do the same. Frames are those of the output, at its constant rate; frame 0 is at the first time stamp of the source.
+ */
+export interface EncodePlan {
+  readonly id: string
+  /** The source as it was: a replaced one is not mixed in. */
+  readonly source: { readonly key: string; readonly etag: string; readonly size: number }
+  readonly probe: VideoProbe
+  /** In seconds. */
+  readonly duration: number
+  readonly video: VideoPlan | undefined
+  /** The stream that is heard. */
+  readonly audio: AudioStream | undefined
+}
+
+export interface VideoPlan {
+  readonly stream: VideoStream
+  readonly frameRate: Ratio
+  /** Frames from one key frame to the next. */
+  readonly gop: number
+  readonly renditions: readonly Rendition[]
+  readonly chunks: readonly Chunk[]
+}
+
+/** Some frames in a row, that begin with a key frame in every rendition. */
+export interface Chunk {
+  readonly index: number
+  readonly first: number
+  /** Undefined for the last one, which has all that are left. */
+  readonly count: number | undefined
+}
+
+/** Cuts a video at key frames of its renditions, where segments begin. */
+export function toChunks(
+  { duration, frameRate }: { readonly duration: number; readonly frameRate: Ratio },
+  { chunkS }: Pick<VideoSettings, 'chunkS'>,
+): { readonly gop: number; readonly chunks: readonly Chunk[] } {
+  const gop = Math.max(1, Math.round(gopS * valueOf(frameRate)))
+  const length = (gop * chunkS) / gopS
+  const frames = Math.max(1, Math.round(duration * valueOf(frameRate)))
+  // A short rest is not worth a chunk of its own.
+  const count = Math.max(1, Math.round(frames / length))
+  const chunks = Array.from({ length: count }, (_, index) => ({
+    index,
+    first: index * length,
+    count: index === count - 1 ? undefined : length,
+  }))
+  return { gop, chunks }
+}
+
+/** When a frame is shown, in seconds from the first. */
+export function timeOf(frame: number, { num, den }: Ratio): number {
+  return (frame * den) / num
+}
+
+/** The name of the file that a chunk of a rendition is kept in. */
+export function chunkFile({ index }: Chunk, { name }: Rendition): string {
+  return `${String(index).padStart(5, '0')}-${name}.mp4`
+}
+
+/** The name of the file that a plan is kept in. */
+export const planName = 'plan.json'
+
+/** The name of the file that has what the decode of a chunk needs. */
+export function cutFile({ index }: Chunk): string {
+  return `${String(index).padStart(5, '0')}.nut`
+}

@@ -1,0 +1,102 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Caption } from './captions.ts'
+import { timeOf, type EncodePlan } from './encode-plan.ts'
+import type { Rendition } from './ladder.ts'
+import { asMedia } from './media-errors.ts'
+import { runTool } from './run-tool.ts'
+import type { VideoTools } from './tools.ts'
+import type { VideoSettings } from './video-settings.ts'
+import type { WorkFiles } from './work-files.ts'
+
+/** The files that a package is made of. */
+export interface PackOptions {
+  readonly plan: EncodePlan
+  readonly pictures: readonly { readonly rendition: Rendition; readonly path: string }[]
+  readonly sound: string | undefined
+  readonly captions: readonly Caption[]
+  readonly settings: VideoSettings
+  readonly work: WorkFiles
+  readonly signal?: AbortSignal | undefined
+}
+
+/** The manifest of HLS that players are given, in the folder of a package. */
+export const hlsName = 'master.m3u8'
+/** That of DASH. */
+export const dashName = 'manifest.mpd'
+
+/**
+ * Cuts finished encodings into CMAF segments, once for both HLS and DASH, and writes the manifests of both. Resolves to the folder that they
+ * are in.
+ */
+export async function pack({ packager }: VideoTools, options: PackOptions): Promise<string> {
+  const { work, settings, plan, captions, signal } = options
+  const folder = join(work.folder, 'package')
+  await mkdir(folder, { recursive: true })
+  const streams = [...pictureStreams(options), ...soundStreams(options), ...captionStreams(captions)]
+  const args = [
+    streams.map((fields) =>
+      Object.entries(fields)
+        .map(([name, value]) => `${name}=${value}`)
+        .join(','),
+    ),
+    ['--segment_duration', segmentSeconds(plan, settings).toFixed(6), '--fragment_duration', '0'],
+    ['--generate_static_live_mpd', '--mpd_output', dashName],
+    ['--hls_master_playlist_output', hlsName, '--hls_playlist_type', 'VOD'],
+    plan.video?.renditions.some(({ codec }) => codec === 'av1') === true ? ['--allow_codec_switching'] : [],
+    '--quiet',
+  ].flat()
+  const bounds = { timeoutMs: settings.limits.timeMs, memoryBytes: 4 * 1024 ** 3, fileBytes: settings.limits.bytes }
+  await asMedia({ task: 'package it', subject: plan.source.key, folder: work.folder }, () =>
+    runTool({ program: packager, args, folder, signal, ...bounds }),
+  )
+  return folder
+}
+
+/** A whole number of frames: 4 s at 29.97 frames a second are 4.004. */
+function segmentSeconds({ video }: EncodePlan, { segmentS }: VideoSettings): number {
+  if (video === undefined) return segmentS
+  return timeOf(video.gop, video.frameRate) * (segmentS / 2)
+}
+
+function pictureStreams({ pictures }: PackOptions): Record<string, string>[] {
+  return pictures.map(({ rendition: { name }, path }) => ({
+    in: path,
+    stream: 'video',
+    init_segment: `${name}/init.mp4`,
+    segment_template: `${name}/$Number%05d$.m4s`,
+    playlist_name: `${name}/index.m3u8`,
+    iframe_playlist_name: `${name}/iframes.m3u8`,
+  }))
+}
+
+function soundStreams({ sound, plan: { audio } }: PackOptions): Record<string, string>[] {
+  if (sound === undefined) return []
+  const language = audio?.language
+  return [
+    {
+      in: sound,
+      stream: 'audio',
+      ...(language !== undefined && /^[a-z]{2,3}$/.test(language) ? { language } : {}),
+      init_segment: 'audio/init.mp4',
+      segment_template: 'audio/$Number%05d$.m4s',
+      playlist_name: 'audio/index.m3u8',
+      hls_group_id: 'audio',
+      hls_name: 'audio',
+    },
+  ]
+}
+
+/** In pieces for HLS, which has no other way. DASH takes them whole, which the packager cannot do beside pieces: see {@link addCaptions}. */
+function captionStreams(captions: readonly Caption[]): Record<string, string>[] {
+  return captions.map(({ language, label, name, path }) => ({
+    in: path,
+    stream: 'text',
+    language,
+    segment_template: `captions-${name}/$Number%05d$.vtt`,
+    playlist_name: `captions-${name}/index.m3u8`,
+    hls_group_id: 'captions',
+    hls_name: label,
+    hls_only: '1',
+  }))
+}

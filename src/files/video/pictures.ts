@@ -1,0 +1,139 @@
+import { readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { parseDuration } from '../../core/duration.ts'
+import { PlimsollError } from '../../core/errors.ts'
+import { asMedia } from './media-errors.ts'
+import { runTool } from './run-tool.ts'
+import type { VideoTools } from './tools.ts'
+import type { VideoSettings } from './video-settings.ts'
+
+/** Pictures that are taken of a rendition. */
+export interface PictureFilesOptions {
+  /** A rendition: upright, in plain colours, and with a key frame every two seconds. */
+  readonly path: string
+  readonly width: number
+  readonly height: number
+  /** In seconds. */
+  readonly duration: number
+  /** Where they go. */
+  readonly folder: string
+  readonly settings: VideoSettings
+  readonly subject: string
+  readonly signal?: AbortSignal | undefined
+}
+
+const mostPictures = 200
+const columns = 10
+const rows = 10
+
+/** Takes the poster, of the key frame before its time. Resolves to its name. */
+export async function takePoster(tools: VideoTools, options: PictureFilesOptions): Promise<string> {
+  const { settings, path, folder, duration } = options
+  const { at, format } = settings.poster!
+  if (format === 'webp' && !tools.features.webp) {
+    const message = 'poster.format is webp, and this ffmpeg has no libwebp; use jpeg, or another ffmpeg.'
+    throw new PlimsollError('PLIMSOLL_FEATURE_UNSUPPORTED', message, { details: { option: 'poster.format' } })
+  }
+  const asked =
+    typeof at === 'string' && at.endsWith('%')
+      ? (duration * Number(at.slice(0, -1))) / 100
+      : parseDuration(at as number, 'poster.at') / 1000
+  // Behind the last frame there is none.
+  const second = Math.max(0, Math.min(asked, duration - 0.2))
+  const name = format === 'webp' ? 'poster.webp' : 'poster.jpg'
+  const encoder = format === 'webp' ? ['-c:v', 'libwebp', '-quality', '80'] : ['-c:v', 'mjpeg', '-q:v', '3']
+  const output = ['-frames:v', '1', '-pix_fmt', format === 'webp' ? 'yuv420p' : 'yuvj420p', ...encoder, '-f', 'image2']
+  await take(tools, options, [
+    '-noaccurate_seek',
+    '-ss',
+    second.toFixed(3),
+    '-i',
+    path,
+    '-map',
+    '0:v:0',
+    ...output,
+    '-update',
+    '1',
+    join(folder, name),
+  ])
+  return name
+}
+
+/** A sprite: pictures in sheets, and the WebVTT file that says which part of which sheet is of when. */
+export interface Sprite {
+  readonly index: string
+  readonly images: readonly string[]
+}
+
+/** Takes the pictures of a sprite, of key frames only. */
+export async function takeSprite(tools: VideoTools, options: PictureFilesOptions): Promise<Sprite> {
+  const { settings, path, folder, width, height, duration } = options
+  const { intervalS, size } = settings.sprite!
+  const interval = intervalS ?? Math.max(2, Math.ceil(duration / mostPictures / 2) * 2)
+  const scale = Math.min(1, size / Math.max(width, height))
+  const even = (side: number): number => Math.max(2, Math.round((side * scale) / 2) * 2)
+  const cell = { width: even(width), height: even(height) }
+  const count = Math.max(1, Math.ceil(duration / interval - 0.001))
+  const tall = Math.min(rows, Math.ceil(count / columns))
+  const wide = Math.min(columns, count)
+  const filters = [
+    `fps=fps=1/${interval}:start_time=0:round=up`,
+    `trim=end_frame=${count}`,
+    `scale=${cell.width}:${cell.height}`,
+    `tile=${wide}x${tall}`,
+  ]
+  const output = ['-vf', filters.join(','), '-an', '-c:v', 'mjpeg', '-pix_fmt', 'yuvj420p', '-q:v', '5', '-f', 'image2']
+  await take(tools, options, [
+    '-skip_frame',
+    'nokey',
+    '-i',
+    path,
+    '-map',
+    '0:v:0',
+    ...output,
+    join(folder, 'sprite-%03d.jpg'),
+  ])
+  const images = (await readdir(folder)).filter((name) => /^sprite-\d+\.jpg$/.test(name)).sort()
+  await writeFile(join(folder, 'sprite.vtt'), spriteIndex({ images, cell, wide, tall, count, interval, duration }))
+  return { index: 'sprite.vtt', images }
+}
+
+/** Says in WebVTT where each picture is, as players know it: media fragments of the sheets. */
+export function spriteIndex(sprite: {
+  readonly images: readonly string[]
+  readonly cell: { readonly width: number; readonly height: number }
+  readonly wide: number
+  readonly tall: number
+  readonly count: number
+  readonly interval: number
+  readonly duration: number
+}): string {
+  const { images, cell, wide, tall, count, interval, duration } = sprite
+  const cues = Array.from({ length: Math.min(count, images.length * wide * tall) }, (_, i) => {
+    const inSheet = i % (wide * tall)
+    const x = (inSheet % wide) * cell.width
+    const y = Math.floor(inSheet / wide) * cell.height
+    const from = timestamp(i * interval)
+    const to = timestamp(Math.min((i + 1) * interval, Math.max(duration, i * interval + 0.001)))
+    return `${from} --> ${to}\n${images[Math.floor(i / (wide * tall))]}#xywh=${x},${y},${cell.width},${cell.height}\n`
+  })
+  return `WEBVTT\n\n${cues.join('\n')}`
+}
+
+function timestamp(seconds: number): string {
+  const ms = Math.round(seconds * 1000)
+  const two = (value: number): string => String(Math.floor(value)).padStart(2, '0')
+  return `${two(ms / 3_600_000)}:${two((ms / 60_000) % 60)}:${two((ms / 1000) % 60)}.${String(ms % 1000).padStart(3, '0')}`
+}
+
+async function take(
+  { ffmpeg }: VideoTools,
+  { folder, settings, subject, signal }: PictureFilesOptions,
+  args: readonly string[],
+): Promise<void> {
+  const bounds = { timeoutMs: settings.limits.timeMs, memoryBytes: settings.limits.memoryBytes, fileBytes: 1024 ** 3 }
+  const quiet = ['-v', 'error', '-nostdin', '-y', '-protocol_whitelist', 'file']
+  await asMedia({ task: 'take pictures of it', subject, folder }, () =>
+    runTool({ program: ffmpeg, args: [...quiet, ...args], folder, signal, ...bounds }),
+  )
+}

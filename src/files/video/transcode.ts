@@ -1,0 +1,240 @@
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { PlimsollError } from '../../core/errors.ts'
+import type { FileStore, StoredObject } from '../contract.ts'
+import { checkCaptions, fetchCaptions } from './captions.ts'
+import { encodeSound } from './encode.ts'
+import { encodeChunks, type Helpers } from './encode-chunks.ts'
+import { planName, type EncodePlan } from './encode-plan.ts'
+import type { Rendition } from './ladder.ts'
+import { makePlan, planId } from './make-plan.ts'
+import { mediaError } from './media-errors.ts'
+import { dashName, hlsName, pack } from './pack.ts'
+import { addAudioVariant, addCaptions } from './finish-manifests.ts'
+import { readPackage } from './package-facts.ts'
+import { takePoster, takeSprite, type PictureFilesOptions, type Sprite } from './pictures.ts'
+import { parseMedia } from './playlists.ts'
+import { stitch } from './stitch.ts'
+import { storePackage } from './store-package.ts'
+import type { VideoTools } from './tools.ts'
+import type { VideoInput, VideoPackage, VideoProgress } from './types.ts'
+import type { VideoSettings } from './video-settings.ts'
+import { fetchObject, roomError, WorkFiles } from './work-files.ts'
+import { makeWorkFolder } from './work-folder.ts'
+
+/** What a video is transcoded with. */
+export interface TranscodeParts {
+  readonly store: FileStore
+  readonly tools: VideoTools
+  readonly settings: VideoSettings
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: VideoProgress | undefined
+  /** Has chunks encoded elsewhere, when there are several. */
+  readonly help?: ((plan: EncodePlan, work: WorkFiles, path: string) => Promise<Helpers | undefined>) | undefined
+  /** True for errors after which what is finished is removed, since nobody will go on from it. Default: it is kept. */
+  readonly discards?: ((error: unknown) => boolean) | undefined
+}
+
+/** The name under which the facts of a package are kept, once all of it is there. */
+const factsName = 'package.json'
+const soundName = 'audio.mp4'
+
+/**
+ * Makes an HLS and DASH package of a video in a store, in the store. What is finished is kept there on the way: another call with the same
+ * source and options goes on from it, and one for a package that is there already gives that. Manifests come last.
+ *
+ * @throws PLIMSOLL_MEDIA_INVALID, PLIMSOLL_MEDIA_TOO_LARGE, PLIMSOLL_MEDIA_TIMEOUT, PLIMSOLL_MEDIA_TOOL_FAILED; PLIMSOLL_FILE_NOT_FOUND,
+ *   PLIMSOLL_FILE_CHANGED; PLIMSOLL_STORAGE_UNREACHABLE, PLIMSOLL_STORAGE_FULL; the signal's reason
+ */
+export async function transcode(input: VideoInput, parts: TranscodeParts): Promise<VideoPackage> {
+  const { store, settings, signal } = parts
+  checkCaptions(input.captions ?? [])
+  const { source, id } = await identify(input, parts)
+  const prefix = `${input.to.replace(/\/+$/, '')}/${id}`
+  const folder = await makeWorkFolder(settings.folder)
+  const work = new WorkFiles({ store, prefix: `${prefix}/work`, folder, signal })
+  try {
+    const known = await new WorkFiles({ store, prefix, folder }).read<VideoPackage>(factsName)
+    // Whoever has made it may not have come to that.
+    if (known !== undefined) await work.clear()
+    return known ?? (await make(input, { ...parts, source, id, prefix, work }))
+  } catch (error) {
+    if (parts.discards?.(signal?.aborted === true ? signal.reason : error) === true)
+      await discard(store, { prefix, folder })
+    throw roomError(error)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Removes what there is of a package that will not be whole. */
+async function discard(store: FileStore, { prefix, folder }: { prefix: string; folder: string }): Promise<void> {
+  try {
+    await new WorkFiles({ store, prefix, folder }).clear()
+  } catch {
+    // What it was for has failed already, and that is what is told.
+  }
+}
+
+interface Making extends TranscodeParts {
+  readonly source: StoredObject
+  readonly id: string
+  readonly prefix: string
+  readonly work: WorkFiles
+}
+
+async function identify(
+  { source: key, captions = [] }: VideoInput,
+  { store, settings, signal }: TranscodeParts,
+): Promise<{ source: StoredObject; id: string }> {
+  const source = await headOf(store, key, signal)
+  if (source.size > settings.limits.bytes) {
+    const message = `'${key}' has ${source.size} bytes, more than the ${settings.limits.bytes} of limits.bytes`
+    throw mediaError('PLIMSOLL_MEDIA_TOO_LARGE', message, { details: { subject: key, size: source.size } })
+  }
+  const named: [string, string, string][] = []
+  for (const caption of captions) {
+    const { etag } = await headOf(store, caption.key, signal)
+    named.push([caption.language, caption.label ?? '', etag])
+  }
+  return { source, id: planId(source, { settings, captions: named }) }
+}
+
+async function headOf(store: FileStore, key: string, signal: AbortSignal | undefined): Promise<StoredObject> {
+  const found = await store.head(key, { signal })
+  if (found !== undefined) return found
+  throw new PlimsollError('PLIMSOLL_FILE_NOT_FOUND', `There is no file '${key}'.`, { details: { key } })
+}
+
+async function make(input: VideoInput, making: Making): Promise<VideoPackage> {
+  const { store, tools, settings, work, source, id, prefix, signal } = making
+  const progress = making.onProgress ?? ((): void => {})
+  progress(0, 'Reading the source')
+  const path = await bringSource(making)
+  const looked = { path, subject: source.key, folder: work.folder, limits: settings.limits, signal }
+  const plan = await planOf(work, () => makePlan(tools, { ...looked, id, source, settings }))
+  const captions = await fetchCaptions(store, { captions: input.captions ?? [], work, signal })
+  await encodeAll(path, plan, making)
+
+  progress(0.9, 'Packaging')
+  const sound = plan.audio === undefined ? undefined : await work.fetch(soundName)
+  const pictures: { rendition: Rendition; path: string }[] = []
+  for (const rendition of plan.video?.renditions ?? []) {
+    const stitched = { work, plan: plan.video!, rendition, settings, subject: source.key, signal }
+    pictures.push({ rendition, path: await stitch(tools, stitched) })
+  }
+  const folder = await pack(tools, { plan, pictures, sound, captions, settings, work, signal })
+  await addAudioVariant(folder, plan)
+  await addCaptions(folder, captions)
+  const taken = await takePictures(folder, { pictures, making })
+  const { files, ...facts } = await readPackage(folder, plan)
+
+  // What was encoded is the source as it was when it was planned.
+  if ((await headOf(store, source.key, signal)).etag !== source.etag) {
+    throw new PlimsollError('PLIMSOLL_FILE_CHANGED', `'${source.key}' was replaced while it was encoded.`, {
+      details: { key: source.key },
+    })
+  }
+  const kept = new WorkFiles({ store, prefix, folder: work.folder, signal })
+  const other = await kept.read<VideoPackage>(factsName)
+  // Somebody was quicker, and what is shown is not to be replaced.
+  if (other !== undefined) return other
+  const bytes = files.reduce((sum, { size }) => sum + size, 0)
+  let stored = 0
+  const onBytes = (size: number): void => progress(0.93 + (0.07 * (stored += size)) / bytes, 'Storing')
+  const { cacheControl } = settings
+  await storePackage({ store, folder, files, prefix, cacheControl, signal, onBytes })
+  const at = (name: string): string => `${prefix}/${name}`
+  const result: VideoPackage = {
+    id,
+    prefix,
+    hls: at(hlsName),
+    dash: at(dashName),
+    duration: facts.duration,
+    renditions: facts.renditions.map((one) => ({ ...one, playlist: at(one.playlist) })),
+    audio: facts.audio === undefined ? undefined : { ...facts.audio, playlist: at(facts.audio.playlist) },
+    captions: captions.map(({ name, language, label }) => ({ key: at(`captions-${name}.vtt`), language, label })),
+    poster: taken.poster === undefined ? undefined : at(taken.poster),
+    sprite:
+      taken.sprite === undefined ? undefined : { index: at(taken.sprite.index), images: taken.sprite.images.map(at) },
+    objects: files.length,
+    bytes,
+    source: plan.probe,
+  }
+  await kept.write(factsName, result)
+  await work.clear()
+  progress(1, 'Done')
+  return result
+}
+
+/** The plan of an earlier attempt, or a new one. */
+async function planOf(work: WorkFiles, makeOne: () => Promise<EncodePlan>): Promise<EncodePlan> {
+  const known = await work.read<EncodePlan>(planName)
+  if (known !== undefined) return known
+  const plan = await makeOne()
+  await work.write(planName, plan)
+  return plan
+}
+
+/** The path of the source: its own, where the store has files, or that of a copy. */
+async function bringSource({ store, source, work, signal }: Making): Promise<string> {
+  const local = store.features.localPath?.(source.key)
+  if (local !== undefined) return local
+  const path = work.path('source')
+  await fetchObject(store, { key: source.key, path, etag: source.etag, signal })
+  return path
+}
+
+async function encodeAll(path: string, plan: EncodePlan, making: Making): Promise<void> {
+  const { work, tools, settings, signal, onProgress, help } = making
+  const finished = await work.finished()
+  const needsSound = plan.audio !== undefined && !finished.has(soundName)
+  const alone = plan.video === undefined || plan.video.chunks.length > 1
+  const note = `Encoding ${plan.video?.renditions.length ?? 0} renditions`
+  const options = { path, folder: work.folder, plan, settings, signal }
+  if (plan.video !== undefined) {
+    const onShare = (share: number): void => onProgress?.(0.02 + 0.88 * share, note)
+    const helpers = plan.video.chunks.length > 1 ? await help?.(plan, work, path) : undefined
+    try {
+      if (needsSound && alone) await makeSound()
+      const sound = needsSound && !alone ? soundName : undefined
+      await encodeChunks(tools, { ...options, video: plan.video, work, sound, onShare, helpers })
+    } finally {
+      await helpers?.end()
+    }
+  } else if (needsSound) {
+    await makeSound()
+  }
+  async function makeSound(): Promise<void> {
+    const onSeconds = (seconds: number): void => {
+      if (plan.video === undefined)
+        onProgress?.(0.02 + 0.88 * Math.min(1, seconds / plan.duration), 'Encoding the sound')
+    }
+    await encodeSound(tools, { ...options, file: soundName, onSeconds })
+    await work.keep(soundName)
+  }
+}
+
+/** Takes the poster of the largest rendition, and the sprite of the smallest. */
+async function takePictures(
+  folder: string,
+  { pictures, making }: { pictures: readonly { rendition: Rendition; path: string }[]; making: Making },
+): Promise<{ poster: string | undefined; sprite: Sprite | undefined }> {
+  const { tools, settings, signal, source } = making
+  const plain = pictures.filter(({ rendition }) => rendition.codec === 'h264')
+  const [smallest, largest] = [plain[0], plain.at(-1)]
+  if (smallest === undefined || largest === undefined) return { poster: undefined, sprite: undefined }
+  const { segments } = parseMedia(await readFile(join(folder, smallest.rendition.name, 'index.m3u8'), 'utf8'))
+  const duration = segments.reduce((sum, segment) => sum + segment.duration, 0)
+  const common = { duration, folder, settings, subject: source.key, signal }
+  const of = ({ rendition: { width, height }, path }: typeof smallest): PictureFilesOptions => ({
+    ...common,
+    width,
+    height,
+    path,
+  })
+  return {
+    poster: settings.poster === undefined ? undefined : await takePoster(tools, of(largest)),
+    sprite: settings.sprite === undefined ? undefined : await takeSprite(tools, of(smallest)),
+  }
+}

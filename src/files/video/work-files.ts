@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { access, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { PlimsollError } from '../../core/errors.ts'
+import type { FileStore, StoredObject } from '../contract.ts'
+
+/** Where files are worked on, and where those that are finished are kept. */
+export interface WorkFilesOptions {
+  readonly store: FileStore
+  /** What the keys of finished files begin with, up to a slash. */
+  readonly prefix: string
+  /** A folder of this process's own. */
+  readonly folder: string
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * The files of an encode that has not ended: each is made in a folder, then kept in the store with its checksum, from where another
+ * attempt, or another worker, goes on. What is kept is finished.
+ */
+export class WorkFiles {
+  readonly folder: string
+  readonly prefix: string
+  readonly #store: FileStore
+  readonly #signal: AbortSignal | undefined
+
+  constructor({ store, prefix, folder, signal }: WorkFilesOptions) {
+    this.#store = store
+    this.prefix = prefix
+    this.folder = folder
+    this.#signal = signal
+  }
+
+  /** Where a file is while it is made. */
+  path(name: string): string {
+    return join(this.folder, name)
+  }
+
+  /** The names of those that are finished. */
+  async finished(): Promise<ReadonlySet<string>> {
+    const names = new Set<string>()
+    for (let after: string | undefined; ;) {
+      const page = await this.#store.list(`${this.prefix}/`, { after })
+      for (const { key } of page.objects) names.add(key.slice(this.prefix.length + 1))
+      if (page.next === undefined) return names
+      after = page.next
+    }
+  }
+
+  /** Keeps a file that was made. @throws PLIMSOLL_STORAGE_UNREACHABLE … */
+  async keep(name: string): Promise<void> {
+    const path = this.path(name)
+    const [{ size }, sha256] = await Promise.all([stat(path), sha256Of(path)])
+    const type = name.endsWith('.json') ? 'application/json' : 'application/octet-stream'
+    const options = { size, sha256, metadata: { sha256 }, type, signal: this.#signal }
+    await this.#store.put(`${this.prefix}/${name}`, createReadStream(path), options)
+  }
+
+  /** The path of a finished file, which is brought here unless it is. @throws PLIMSOLL_FILE_CORRUPT, PLIMSOLL_FILE_NOT_FOUND */
+  async fetch(name: string): Promise<string> {
+    const path = this.path(name)
+    if (await exists(path)) return path
+    const key = `${this.prefix}/${name}`
+    const object = await fetchObject(this.#store, { key, path: `${path}.part`, signal: this.#signal })
+    const { sha256 } = object.metadata
+    if (sha256 !== undefined && sha256 !== (await sha256Of(`${path}.part`))) {
+      throw new PlimsollError('PLIMSOLL_FILE_CORRUPT', `'${key}' is not what was stored under it.`, {
+        details: { key },
+      })
+    }
+    await rename(`${path}.part`, path)
+    return path
+  }
+
+  /** Reads a finished file of JSON; undefined when there is none. */
+  async read<T>(name: string): Promise<T | undefined> {
+    if ((await this.#store.head(`${this.prefix}/${name}`)) === undefined) return undefined
+    return JSON.parse(await readFile(await this.fetch(name), 'utf8')) as T
+  }
+
+  /** Keeps a value as JSON. */
+  async write(name: string, value: unknown): Promise<void> {
+    await writeFile(this.path(name), JSON.stringify(value))
+    await this.keep(name)
+  }
+
+  /** Removes a file here, and frees its room. */
+  async discard(name: string): Promise<void> {
+    await rm(this.path(name), { force: true })
+  }
+
+  /** Removes all that is kept. */
+  async clear(): Promise<void> {
+    const names = await this.finished()
+    if (names.size > 0) await this.#store.delete([...names].map((name) => `${this.prefix}/${name}`))
+  }
+}
+
+/** Brings an object to a file. @throws PLIMSOLL_FILE_NOT_FOUND; PLIMSOLL_FILE_CHANGED with `etag`; PLIMSOLL_STORAGE_FULL */
+export async function fetchObject(
+  store: FileStore,
+  {
+    key,
+    path,
+    etag,
+    signal,
+  }: { key: string; path: string; etag?: string | undefined; signal?: AbortSignal | undefined },
+): Promise<StoredObject> {
+  await mkdir(dirname(path), { recursive: true })
+  const object = await store.get(key, { ifMatch: etag, signal })
+  try {
+    await pipeline(object.stream, createWriteStream(path), { signal })
+  } catch (error) {
+    throw roomError(error)
+  }
+  return object
+}
+
+/** An error of the folder that is worked in, by name when it is full. */
+export function roomError(error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException
+  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error
+  return new PlimsollError('PLIMSOLL_STORAGE_FULL', 'There is no room left in the folder for temporary files.', {
+    cause: error,
+  })
+}
+
+async function sha256Of(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(path), hash)
+  return hash.digest('hex')
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
+}

@@ -1,0 +1,191 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { parseDuration, type Duration } from '../../core/duration.ts'
+import { PlimsollError, showValue } from '../../core/errors.ts'
+import type { FileStore, StoredObject } from '../../files/contract.ts'
+import { surrogateHeaders, type SurrogateKeys } from '../caching/surrogate-headers.ts'
+import { checkPath } from '../path-parameters.ts'
+import { problemHandler, problemOf, sendProblem } from '../problem.ts'
+import { withPrefix } from '../resource.ts'
+import { isActive, isPassive, sandboxPolicy } from './active-types.ts'
+import { answerFile, type FileAnswer } from './answer-file.ts'
+import { contentDisposition, type Disposition } from './content-disposition.ts'
+import { checkPreconditions } from './preconditions.ts'
+import { requestKey } from './request-key.ts'
+
+/** What can be downloaded, by whom, and what the answers say. */
+export interface DownloadOptions {
+  /** Only keys that begin with it, such as `'public/'`, which the addresses leave out. Default: all. */
+  readonly prefix?: string | undefined
+  /**
+   * Whether who asks may have a file. It is asked before the storage is, so that nothing of its answer, nor how long that takes, tells
+   * whether there is one. What it throws to refuse, such as an error with `statusCode` 401, is answered. Default: everybody may.
+   */
+  readonly authorize?: ((request: FastifyRequest, key: string) => boolean | Promise<boolean>) | undefined
+  /** What is answered to who may not have a file: 404, as if there were none, or 403, whether there is one or not. Default 404. */
+  readonly refuse?: 404 | 403 | undefined
+  /**
+   * What caches may do with an answer. `'immutable'`: keep it for a year, because what is under a key never changes, as with keys that
+   * hold a hash. `'revalidate'`: keep it, and ask each time. `'private'`: only the browser may keep it, and has to ask each time.
+   * `'no-store'`: nobody may. Or a duration. Default: what was stored with the file, else `'revalidate'`; with `authorize` always
+   * `'private'`.
+   */
+  readonly cache?: 'immutable' | 'revalidate' | 'private' | 'no-store' | Duration | undefined
+  /** The name that a file is stored under. Default: the last part of its key. It is sanitised. */
+  readonly name?: ((file: StoredObject, request: FastifyRequest) => string | Promise<string>) | undefined
+  /**
+   * Whether browsers show a file or store it. Default: they show images, sound, video and plain texts, and store everything else, and
+   * whatever `?download` is asked of. Types that can act, such as HTML, SVG and PDF, are shown in a sandbox when you say `'inline'`.
+   */
+  readonly disposition?: Disposition | undefined
+  /**
+   * How bytes come to the client: `'proxy'` through this process, `'redirect'` by a signed address of the storage. Default: `'redirect'`
+   * where the storage has addresses, else `'proxy'`.
+   */
+  readonly deliver?: 'proxy' | 'redirect' | undefined
+  /** How long a signed address holds. Default `'5m'`: a download that has begun by then goes on. */
+  readonly expires?: Duration | undefined
+}
+
+/** What {@link mountDownloads} is given beside the options. */
+export interface DownloadMountOptions {
+  readonly store: FileStore
+  readonly surrogateKeys: SurrogateKeys | false
+  /** Told of errors that are the service's own. */
+  readonly onError?: ((error: unknown, request: FastifyRequest) => void) | undefined
+}
+
+interface DescribedFile extends FileAnswer {
+  readonly cacheControl: string
+  readonly disposition: string
+}
+
+const yearSeconds = 31_536_000
+/** Types of files that name others beside them: HLS, DASH, and indexes of small pictures. */
+const namesOthers = /^(?:application\/(?:vnd\.apple\.mpegurl|dash\+xml)|audio\/(?:x-)?mpegurl|text\/vtt)(?:;|$)/i
+
+/** The tag of a file: what the headers for CDNs name it by, and what a purge of it names. */
+export function fileTag(key: string): string {
+  return `files:${key}`
+}
+
+/**
+ * Adds `GET` and `HEAD` of the files of a store, at `path/KEY`. Resolves nothing that is not a plain key; to who may not have a file,
+ * it is as if there were none.
+ *
+ * @returns the path of the route, with the prefixes of plugins around it
+ * @throws PLIMSOLL_OPTION_INVALID
+ */
+export function mountDownloads(
+  fastify: FastifyInstance,
+  path: string,
+  { options, mount }: { readonly options: DownloadOptions; readonly mount: DownloadMountOptions },
+): string {
+  checkPath(path)
+  if (path.includes(':'))
+    throw invalid('path', `The path of downloads is such as '/files', without parameters, not '${path}'.`)
+  const own = path.replace(/\/$/, '')
+  const { prefix = '', authorize, refuse = 404 } = options
+  const { store, surrogateKeys, onError } = mount
+  if (refuse !== 404 && refuse !== 403) throw invalid('refuse', `refuse is ${showValue(refuse)}; it can be 404 or 403.`)
+  const cacheControlOf = toCacheControl(options)
+  const expiresMs = parseDuration(options.expires ?? '5m', 'expires')
+  const redirects =
+    options.deliver === 'redirect' || (options.deliver === undefined && store.features.localPath === undefined)
+  const direct = redirects ? store.direct : undefined
+  if (options.deliver === 'redirect' && direct === undefined) {
+    throw invalid('deliver', "The storage has no signed addresses to redirect to; leave 'deliver' out, or say 'proxy'.")
+  }
+  const notFound = (reply: FastifyReply): FastifyReply => sendProblem(reply, problemOf(404, 'There is no such file.'))
+
+  function dispositionOf(request: FastifyRequest, type: string): Disposition {
+    // Only we can send what has a browser sandbox a file; a storage cannot.
+    if (Object.hasOwn(request.query as object, 'download') || (direct !== undefined && isActive(type)))
+      return 'attachment'
+    return options.disposition ?? (isPassive(type) ? 'inline' : 'attachment')
+  }
+
+  async function describe(object: StoredObject, request: FastifyRequest): Promise<DescribedFile> {
+    const name = (await options.name?.(object, request)) ?? object.key.slice(object.key.lastIndexOf('/') + 1)
+    const disposition = contentDisposition(dispositionOf(request, object.type), name)
+    const cacheControl = cacheControlOf(object)
+    const shared = cacheControl.startsWith('public')
+    const headers = {
+      'cache-control': cacheControl,
+      'content-disposition': disposition,
+      ...(isActive(object.type) ? { 'content-security-policy': sandboxPolicy } : {}),
+      ...(shared && surrogateKeys !== false ? surrogateHeaders([fileTag(object.key)], surrogateKeys) : {}),
+    }
+    return { object, type: object.type, headers, cacheControl, disposition }
+  }
+
+  function proxy(request: FastifyRequest, reply: FastifyReply, key: string): Promise<boolean> {
+    return answerFile(request, reply, { store, key, describe: (object) => describe(object, request) })
+  }
+
+  async function redirect(request: FastifyRequest, reply: FastifyReply, key: string): Promise<boolean> {
+    const object = await store.head(key)
+    if (object === undefined) return false
+    const { headers, cacheControl, disposition } = await describe(object, request)
+    // The storage answers the rest; but a client that has the file already need not go there.
+    if (checkPreconditions(request.headers, object) === 304) {
+      reply.headers(headers).header('etag', object.etag).code(304).send()
+      return true
+    }
+    if (namesOthers.test(object.type)) return proxy(request, reply, key)
+    const url = await direct!.signGet(key, { expiresMs, disposition, cacheControl })
+    reply.header('cache-control', redirectControl(cacheControl, expiresMs)).redirect(url, 302)
+    return true
+  }
+
+  fastify.route({
+    method: ['GET', 'HEAD'],
+    url: `${own}/*`,
+    exposeHeadRoute: false,
+    errorHandler: problemHandler(onError),
+    handler: async (request, reply) => {
+      const key = requestKey(request, prefix)
+      if (key === undefined) return notFound(reply)
+      if (authorize !== undefined && !(await authorize(request, key))) {
+        return refuse === 404 ? notFound(reply) : sendProblem(reply, problemOf(403, 'This file is not for you.'))
+      }
+      const answered = await (direct === undefined ? proxy : redirect)(request, reply, key)
+      return answered ? reply : notFound(reply)
+    },
+  })
+  return withPrefix(fastify.prefix, `${own}/*`)
+}
+
+/** What caches may do with the answer for a file, as a header says it. */
+function toCacheControl({ cache, authorize }: DownloadOptions): (object: StoredObject) => string {
+  if (cache === undefined) {
+    // Who may have a file is asked each time, whatever was stored with it.
+    if (authorize !== undefined) return () => 'private, no-cache'
+    return ({ cacheControl: stored }) => stored ?? 'public, no-cache'
+  }
+  if (authorize !== undefined && cache !== 'private' && cache !== 'no-store') {
+    throw invalid(
+      'cache',
+      `cache is ${showValue(cache)}, and shared caches would show a file to whom 'authorize' refuses; say 'private' or 'no-store'.`,
+    )
+  }
+  const control =
+    cache === 'immutable'
+      ? `public, max-age=${yearSeconds}, immutable`
+      : cache === 'revalidate'
+        ? 'public, no-cache'
+        : cache === 'private'
+          ? 'private, no-cache'
+          : cache === 'no-store'
+            ? 'private, no-store'
+            : `public, max-age=${Math.floor(parseDuration(cache, 'cache') / 1000)}`
+  return () => control
+}
+
+/** A redirect holds half as long as its address, so that nobody comes too late with one that was kept. */
+function redirectControl(control: string, expiresMs: number): string {
+  return control.startsWith('public') ? `public, max-age=${Math.floor(expiresMs / 2000)}` : 'private, no-store'
+}
+
+function invalid(option: string, message: string): PlimsollError {
+  return new PlimsollError('PLIMSOLL_OPTION_INVALID', message, { details: { option } })
+}

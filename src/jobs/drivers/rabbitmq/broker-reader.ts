@@ -1,0 +1,211 @@
+import type { Channel, ConsumeMessage } from 'amqplib'
+import { backoffMs } from '../../../core/backoff.ts'
+import { connectBroker, declareQueue, dropBroker, holdProcess, type Broker } from './broker.ts'
+import type { RabbitmqAddress } from './rabbitmq-address.ts'
+
+/** A message that has come: its number on its channel, whether it had been delivered before, and what it says. */
+export type Delivery = readonly [tag: number, again: boolean, content: string]
+
+/** A queue to read. */
+export interface ReadQueue {
+  readonly queue: string
+  /** As the broker names it. */
+  readonly name: string
+  /** How many messages may be here that have not been acknowledged. */
+  readonly most: number
+}
+
+/** What to read, and from where. */
+export interface ReaderOptions {
+  readonly address: RabbitmqAddress
+  readonly queues: readonly ReadQueue[]
+  /** The queue of what the broker gives up delivering, which is read too. */
+  readonly dropped: string
+  /** Either side gives the connection up when the other one is silent for two of these, in seconds. */
+  readonly heartbeatS: number
+  /** Its channels are numbered from here on: no two of a consumer have the same number. Default 0. */
+  readonly after?: number | undefined
+}
+
+/** What a reader tells. A channel is told by its number: what came over one that is lost cannot be acknowledged any more. */
+export type ReaderNews =
+  | { readonly type: 'deliveries'; readonly channel: number; readonly deliveries: readonly Delivery[] }
+  | { readonly type: 'lost'; readonly channel: number }
+  /** The broker does not have this queue; what it had been handed is gone. */
+  | { readonly type: 'missing'; readonly queue: string }
+  /** Nothing is ready in this queue. */
+  | { readonly type: 'empty'; readonly queue: string }
+  | { readonly type: 'paused' }
+  | { readonly type: 'trouble'; readonly text: string }
+
+const retry = { firstMs: 100, mostMs: 5000 }
+
+/** Reads queues of the broker, over one connection that is made again when it is lost. */
+export class BrokerReader {
+  readonly #options: ReaderOptions
+  readonly #tell: (news: ReaderNews) => void
+  #broker: Broker | undefined
+  #channel: Channel | undefined
+  #number: number
+  #tags: string[] = []
+  #batch: Delivery[] = []
+  #scheduled = false
+  /** All before this one have been acknowledged. */
+  #low = 1
+  /** Those behind it that have been, each by itself. */
+  readonly #alone = new Set<number>()
+  #paused = false
+  #closed = false
+  #reported = ''
+
+  constructor(options: ReaderOptions, tell: (news: ReaderNews) => void) {
+    this.#options = options
+    this.#number = options.after ?? 0
+    this.#tell = tell
+  }
+
+  /** Connects, again and again until it is closed. Resolves after the first attempt. */
+  async open(): Promise<void> {
+    if (!(await this.#connect())) void this.#reconnect()
+  }
+
+  /** Many at once where none before them is missing. */
+  acknowledge(channel: number, tags: readonly number[]): void {
+    if (channel !== this.#number || this.#channel === undefined) return
+    const fresh = new Set(tags)
+    let last = 0
+    for (; ; this.#low++) {
+      if (fresh.delete(this.#low)) last = this.#low
+      else if (!this.#alone.delete(this.#low)) break
+    }
+    // The broker wants one that it has not been told of yet.
+    if (last > 0) this.#channel.ack(toMessage(last), true)
+    for (const tag of fresh) {
+      this.#alone.add(tag)
+      this.#channel.ack(toMessage(tag))
+    }
+  }
+
+  /** Reads no more. What has come until then has been told before `paused` is. */
+  async pause(): Promise<void> {
+    this.#paused = true
+    const channel = this.#channel
+    const tags = this.#tags.splice(0)
+    if (channel !== undefined) await Promise.all(tags.map((tag) => channel.cancel(tag))).catch(() => {})
+    this.#flush()
+    this.#tell({ type: 'paused' })
+  }
+
+  /** Looks for queues in which nothing is ready. */
+  async look(): Promise<void> {
+    try {
+      for (const { queue, name } of this.#options.queues) {
+        const found = await this.#channel?.checkQueue(name)
+        if (found?.messageCount === 0) this.#tell({ type: 'empty', queue })
+      }
+    } catch {
+      // The connection is gone, or will be: the next look says more.
+    }
+  }
+
+  /** Ends at once: what has not been acknowledged is somebody else's. */
+  abandon(): void {
+    if (this.#broker !== undefined) dropBroker(this.#broker)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    const broker = this.#broker
+    if (broker === undefined) return
+    const timer = setTimeout(() => dropBroker(broker), 1000)
+    // In order: what was acknowledged before is on its way.
+    await broker.close().catch(() => {})
+    clearTimeout(timer)
+  }
+
+  async #connect(): Promise<boolean> {
+    const { address, queues, dropped, heartbeatS } = this.#options
+    let broker: Broker | undefined
+    try {
+      broker = await connectBroker(address, { purpose: 'work', heartbeatS })
+      holdProcess(broker, false)
+      await declareQueue(broker, { name: dropped }, address)
+      for (const { queue, name } of queues)
+        if (await declareQueue(broker, { name, dropped }, address)) this.#tell({ type: 'missing', queue })
+      const channel = await broker.createChannel()
+      if (this.#closed) throw new Error('It was closed.')
+      const state = this.#use(broker, channel)
+      for (const { name, most } of [...queues, { name: dropped, most: 100 }]) {
+        if (this.#paused) break
+        await channel.prefetch(most)
+        const { consumerTag } = await channel.consume(name, (message) => this.#receive(message, name === dropped))
+        this.#tags.push(consumerTag)
+      }
+      if (this.#paused) await this.pause()
+      if (state.over) return false
+      state.settled = true
+      this.#reported = ''
+      return true
+    } catch (error) {
+      if (broker !== undefined) dropBroker(broker)
+      const text = String(error)
+      if (text !== this.#reported && !this.#closed) this.#tell({ type: 'trouble', text })
+      this.#reported = text
+      return false
+    }
+  }
+
+  /** Until it is settled, whoever connects sees to it that it is tried again. */
+  #use(broker: Broker, channel: Channel): { over: boolean; settled: boolean } {
+    this.#broker = broker
+    this.#channel = channel
+    this.#tags = []
+    this.#low = 1
+    this.#alone.clear()
+    const number = ++this.#number
+    channel.on('error', () => {})
+    const state = { over: false, settled: false }
+    const end = (): void => {
+      if (state.over) return
+      state.over = true
+      dropBroker(broker)
+      if (this.#channel === channel) this.#channel = undefined
+      this.#batch = []
+      this.#tell({ type: 'lost', channel: number })
+      if (state.settled && !this.#closed) void this.#reconnect()
+    }
+    channel.once('close', end)
+    broker.once('close', end)
+    return state
+  }
+
+  async #reconnect(): Promise<void> {
+    for (let attempt = 1; !this.#closed; attempt++) {
+      await new Promise((resolve) => setTimeout(resolve, backoffMs(attempt, retry)).unref())
+      if (this.#closed || (await this.#connect())) return
+    }
+  }
+
+  #receive(message: ConsumeMessage | null, dropped: boolean): void {
+    // The queue was deleted: it is made again.
+    if (message === null) return this.abandon()
+    const { deliveryTag, redelivered } = message.fields
+    this.#batch.push([deliveryTag, redelivered || dropped, message.content.toString()])
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(() => this.#flush())
+  }
+
+  #flush(): void {
+    this.#scheduled = false
+    if (this.#batch.length === 0) return
+    const deliveries = this.#batch
+    this.#batch = []
+    this.#tell({ type: 'deliveries', channel: this.#number, deliveries })
+  }
+}
+
+/** All that the library looks at to acknowledge one. */
+function toMessage(deliveryTag: number): ConsumeMessage {
+  return { fields: { deliveryTag } } as ConsumeMessage
+}

@@ -1,0 +1,143 @@
+import { extname } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import { BrokerReader, type Delivery, type ReaderNews, type ReaderOptions } from './broker-reader.ts'
+
+/** What the thread of a reader is told. */
+export type ReaderOrder =
+  | { readonly type: 'acknowledge'; readonly channel: number; readonly tags: readonly number[] }
+  /** Nothing runs longer than this, in milliseconds from now: a loop that is silent for longer has gone astray. */
+  | { readonly type: 'alive'; readonly mostMs: number }
+  | { readonly type: 'look' }
+  | { readonly type: 'pause' }
+  | { readonly type: 'close' }
+
+type ThreadNews = ReaderNews | { readonly type: 'open' }
+
+/** The parts of {@link Deliveries}. */
+export interface DeliveriesParts extends ReaderOptions {
+  /** True reads in a thread, so that a job that blocks the event loop does not lose the connection. */
+  readonly threaded: boolean
+  readonly arrived: (channel: number, deliveries: readonly Delivery[]) => void
+  /** What came over this channel will come again, here or elsewhere. */
+  readonly lost: (channel: number) => void
+  readonly missing: (queue: string) => void
+  readonly empty: (queue: string) => void
+  /** How long what runs now may still run. */
+  readonly mostMs: () => number
+}
+
+const aliveMs = 1000
+/** How long the end is waited for. */
+const lastMs = 3000
+
+/** What the broker delivers to this process, read in a thread or here. */
+export class Deliveries {
+  readonly #parts: DeliveriesParts
+  #thread: Worker | undefined
+  #reader: BrokerReader | undefined
+  #timer: NodeJS.Timeout | undefined
+  /** The last channel that was heard of. */
+  #channel = 0
+  #opened = (): void => {}
+  #paused = (): void => {}
+  #closed = false
+
+  constructor(parts: DeliveriesParts) {
+    this.#parts = parts
+  }
+
+  /** Begins to read. Resolves after the first attempt to connect, whatever has come of it. */
+  async open(): Promise<void> {
+    const { address, queues, dropped, heartbeatS, threaded } = this.#parts
+    const options = { address, queues, dropped, heartbeatS }
+    if (!threaded) {
+      this.#reader = new BrokerReader(options, (news) => this.#hear(news))
+      return this.#reader.open()
+    }
+    const opened = new Promise<void>((resolve) => (this.#opened = resolve))
+    this.#startThread(options)
+    this.#timer = setInterval(() => this.#order({ type: 'alive', mostMs: this.#parts.mostMs() }), aliveMs)
+    this.#timer.unref()
+    await opened
+  }
+
+  acknowledge(channel: number, tags: readonly number[]): void {
+    if (this.#reader !== undefined) this.#reader.acknowledge(channel, tags)
+    else this.#order({ type: 'acknowledge', channel, tags })
+  }
+
+  /** Looks for queues in which nothing is ready. */
+  look(): void {
+    if (this.#reader !== undefined) void this.#reader.look()
+    else this.#order({ type: 'look' })
+  }
+
+  /** Reads no more. What has come until then has arrived when it resolves. */
+  async pause(): Promise<void> {
+    if (this.#reader === undefined && this.#thread === undefined) return
+    const paused = new Promise<void>((resolve) => (this.#paused = resolve))
+    if (this.#reader !== undefined) void this.#reader.pause()
+    else this.#order({ type: 'pause' })
+    const late = setTimeout(() => this.#paused(), lastMs)
+    await paused
+    clearTimeout(late)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    clearInterval(this.#timer)
+    if (this.#reader !== undefined) return this.#reader.close()
+    const thread = this.#thread
+    if (thread === undefined) return
+    const ended = new Promise((resolve) => thread.once('exit', resolve))
+    thread.ref()
+    this.#order({ type: 'close' })
+    const hung = setTimeout(() => void thread.terminate(), lastMs)
+    await ended
+    clearTimeout(hung)
+  }
+
+  #startThread(options: ReaderOptions): void {
+    const file = new URL(`./reader-thread${extname(import.meta.url)}`, import.meta.url)
+    const thread = new Worker(file, { workerData: { ...options, after: this.#channel } satisfies ReaderOptions })
+    thread.unref()
+    thread.on('message', (news: ThreadNews) => {
+      if ('channel' in news) this.#channel = news.channel
+      this.#hear(news)
+    })
+    thread.on('error', (error) => {
+      process.emitWarning(`The thread that reads RabbitMQ has failed: ${String(error)}`, 'PlimsollWarning')
+    })
+    thread.once('exit', () => {
+      this.#opened()
+      this.#paused()
+      if (this.#closed) return
+      this.#parts.lost(this.#channel)
+      setTimeout(() => this.#closed || this.#startThread(options), aliveMs).unref()
+    })
+    this.#thread = thread
+  }
+
+  #order(order: ReaderOrder): void {
+    this.#thread?.postMessage(order)
+  }
+
+  #hear(news: ThreadNews): void {
+    switch (news.type) {
+      case 'deliveries':
+        return this.#parts.arrived(news.channel, news.deliveries)
+      case 'lost':
+        return this.#parts.lost(news.channel)
+      case 'missing':
+        return this.#parts.missing(news.queue)
+      case 'empty':
+        return this.#parts.empty(news.queue)
+      case 'paused':
+        return this.#paused()
+      case 'open':
+        return this.#opened()
+      default:
+        process.emitWarning(`Jobs are not read from RabbitMQ now: ${news.text}`, 'PlimsollWarning')
+    }
+  }
+}

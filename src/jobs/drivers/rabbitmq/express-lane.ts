@@ -1,0 +1,381 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { backoffMs } from '../../../core/backoff.ts'
+import { isPlimsollError } from '../../../core/errors.ts'
+import { events } from '../../../core/events.ts'
+import type { Postgres } from '../../../postgres/index.ts'
+import type { ConsumeOptions, JobProgress, LeasedJob, Outcome } from '../../contract.ts'
+import type { Bulletin } from '../database/bulletin.ts'
+import type { DatabaseConsumer } from '../database/database-consumer.ts'
+import type { OpenOf, SideLane } from '../database/side-lane.ts'
+import type { Delivery } from './broker-reader.ts'
+import { FinishedRuns } from './finished-runs.ts'
+import { adoptRuns, forgetRecalled, queuesWithHanded, returnJobs } from './handed-jobs.ts'
+import { readContent } from './messages.ts'
+import { Shelf, type DeliveredJob } from './shelf.ts'
+
+/** A run that lasts longer goes into the books: a shorter one costs the database one statement less. */
+const adoptMs = 20
+/** What is here for longer without a chance to begin is given to whoever has room. */
+const stuckMs = 2000
+/** How long the credit of what was given away is kept, so that no more comes. The broker takes a channel away after half an hour. */
+const withholdMs = 600_000
+/** Whoever has taken a job back has said so in the tables by then, or never will. */
+const voidMs = 1000
+const lastMs = 5000
+const retry = { firstMs: 50, mostMs: 2000 }
+
+interface ExpressRun extends DeliveredJob {
+  readonly beganAt: number
+  /** Whether it is in the books by now, and ours. */
+  adoption: Promise<boolean> | undefined
+  progress: JobProgress | undefined
+}
+
+/** The parts of {@link ExpressLane}. */
+interface ExpressLaneParts {
+  readonly postgres: Postgres
+  readonly bulletin: Bulletin
+  readonly options: ConsumeOptions
+  readonly acknowledge: (channel: number, tags: readonly number[]) => void
+}
+
+/**
+ * Runs what the broker delivers, without asking the database first. A run that is done at once is stored as such; one that lasts, or
+ * comes to anything else, is put into the tables, and is from then on like any other. Only then is its message acknowledged.
+ */
+export class ExpressLane implements SideLane {
+  readonly storing = 0
+  readonly #parts: ExpressLaneParts
+  readonly #shelves = new Map<string, Shelf>()
+  readonly #runs = new Map<string, ExpressRun>()
+  readonly #runningOf = new Map<string, number>()
+  /** Messages that are void, and may still come; since when that is known. */
+  readonly #recalled = new Map<string, number>()
+  readonly #finished: FinishedRuns
+  /** Deliveries of jobs that somebody has taken back. */
+  #voided: DeliveredJob[] = []
+  #withheld: { readonly channel: number; readonly tag: number; readonly since: number }[] = []
+  #consumer!: DatabaseConsumer
+  #adopting: { readonly runs: ExpressRun[]; readonly ours: Promise<ReadonlySet<string>> } | undefined
+  #adoptTimer: NodeJS.Timeout | undefined
+  #stuckTimer: NodeJS.Timeout | undefined
+  #turn = 0
+  #closed = false
+
+  constructor(parts: ExpressLaneParts) {
+    this.#parts = parts
+    for (const { name } of parts.options.queues) this.#shelves.set(name, new Shelf())
+    this.#finished = new FinishedRuns(parts.postgres, {
+      worker: () => this.#consumer.worker,
+      stored: (jobs, watched) => {
+        this.#acknowledge(jobs.map(({ delivered }) => delivered))
+        this.#parts.bulletin.ended(watched)
+      },
+      apart: ({ delivered, outcome, ranMs, resolve }) => {
+        const run = { ...delivered, beganAt: performance.now() - ranMs, adoption: undefined, progress: undefined }
+        this.#runs.set(run.job.id, run)
+        this.#count(run.job.queue, 1)
+        return this.settle(run.job, outcome, true)!.then(resolve)
+      },
+    })
+  }
+
+  get running(): number {
+    return this.#runs.size
+  }
+
+  runningOf(queue: string): number {
+    return this.#runningOf.get(queue) ?? 0
+  }
+
+  has(id: string): boolean {
+    return this.#runs.has(id)
+  }
+
+  /** Whose books they are put into. */
+  attach(consumer: DatabaseConsumer): void {
+    this.#consumer = consumer
+    this.#stuckTimer = setInterval(() => this.#giveAway(), stuckMs / 2)
+    this.#stuckTimer.unref()
+  }
+
+  arrived(channel: number, deliveries: readonly Delivery[]): void {
+    const again: DeliveredJob[] = []
+    for (const [tag, isAgain, content] of deliveries) {
+      const job = read(content)
+      if (job === undefined) {
+        this.#parts.acknowledge(channel, [tag])
+        continue
+      }
+      const delivered = { job, channel, tag, arrivedAt: performance.now() }
+      const shelf = this.#shelves.get(job.queue)
+      if (this.#isOurs(delivered)) continue
+      if (isAgain || shelf === undefined) again.push(delivered)
+      else shelf.put(delivered)
+    }
+    // Its worker has died, or was cut off: what has become of it is in the books, if anything has.
+    if (again.length > 0) void this.#return(again, { deaths: 1 })
+    this.#consumer.wake()
+  }
+
+  /** What came over this channel comes again: what has begun is put into the books at once, the rest waits in the tables. */
+  lost(channel: number): void {
+    const back = [...this.#shelves.values()].flatMap((shelf) => shelf.remove((job) => job.channel <= channel))
+    this.#withheld = this.#withheld.filter((message) => message.channel > channel)
+    this.#voided = this.#voided.filter((job) => job.channel > channel)
+    if (back.length > 0) void this.#return(back, { deaths: 0 })
+    void this.flush()
+  }
+
+  /** These messages are void, or will be in a moment: what runs of them is put into the books, if it still may. */
+  recall(ids: readonly string[]): void {
+    for (const id of ids) {
+      const run = this.#runs.get(id)
+      if (run !== undefined) void this.#adopt(run)
+      else this.#recalled.set(id, performance.now())
+    }
+  }
+
+  /** Forgets all others, but for those that were told of in that time. */
+  recallOnly(ids: readonly string[], newMs: number): void {
+    const kept = new Set(ids)
+    const before = performance.now() - newMs
+    for (const [id, since] of this.#recalled) if (since < before && !kept.has(id)) this.#recalled.delete(id)
+  }
+
+  ready(open: OpenOf): boolean {
+    for (const [queue, shelf] of this.#shelves) if (shelf.size > 0 && open(queue) > 0) return true
+    return false
+  }
+
+  begin(most: number, open: OpenOf): number {
+    const queues = [...this.#shelves]
+    const at = this.#turn++ % queues.length
+    let begun = 0
+    for (let i = 0; i < queues.length && begun < most; i++) {
+      const [queue, shelf] = queues[(at + i) % queues.length]!
+      const count = Math.min(most - begun, open(queue))
+      if (count <= 0 || shelf.size === 0) continue
+      for (const delivered of shelf.take(count)) {
+        if (this.#recalled.size > 0 && this.#recalled.has(delivered.job.id)) this.#void(delivered)
+        else if (!this.#isOurs(delivered)) {
+          this.#begin(delivered)
+          begun++
+        }
+      }
+    }
+    if (begun > 0 && this.#withheld.length > 0) this.#release(0)
+    return begun
+  }
+
+  busy(queues: readonly string[]): Promise<ReadonlySet<string>> {
+    return queuesWithHanded(this.#parts.postgres, queues)
+  }
+
+  /** Says what came of a run; undefined when it is none of this lane. */
+  settle(job: LeasedJob, outcome: Outcome, apart = false): Promise<boolean> | undefined {
+    const run = this.#runs.get(job.id)
+    if (run?.job !== job) return undefined
+    if (outcome.state !== 'done' || run.adoption !== undefined || apart)
+      return this.#adopt(run).then((ours) => ours && this.#consumer.settle(job, outcome))
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    this.#end(run)
+    this.#finished.store({ delivered: run, outcome, ranMs: performance.now() - run.beganAt, resolve })
+    this.#consumer.wake()
+    return promise
+  }
+
+  /** Shows how far a run is; false when it is none of this lane. */
+  progress(job: LeasedJob, progress: JobProgress): boolean {
+    const run = this.#runs.get(job.id)
+    if (run?.job !== job) return false
+    run.progress = progress
+    void this.#adopt(run)
+    return true
+  }
+
+  /** Resolves when everything that runs here is in the books. */
+  async flush(): Promise<void> {
+    await Promise.all([...this.#runs.values()].map((run) => this.#adopt(run)))
+  }
+
+  /** Gives away what has not begun. */
+  async clear(): Promise<void> {
+    this.#release(0)
+    const left = [
+      ...this.#voided.splice(0),
+      ...[...this.#shelves.values()].flatMap((shelf) => shelf.remove(() => true)),
+    ]
+    if (left.length > 0) await this.#return(left, { deaths: 0 })
+  }
+
+  /** Ends when everything is in the books, or after a while; the broker delivers again what is not. */
+  async close(): Promise<void> {
+    clearInterval(this.#stuckTimer)
+    clearTimeout(this.#adoptTimer)
+    const end = setTimeout(() => (this.#closed = true), lastMs)
+    await this.flush()
+    await this.#finished.close(lastMs)
+    clearTimeout(end)
+    this.#closed = true
+  }
+
+  /** Another copy of what runs here, or has just ended, is done with when that is in the books. */
+  #isOurs(delivered: DeliveredJob): boolean {
+    const { id } = delivered.job
+    const run = this.#runs.get(id)
+    if (run === undefined && !this.#finished.has(id)) return false
+    const stored = run === undefined ? this.#finished.stored(id) : this.#adopt(run)
+    void stored.then(() => this.#acknowledge([delivered]))
+    return true
+  }
+
+  #begin(delivered: DeliveredJob): void {
+    const { job } = delivered
+    const run = { ...delivered, beganAt: performance.now(), adoption: undefined, progress: undefined }
+    this.#runs.set(job.id, run)
+    this.#count(job.queue, 1)
+    this.#adoptTimer ??= setTimeout(() => this.#adoptLasting(), adoptMs).unref()
+    this.#parts.options.take(job)
+  }
+
+  #end({ job }: ExpressRun): void {
+    this.#runs.delete(job.id)
+    this.#count(job.queue, -1)
+  }
+
+  #count(queue: string, by: number): void {
+    this.#runningOf.set(queue, this.runningOf(queue) + by)
+  }
+
+  #adoptLasting(): void {
+    this.#adoptTimer = undefined
+    const before = performance.now() - adoptMs + 1
+    for (const run of this.#runs.values()) if (run.beganAt <= before) void this.#adopt(run)
+    if (this.#runs.size > 0) this.#adoptTimer = setTimeout(() => this.#adoptLasting(), adoptMs).unref()
+  }
+
+  /** Puts a run into the books, with those that are asked for in the same turn of the event loop. */
+  #adopt(run: ExpressRun): Promise<boolean> {
+    if (run.adoption !== undefined) return run.adoption
+    if (this.#adopting === undefined) {
+      const runs: ExpressRun[] = []
+      const { promise, resolve } = Promise.withResolvers<ReadonlySet<string>>()
+      this.#adopting = { runs, ours: promise }
+      setImmediate(() => {
+        this.#adopting = undefined
+        void this.#adoptAll(runs).then(resolve)
+      })
+    }
+    this.#adopting.runs.push(run)
+    run.adoption = this.#adopting.ours.then((ours) => ours.has(run.job.id))
+    return run.adoption
+  }
+
+  /** The ids of those that are ours, and in the books. */
+  async #adoptAll(batch: readonly ExpressRun[]): Promise<ReadonlySet<string>> {
+    const ours = new Set<string>()
+    const rows = await this.#until(async () => {
+      const { worker } = this.#consumer
+      if (worker === '') return undefined
+      const runs = batch.map(({ job, beganAt }) => ({ id: job.id, ranMs: performance.now() - beganAt }))
+      return { worker, adopted: await adoptRuns(this.#parts.postgres, worker, runs) }
+    })
+    const lost: string[] = []
+    for (const run of batch) {
+      const { job, progress } = run
+      const row = rows?.adopted.get(job.id)
+      this.#end(run)
+      if (row === undefined || !this.#consumer.adopt(rows!.worker, { job, ...row })) {
+        lost.push(job.id)
+        continue
+      }
+      ours.add(job.id)
+      if (progress !== undefined) this.#consumer.progress(job, progress)
+    }
+    if (rows !== undefined) this.#acknowledge(batch)
+    if (lost.length > 0) this.#parts.options.lost(lost)
+    this.#consumer.wake()
+    return ours
+  }
+
+  /** Has jobs wait in the tables, where everybody may take them. */
+  async #return(jobs: readonly DeliveredJob[], { deaths, withhold = false }: { deaths: number; withhold?: boolean }) {
+    const ids = jobs.map(({ job }) => job.id)
+    const returned = await this.#until(() => returnJobs(this.#parts.postgres, ids, deaths))
+    if (returned === undefined) return
+    this.#parts.bulletin.ready(returned.map(({ notice }) => notice))
+    if (withhold) this.#withheld.push(...jobs.map(({ channel, tag }) => ({ channel, tag, since: performance.now() })))
+    else this.#acknowledge(jobs)
+    if (deaths > 0 && events.hasSubscribers) {
+      for (const { id, name, notice } of returned)
+        events.publish({ type: 'job.death', id, name, queue: notice.lane.queue, quarantined: false })
+    }
+    const gone = ids.filter((id) => this.#recalled.delete(id))
+    if (gone.length > 0) await forgetRecalled(this.#parts.postgres, gone).catch(() => {})
+  }
+
+  /** It is not begun; what becomes of it is for whoever has taken it back to say. */
+  #void(delivered: DeliveredJob): void {
+    this.#voided.push(delivered)
+    const end = (): void => {
+      if (!this.#voided.includes(delivered)) return
+      this.#voided = this.#voided.filter((one) => one !== delivered)
+      void this.#return([delivered], { deaths: 0 })
+    }
+    setTimeout(end, voidMs).unref()
+  }
+
+  #giveAway(): void {
+    const stuck = [...this.#shelves.values()].flatMap((shelf) => shelf.takeStuck(stuckMs))
+    if (stuck.length > 0) void this.#return(stuck, { deaths: 0, withhold: true })
+    this.#release(withholdMs)
+  }
+
+  /** Lets more come for what was given away longer ago than that. */
+  #release(ms: number): void {
+    const before = performance.now() - ms
+    const [old, young] = [
+      this.#withheld.filter(({ since }) => since <= before),
+      this.#withheld.filter(({ since }) => since > before),
+    ]
+    this.#withheld = young
+    this.#acknowledge(old)
+  }
+
+  #acknowledge(messages: readonly { readonly channel: number; readonly tag: number }[]): void {
+    const tags = new Map<number, number[]>()
+    for (const { channel, tag } of messages) {
+      const known = tags.get(channel)
+      if (known === undefined) tags.set(channel, [tag])
+      else known.push(tag)
+    }
+    for (const [channel, list] of tags) this.#parts.acknowledge(channel, list)
+  }
+
+  /** Asks a database that is away again, until the end. */
+  async #until<T>(ask: () => Promise<T | undefined>): Promise<T | undefined> {
+    for (let attempt = 1; !this.#closed; attempt++) {
+      try {
+        const answer = await ask()
+        if (answer !== undefined) return answer
+      } catch (error) {
+        if (isPlimsollError(error, 'PLIMSOLL_DATABASE_CLOSED')) return undefined
+      }
+      await wait(backoffMs(attempt, retry))
+    }
+    return undefined
+  }
+}
+
+function read(content: string): LeasedJob | undefined {
+  try {
+    return readContent(content)
+  } catch (error) {
+    process.emitWarning(
+      `A message that no job of ours can have sent was taken off RabbitMQ: ${String(error)}`,
+      'PlimsollWarning',
+    )
+    return undefined
+  }
+}

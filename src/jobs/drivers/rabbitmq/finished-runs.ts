@@ -1,0 +1,136 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { backoffMs } from '../../../core/backoff.ts'
+import { isPlimsollError } from '../../../core/errors.ts'
+import type { Postgres } from '../../../postgres/index.ts'
+import type { Outcome } from '../../contract.ts'
+import { endsWithin } from '../database/ends-within.ts'
+import { isRefusal } from '../database/settlements.ts'
+import { finishRuns } from './handed-jobs.ts'
+import type { DeliveredJob } from './shelf.ts'
+
+/** A run that is done and was never in the books. */
+export interface FinishedJob {
+  readonly delivered: DeliveredJob
+  readonly outcome: Extract<Outcome, { state: 'done' }>
+  readonly ranMs: number
+  resolve(settled: boolean): void
+}
+
+/** The parts of {@link FinishedRuns}. */
+interface FinishedRunsParts {
+  /** The id that this process has at the moment; empty while it has none. */
+  readonly worker: () => string
+  /** They are stored, or never will be by us: their messages are of no more use. */
+  readonly stored: (jobs: readonly FinishedJob[], watched: readonly string[]) => void
+  /** The database refuses what it has come to: it has to be told by itself. */
+  readonly apart: (job: FinishedJob) => Promise<void>
+}
+
+const mostAtOnce = 500
+/** Outputs that are large go in statements of their own. */
+const mostChars = 4_000_000
+const mostInFlight = 2
+/** Another copy of a message is rare, and can wait. */
+const lookMs = 50
+const retry = { firstMs: 50, mostMs: 2000 }
+
+/** Stores what runs came to, those together that end while a statement is under way. */
+export class FinishedRuns {
+  readonly #postgres: Postgres
+  readonly #parts: FinishedRunsParts
+  readonly #end = new AbortController()
+  /** What has not been stored yet. */
+  readonly #open = new Set<string>()
+  #waiting: FinishedJob[] = []
+  #inFlight = 0
+  #scheduled = false
+  #idle: (() => void)[] = []
+
+  constructor(postgres: Postgres, parts: FinishedRunsParts) {
+    this.#postgres = postgres
+    this.#parts = parts
+  }
+
+  has(id: string): boolean {
+    return this.#open.has(id)
+  }
+
+  /** Resolves when it has been stored, or never will be. */
+  async stored(id: string): Promise<void> {
+    while (this.#open.has(id)) await wait(lookMs)
+  }
+
+  store(job: FinishedJob): void {
+    this.#open.add(job.delivered.job.id)
+    this.#waiting.push(job)
+    this.#schedule()
+  }
+
+  /** Resolves when everything is stored, or is given up: then the broker delivers it again. */
+  async close(timeoutMs: number): Promise<void> {
+    if (this.#waiting.length > 0 || this.#inFlight > 0)
+      await endsWithin(new Promise<void>((resolve) => this.#idle.push(resolve)), timeoutMs)
+    this.#end.abort()
+    for (const { resolve } of this.#waiting.splice(0)) resolve(false)
+    this.#open.clear()
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#inFlight >= mostInFlight) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      while (this.#waiting.length > 0 && this.#inFlight < mostInFlight) void this.#send(this.#next())
+    })
+  }
+
+  #next(): readonly FinishedJob[] {
+    let count = 0
+    let chars = 0
+    while (count < Math.min(mostAtOnce, this.#waiting.length) && chars <= mostChars)
+      chars += this.#waiting[count++]!.outcome.output?.length ?? 0
+    return this.#waiting.splice(0, count)
+  }
+
+  async #send(batch: readonly FinishedJob[]): Promise<void> {
+    this.#inFlight++
+    await this.#store(batch)
+    for (const { delivered } of batch) this.#open.delete(delivered.job.id)
+    this.#inFlight--
+    if (this.#waiting.length > 0) this.#schedule()
+    else if (this.#inFlight === 0) for (const resolve of this.#idle.splice(0)) resolve()
+  }
+
+  async #store(batch: readonly FinishedJob[]): Promise<void> {
+    const { signal } = this.#end
+    const runs = batch.map(({ delivered, outcome, ranMs }) => {
+      const { output, keepMs } = outcome
+      return { id: delivered.job.id, output, keepMs, ranMs }
+    })
+    for (let attempt = 1; !signal.aborted; attempt++) {
+      try {
+        const worker = this.#parts.worker()
+        if (worker !== '') {
+          const settled = await finishRuns(this.#postgres, worker, runs)
+          const watched = [...settled].filter(([, isWatched]) => isWatched).map(([id]) => id)
+          this.#parts.stored(batch, watched)
+          for (const { delivered, resolve } of batch) resolve(settled.has(delivered.job.id))
+          return
+        }
+      } catch (error) {
+        if (isPlimsollError(error, 'PLIMSOLL_DATABASE_CLOSED')) break
+        if (isRefusal(error)) {
+          for (const job of batch) await this.#parts.apart(job)
+          return
+        }
+        if (attempt === 1)
+          process.emitWarning(
+            `What came of ${batch.length} jobs cannot be stored now: ${String(error)}`,
+            'PlimsollWarning',
+          )
+      }
+      await wait(backoffMs(attempt, retry), undefined, { signal }).catch(() => {})
+    }
+    for (const { resolve } of batch) resolve(false)
+  }
+}

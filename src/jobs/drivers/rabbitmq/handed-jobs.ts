@@ -1,0 +1,191 @@
+import { createStatement, readTexts, type Executor, type Statement } from '../../../postgres/index.ts'
+import type { NewJob } from '../../contract.ts'
+import { bounded, lane, ms } from '../database/statements.ts'
+import { laneId } from '../database/lanes.ts'
+import { toNotice, type LaneNotice } from '../database/job-rows.ts'
+
+/** What our own statements write is no effect of anybody's. */
+const own = (text: string): Statement => createStatement(text, { tracked: true })
+
+const insert =
+  own(`insert into plimsoll.jobs (id, lane, state, name, version, queue, priority, tenant, owner, trace, step, input)
+  select id, lane, 'handed', name, version, queue, 0, '', owner, trace, step, input
+  from unnest($1::uuid[], $2::bigint[], $3::text[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
+    as job(id, lane, name, version, queue, owner, trace, step, input)
+  on conflict do nothing returning id`)
+
+/** A run goes into the books, as one under the lease of its worker. What an answer was lost to is said again. */
+const adopt = own(`update plimsoll.jobs set state = 'active', worker = $1, attempts = 1,
+    started_at = greatest(created_at, clock_timestamp() - ${ms('run.ms')})
+  from unnest($2::uuid[], $3::double precision[]) as run(id, ms)
+  where jobs.id = run.id and (state = 'handed' or (state = 'active' and worker + 0 = $1 and attempts = 1))
+  returning jobs.id, lane, seq, watched`)
+
+/** Says of runs that never were in the books that they are done. The worker stays, so that what an answer was lost to can be said again. */
+const finish =
+  own(`update plimsoll.jobs set state = 'done', worker = $1, cancel = null, attempts = 1, output = run.output,
+    started_at = greatest(created_at, clock_timestamp() - ${ms('run.ms')}), ended_at = clock_timestamp(),
+    expires_at = clock_timestamp() + ${bounded('run.keep')}
+  from unnest($2::uuid[], $3::text[], $4::double precision[], $5::double precision[]) as run(id, output, keep, ms)
+  where jobs.id = run.id and (state = 'handed' or (state = 'done' and worker = $1))
+  returning jobs.id, watched`)
+
+const back = (deaths: string): string =>
+  `update plimsoll.jobs set state = case when cancel then 'cancelled' else 'waiting' end, seq = nextval('plimsoll.jobs_seq'),
+    deaths = deaths + ${deaths}, ended_at = case when cancel then clock_timestamp() end,
+    expires_at = case when cancel then clock_timestamp() + interval '1 day' end
+  where id = any($1::uuid[]) and state = 'handed' returning ${lane}, id, name`
+
+const putBack = own(back('$2::int'))
+const recall = own(`with back as (${back('0')}),
+  noted as (insert into plimsoll.job_recalls (id) select id from back on conflict do nothing)
+  select * from back`)
+const mark = own(`update plimsoll.jobs set cancel = true where id = any($1::uuid[]) and state = 'handed'
+  and cancel is not true returning id`)
+const cancel = own(`with gone as (
+    update plimsoll.jobs set state = 'cancelled', cancel = true, ended_at = clock_timestamp(),
+      expires_at = clock_timestamp() + interval '1 day'
+    where id = any($1::uuid[]) and state = 'handed' returning id, watched),
+  noted as (insert into plimsoll.job_recalls (id) select id from gone on conflict do nothing)
+  select id, watched from gone`)
+const oldInQueue = own(`select id from plimsoll.jobs where state = 'handed' and queue = $1
+  and created_at < clock_timestamp() - ${ms('$2::double precision')} order by id limit 1000`)
+const handedQueues = own(`select queue from unnest($1::text[]) as asked(queue)
+  where exists (select from plimsoll.jobs where state = 'handed' and jobs.queue = asked.queue)`)
+const countHanded = own(`select queue, count(*) from (
+    select queue from plimsoll.jobs where state = 'handed' order by queue, id limit $1) bounded group by 1`)
+const readRecalls = own(
+  `select id from plimsoll.job_recalls where at > clock_timestamp() - ${ms('$1::double precision')}`,
+)
+const forgetRecalls = own('delete from plimsoll.job_recalls where id = any($1::uuid[])')
+const cleanRecalls = own(`delete from plimsoll.job_recalls where at < clock_timestamp() - interval '7 days'`)
+
+/** Stores jobs as handed to the broker. Resolves to the ids of those that were not there. */
+export async function insertHanded(executor: Executor, jobs: readonly NewJob[]): Promise<ReadonlySet<string>> {
+  const rows = await readTexts(executor, insert, [
+    jobs.map(({ id }) => id),
+    jobs.map((job) => laneId(job)),
+    jobs.map(({ name }) => name),
+    jobs.map(({ version }) => version),
+    jobs.map(({ queue }) => queue),
+    jobs.map(({ owner }) => owner ?? null),
+    jobs.map(({ trace }) => trace ?? null),
+    jobs.map(({ step }) => step ?? null),
+    jobs.map(({ input }) => input),
+  ])
+  return new Set(rows.map(([id]) => id!))
+}
+
+/** A run that is in the books by now. */
+export interface AdoptedRow {
+  readonly laneId: string
+  readonly seq: bigint
+  readonly watched: boolean
+}
+
+/** Puts runs into the books, each with how long it has run. Those that are missing in the answer are not ours to run. */
+export async function adoptRuns(
+  executor: Executor,
+  worker: string,
+  runs: readonly { readonly id: string; readonly ranMs: number }[],
+): Promise<ReadonlyMap<string, AdoptedRow>> {
+  const rows = await readTexts(executor, adopt, [worker, runs.map(({ id }) => id), runs.map(({ ranMs }) => ranMs)])
+  return new Map(
+    rows.map(([id, laneOf, seq, watched]) => [id!, { laneId: laneOf!, seq: BigInt(seq!), watched: watched === 't' }]),
+  )
+}
+
+/** What a run has come to that was not in the books. */
+export interface FinishedRun {
+  readonly id: string
+  readonly output: string | undefined
+  readonly keepMs: number
+  readonly ranMs: number
+}
+
+/** Stores what runs came to. Resolves to the ids of those that counted, and whether somebody watches them. */
+export async function finishRuns(
+  executor: Executor,
+  worker: string,
+  runs: readonly FinishedRun[],
+): Promise<ReadonlyMap<string, boolean>> {
+  const rows = await readTexts(executor, finish, [
+    worker,
+    runs.map(({ id }) => id),
+    runs.map(({ output }) => output ?? null),
+    runs.map(({ keepMs }) => keepMs),
+    runs.map(({ ranMs }) => ranMs),
+  ])
+  return new Map(rows.map(([id, watched]) => [id!, watched === 't']))
+}
+
+/** A job that waits in its lane from now on, and no longer at the broker. */
+export interface ReturnedJob {
+  readonly id: string
+  readonly name: string
+  readonly notice: LaneNotice
+}
+
+/** Has jobs wait in their lanes whose messages have come back to us; `deaths`: how many workers of theirs have died. */
+export async function returnJobs(
+  executor: Executor,
+  ids: readonly string[],
+  deaths: number,
+): Promise<readonly ReturnedJob[]> {
+  return (await readTexts(executor, putBack, [ids, deaths])).map(toReturned)
+}
+
+/** Has jobs wait in their lanes whose messages may still be somewhere: whoever gets one has to ask before running it. */
+export async function recallJobs(executor: Executor, ids: readonly string[]): Promise<readonly ReturnedJob[]> {
+  return (await readTexts(executor, recall, [ids])).map(toReturned)
+}
+
+/** Has those of the jobs end that the broker has, whatever comes of a run of theirs but that it is done. */
+export async function markCancelled(executor: Executor, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  return new Set((await readTexts(executor, mark, [ids])).map(([id]) => id!))
+}
+
+/** Ends jobs that the broker has. Resolves to those that somebody watches. */
+export async function cancelHanded(executor: Executor, ids: readonly string[]): Promise<readonly string[]> {
+  const rows = await readTexts(executor, cancel, [ids])
+  return rows.filter(([, watched]) => watched === 't').map(([id]) => id!)
+}
+
+/** The first thousand of what a queue has been handed for longer than that. */
+export async function handedInQueue(
+  executor: Executor,
+  queue: string,
+  olderThanMs: number,
+): Promise<readonly string[]> {
+  return (await readTexts(executor, oldInQueue, [queue, olderThanMs])).map(([id]) => id!)
+}
+
+/** Those of the queues that have been handed jobs which no worker has answered for. */
+export async function queuesWithHanded(executor: Executor, queues: readonly string[]): Promise<ReadonlySet<string>> {
+  return new Set((await readTexts(executor, handedQueues, [queues])).map(([queue]) => queue!))
+}
+
+/** How many jobs the broker has by queue, of so many at most. */
+export async function countHandedJobs(executor: Executor, most: number): Promise<ReadonlyMap<string, number>> {
+  return new Map((await readTexts(executor, countHanded, [most])).map(([queue, count]) => [queue!, Number(count)]))
+}
+
+/** The ids of messages that have become void in that time. */
+export async function recallsSince(executor: Executor, sinceMs: number): Promise<readonly string[]> {
+  return (await readTexts(executor, readRecalls, [sinceMs])).map(([id]) => id!)
+}
+
+/** Their messages have come, and will not again. */
+export async function forgetRecalled(executor: Executor, ids: readonly string[]): Promise<void> {
+  await executor.execute(forgetRecalls, [ids])
+}
+
+/** Forgets those whose messages will not come any more. */
+export async function cleanRecalled(executor: Executor): Promise<void> {
+  await executor.execute(cleanRecalls, [])
+}
+
+function toReturned(row: readonly (string | null)[]): ReturnedJob {
+  const [, , , , , id, name] = row
+  return { id: id!, name: name!, notice: toNotice(row) }
+}

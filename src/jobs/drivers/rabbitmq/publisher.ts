@@ -1,0 +1,223 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { ConfirmChannel } from 'amqplib'
+import { backoffMs } from '../../../core/backoff.ts'
+import { checkVersion, connectBroker, declareQueue, dropBroker, holdProcess, type Broker } from './broker.ts'
+import type { Message, QueueNames } from './messages.ts'
+import type { RabbitmqAddress } from './rabbitmq-address.ts'
+
+/** So many messages are on their way to the broker at a time. */
+const mostOnTheirWay = 5000
+/** A broker that says nothing for so long has taken nothing. */
+const confirmMs = 5000
+const retry = { firstMs: 100, mostMs: 5000 }
+
+/** A connection with its channel, for as long as that lasts. */
+interface Line {
+  readonly broker: Broker
+  readonly channel: ConfirmChannel
+  /** The queues that are known to be there. */
+  readonly declared: Set<string>
+  /** Messages that had no queue to go to, which is told before they are confirmed. */
+  readonly returned: Set<string>
+  readonly room: (() => void)[]
+  /** Ends calls whose messages the broker will not confirm soon. */
+  readonly givingUp: Set<() => void>
+  onTheirWay: number
+  blocked: boolean
+}
+
+/** The parts of {@link Publisher}. */
+interface PublisherParts {
+  readonly names: QueueNames
+  /** A queue was not there: what it had been handed is gone. */
+  readonly missing: (queue: string) => Promise<void>
+}
+
+/** Hands messages to the broker, and says of each whether that has it. */
+export class Publisher {
+  readonly #address: RabbitmqAddress
+  readonly #parts: PublisherParts
+  readonly #outside = AsyncLocalStorage.snapshot()
+  #line: Line | undefined
+  #declaring: Promise<boolean> = Promise.resolve(true)
+  #closed = false
+
+  private constructor(address: RabbitmqAddress, parts: PublisherParts) {
+    this.#address = address
+    this.#parts = parts
+  }
+
+  /** @throws PLIMSOLL_JOBS_UNREACHABLE, PLIMSOLL_JOBS_UNAVAILABLE, PLIMSOLL_PEER_MISSING */
+  static async open(address: RabbitmqAddress, parts: PublisherParts): Promise<Publisher> {
+    const publisher = new Publisher(address, parts)
+    await publisher.#outside(() => publisher.#connect())
+    return publisher
+  }
+
+  /** Has the queues there. Resolves to false when the broker takes nothing now. */
+  prepare(queues: readonly string[]): Promise<boolean> | boolean {
+    const line = this.#line
+    if (line === undefined || !this.#takes(line)) return false
+    if (queues.every((queue) => line.declared.has(queue))) return true
+    // One after the other: who finds a queue missing has said so before anybody puts something into it.
+    this.#declaring = this.#declaring.then(() => this.#outside(() => this.#declare(line, queues)))
+    return this.#declaring
+  }
+
+  /** Resolves to the ids of messages that the broker does not have for sure. */
+  async publish(messages: readonly Message[]): Promise<readonly string[]> {
+    const line = this.#line
+    if (line === undefined) return messages.map(({ id }) => id)
+    const failed: string[] = []
+    const open = new Set<string>()
+    const { promise: confirmed, resolve } = Promise.withResolvers<void>()
+    let heardAt = performance.now()
+    let sent = false
+    const note = (id: string, error: unknown): void => {
+      heardAt = performance.now()
+      if (--line.onTheirWay < mostOnTheirWay) for (const go of line.room.splice(0)) go()
+      if (!open.delete(id)) return
+      if (line.returned.delete(id) || error !== null) failed.push(id)
+      if (open.size === 0 && sent) resolve()
+    }
+    const giveUp = (): void => {
+      failed.push(...open)
+      open.clear()
+      resolve()
+    }
+    line.givingUp.add(giveUp)
+    const silent = setInterval(() => {
+      if (performance.now() - heardAt > confirmMs) dropBroker(line.broker)
+    }, confirmMs / 5)
+    holdProcess(line.broker, true)
+    for (const { id, queue, content } of messages) {
+      if (line.onTheirWay >= mostOnTheirWay && this.#takes(line)) await new Promise<void>((go) => line.room.push(go))
+      if (!this.#takes(line)) {
+        failed.push(id)
+        continue
+      }
+      open.add(id)
+      line.onTheirWay++
+      const options = { persistent: true, mandatory: true, messageId: id }
+      line.channel.publish('', queue, Buffer.from(content), options, (error: unknown) => note(id, error))
+    }
+    sent = true
+    if (open.size > 0) await confirmed
+    clearInterval(silent)
+    line.givingUp.delete(giveUp)
+    if (line.onTheirWay === 0) holdProcess(line.broker, false)
+    return failed
+  }
+
+  /** How many messages are ready in a queue; undefined when that is not known. */
+  async depthOf(queue: string): Promise<number | undefined> {
+    const line = this.#line
+    if (line === undefined) return undefined
+    try {
+      const channel = await line.broker.createChannel()
+      channel.on('error', () => {})
+      const { messageCount } = await channel.checkQueue(this.#parts.names.of(queue))
+      await channel.close()
+      return messageCount
+    } catch {
+      return undefined
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    const line = this.#line
+    this.#line = undefined
+    if (line === undefined) return
+    const timer = setTimeout(() => dropBroker(line.broker), 1000)
+    await line.broker.close().catch(() => {})
+    clearTimeout(timer)
+  }
+
+  async #connect(): Promise<void> {
+    // A loop that is blocked gives no heartbeat; that it has been cut off is told by what is not confirmed.
+    const broker = await connectBroker(this.#address, { purpose: 'enqueue', heartbeatS: 0 })
+    try {
+      checkVersion(broker, this.#address)
+      await declareQueue(broker, { name: this.#parts.names.dropped }, this.#address)
+      const channel = await broker.createConfirmChannel()
+      this.#use({
+        broker,
+        channel,
+        declared: new Set(),
+        returned: new Set(),
+        room: [],
+        givingUp: new Set(),
+        onTheirWay: 0,
+        blocked: false,
+      })
+    } catch (error) {
+      dropBroker(broker)
+      throw error
+    }
+  }
+
+  #use(line: Line): void {
+    const { broker, channel } = line
+    if (this.#closed) return dropBroker(broker)
+    this.#line = line
+    holdProcess(broker, false)
+    channel.on('error', () => {})
+    channel.on('return', ({ properties }) => void line.returned.add(properties.messageId as string))
+    // Its memory or its disk is full: it reads nothing more of us.
+    broker.on('blocked', () => {
+      line.blocked = true
+      this.#giveUp(line)
+    })
+    broker.on('unblocked', () => void (line.blocked = false))
+    channel.once('close', () => {
+      dropBroker(broker)
+      if (this.#line !== line) return
+      this.#line = undefined
+      this.#giveUp(line)
+      void this.#reconnect()
+    })
+    broker.once('close', () => channel.emit('close'))
+  }
+
+  #takes(line: Line): boolean {
+    return this.#line === line && !line.blocked
+  }
+
+  #giveUp(line: Line): void {
+    for (const go of line.room.splice(0)) go()
+    for (const giveUp of line.givingUp) giveUp()
+  }
+
+  async #reconnect(): Promise<void> {
+    for (let attempt = 1; !this.#closed; attempt++) {
+      await new Promise((resolve) => setTimeout(resolve, backoffMs(attempt, retry)).unref())
+      if (this.#closed) return
+      try {
+        await this.#connect()
+        return
+      } catch {
+        // What is enqueued meanwhile waits in the tables, and is run from there.
+      }
+    }
+  }
+
+  async #declare(line: Line, queues: readonly string[]): Promise<boolean> {
+    holdProcess(line.broker, true)
+    try {
+      for (const queue of queues) {
+        if (line.declared.has(queue)) continue
+        const { names, missing } = this.#parts
+        const spec = { name: names.of(queue), dropped: names.dropped }
+        if (await declareQueue(line.broker, spec, this.#address)) await missing(queue)
+        line.declared.add(queue)
+      }
+      return this.#line === line
+    } catch (error) {
+      if (this.#line === line) process.emitWarning(`Jobs go past RabbitMQ now: ${String(error)}`, 'PlimsollWarning')
+      return false
+    } finally {
+      if (line.onTheirWay === 0) holdProcess(line.broker, false)
+    }
+  }
+}

@@ -1,0 +1,42 @@
+// A thread of its own beside the event loop: it keeps the connection alive while a job keeps the loop from doing so.
+import { parentPort, workerData } from 'node:worker_threads'
+import { BrokerReader, type ReaderOptions } from './broker-reader.ts'
+import type { ReaderOrder } from './deliveries.ts'
+
+/** What runs over its time is ended by its own time-out, if the loop is not blocked; that may take a while. */
+const graceMs = 30_000
+const lookMs = 1000
+
+const port = parentPort!
+let aliveAt = performance.now()
+let mostMs = Number.POSITIVE_INFINITY
+const reader = new BrokerReader(workerData as ReaderOptions, (news) => port.postMessage(news))
+
+// A loop that has gone astray has what it was given taken away: others may have it.
+const timer = setInterval(() => {
+  if (performance.now() - aliveAt > mostMs + graceMs) reader.abandon()
+}, lookMs)
+
+port.on('message', (order: ReaderOrder) => {
+  switch (order.type) {
+    case 'acknowledge':
+      reader.acknowledge(order.channel, order.tags)
+      break
+    case 'alive':
+      aliveAt = performance.now()
+      mostMs = order.mostMs
+      break
+    case 'look':
+      void reader.look()
+      break
+    case 'pause':
+      void reader.pause()
+      break
+    case 'close':
+      clearInterval(timer)
+      void reader.close().finally(() => port.close())
+      break
+  }
+})
+await reader.open()
+port.postMessage({ type: 'open' })

@@ -1,0 +1,365 @@
+import { backOff, mayPass, UploadError } from './retry.ts'
+import { sendBytes } from './send-bytes.ts'
+
+/** A `File`, or bytes without a name. */
+export type LocalFile = Blob & { readonly name?: string; readonly lastModified?: number }
+
+/** How a file is uploaded. */
+export interface UploadFileOptions {
+  /** How many parts are sent at a time. Default 4. */
+  readonly parallel?: number | undefined
+  /** How often something is tried again that may pass, before it fails. Default 8. */
+  readonly retries?: number | undefined
+  /** Has each part bound to its SHA-256; it needs a secure context. Default false. */
+  readonly checksums?: boolean | undefined
+  /** Goes on with an upload of the same file that was broken off, also by a reload. Default true. */
+  readonly remember?: boolean | undefined
+  /** Headers of requests to the service, such as Authorization; the storage does not get them. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Whether the service gets cookies. Default `'same-origin'`. */
+  readonly credentials?: 'omit' | 'same-origin' | 'include' | undefined
+  /** Told of bytes that have arrived, as often as the browser says. */
+  readonly onProgress?: ((progress: UploadProgress) => void) | undefined
+}
+
+/** How far an upload is. */
+export interface UploadProgress {
+  readonly sent: number
+  readonly total: number
+}
+
+/** What an upload has become. */
+export interface UploadedFile<Result = unknown> {
+  readonly file: {
+    readonly id: string
+    readonly key: string
+    readonly name: string
+    readonly type: string
+    readonly size: number
+    readonly sha256: string | null
+    readonly picture: { readonly width: number; readonly height: number } | null
+  }
+  /** What `onStored` of the service returned. */
+  readonly result: Result
+}
+
+/** An upload that is under way. */
+export interface FileUpload<Result = unknown> {
+  /** What it becomes. Rejects with an {@link UploadError}, or an AbortError once it is given up. */
+  readonly done: Promise<UploadedFile<Result>>
+  /** Sends nothing more until {@link FileUpload.resume}; parts that are on their way are sent again. */
+  pause(): void
+  resume(): void
+  /** Gives it up, at the service too. */
+  abort(): Promise<void>
+}
+
+interface Signed {
+  readonly number: number
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+}
+
+interface Ticket {
+  readonly state: 'open' | 'stored' | 'refused'
+  readonly self: string
+  readonly complete: string
+  readonly put: Omit<Signed, 'number'> | null
+  readonly parts: {
+    readonly size: number
+    readonly count: number
+    readonly url: string
+    readonly most: number
+    readonly arrived: readonly number[]
+  } | null
+  readonly stored: UploadedFile | null
+  readonly problem: Readonly<Record<string, unknown>> | null
+}
+
+/** As much of localStorage as is used; there is none where it is forbidden. */
+interface Memory {
+  getItem(key: string): string | null
+  setItem(key: string, value: string): void
+  removeItem(key: string): void
+}
+
+/** What is sent of a file at once when its service says so of one request. */
+const whole = 0
+
+/**
+ * Uploads a file to a place that `app.uploads` has made: at once or in parallel parts, straight to the storage, with what fails tried again,
+ * and after a reload from where it was.
+ *
+ * @example
+ * const upload = uploadFile('/uploads/videos', input.files[0], { onProgress: ({ sent, total }) => (bar.value = sent / total) })
+ * const { file, result } = await upload.done
+ */
+export function uploadFile<Result = unknown>(
+  endpoint: string,
+  file: LocalFile,
+  options: UploadFileOptions = {},
+): FileUpload<Result> {
+  const upload = new Run(endpoint, file, options)
+  return {
+    done: upload.done as Promise<UploadedFile<Result>>,
+    pause: () => upload.pause(),
+    resume: () => upload.resume(),
+    abort: () => upload.abort(),
+  }
+}
+
+class Run {
+  readonly done: Promise<UploadedFile>
+  readonly #endpoint: string
+  readonly #file: LocalFile
+  readonly #options: UploadFileOptions
+  readonly #key: string
+  /** Ends what is on its way: at a pause, and for good. */
+  #running = new AbortController()
+  #ended = new AbortController()
+  #wake: (() => void) | undefined
+  #self: string | undefined
+  /** How often an address has not held any more. */
+  #refused = 0
+  /** Bytes that have left, by part. */
+  readonly #sent = new Map<number, number>()
+
+  constructor(endpoint: string, file: LocalFile, options: UploadFileOptions) {
+    const base = (globalThis as { readonly location?: { readonly href: string } }).location?.href
+    this.#endpoint = new URL(endpoint, base).href
+    this.#file = file
+    this.#options = options
+    this.#key = ['plimsoll', endpoint, file.name, file.size, file.lastModified].join(':')
+    this.done = this.#run()
+    // Who looks at it later still hears of it.
+    this.done.catch(() => {})
+  }
+
+  pause(): void {
+    if (!this.#running.signal.aborted) this.#running.abort()
+  }
+
+  resume(): void {
+    if (this.#ended.signal.aborted || !this.#running.signal.aborted) return
+    this.#running = new AbortController()
+    this.#wake?.()
+  }
+
+  async abort(): Promise<void> {
+    this.#ended.abort()
+    this.#running.abort()
+    this.#wake?.()
+    this.#forget()
+    if (this.#self !== undefined) await fetch(this.#self, { method: 'DELETE', ...this.#asks() }).catch(() => {})
+  }
+
+  async #run(): Promise<UploadedFile> {
+    for (let again = 0; ;) {
+      const running = this.#running
+      try {
+        return this.#end(await this.#attempt())
+      } catch (error) {
+        this.#ended.signal.throwIfAborted()
+        if (running.signal.aborted) {
+          if (this.#running === running) await new Promise<void>((resolve) => (this.#wake = resolve))
+          this.#ended.signal.throwIfAborted()
+          // Something has not arrived that we thought had.
+        } else if (!(error instanceof UploadError && error.status === 409 && again++ < 3)) {
+          // Others may still be sending.
+          running.abort()
+          if (error instanceof UploadError && error.status > 0 && !mayPass(error.status)) this.#forget()
+          throw error
+        }
+      }
+    }
+  }
+
+  async #attempt(): Promise<UploadedFile> {
+    const ticket = await this.#ticket()
+    this.#self = this.#at(ticket.self)
+    if (ticket.stored !== null) return ticket.stored
+    const { problem } = ticket
+    if (problem !== null) throw new UploadError(String(problem['detail']), Number(problem['status']), problem)
+    await this.#send(ticket)
+    return (await this.#ask(ticket.complete, 'POST')) as UploadedFile
+  }
+
+  #end(stored: UploadedFile): UploadedFile {
+    this.#forget()
+    this.#report(whole, this.#file.size)
+    return stored
+  }
+
+  /** Of an upload that was broken off, or a new one. */
+  async #ticket(): Promise<Ticket> {
+    const known = this.#self ?? this.#recall()
+    if (known !== undefined) {
+      try {
+        return (await this.#ask(known, 'GET')) as Ticket
+      } catch (error) {
+        // It was given up meanwhile.
+        if (!(error instanceof UploadError) || (error.status !== 404 && error.status !== 403)) throw error
+        this.#self = undefined
+      }
+    }
+    const { name = 'file', size, type } = this.#file
+    const ticket = (await this.#ask(this.#endpoint, 'POST', { name, size, type })) as Ticket
+    this.#remember(this.#at(ticket.self))
+    return ticket
+  }
+
+  async #send({ put, parts }: Ticket): Promise<void> {
+    if (parts === null) {
+      if (put !== null && !(await this.#put({ ...put, number: whole }, this.#file)))
+        throw new UploadError('The address has expired.', 409)
+      return
+    }
+    const { size, count, arrived } = parts
+    const slice = (number: number): Blob => this.#file.slice((number - 1) * size, number * size)
+    for (const number of arrived) this.#sent.set(number, slice(number).size)
+    const missing = Array.from({ length: count }, (_, at) => at + 1).filter((number) => !arrived.includes(number))
+    const signed: Signed[] = []
+    let signing: Promise<void> = Promise.resolve()
+    /** The next part to send. Whoever finds that there are none has the next ones signed, for all. */
+    const next = async (): Promise<Signed | undefined> => {
+      signing = signing.then(async () => {
+        if (signed.length === 0 && missing.length > 0)
+          signed.push(...(await this.#sign(parts, missing.splice(0, this.#batch(parts)), slice)))
+      })
+      await signing
+      return signed.shift()
+    }
+    const worker = async (): Promise<void> => {
+      for (let part = await next(); part !== undefined; part = await next()) {
+        // Its address has expired: it gets another one.
+        if (!(await this.#put(part, slice(part.number)))) missing.push(part.number)
+      }
+    }
+    const { parallel = 4 } = this.#options
+    const workers = Array.from({ length: Math.min(parallel, missing.length) }, worker)
+    await Promise.all(workers)
+  }
+
+  #batch({ most }: NonNullable<Ticket['parts']>): number {
+    return Math.min(most, 4 * (this.#options.parallel ?? 4))
+  }
+
+  async #sign(
+    parts: NonNullable<Ticket['parts']>,
+    numbers: readonly number[],
+    slice: (number: number) => Blob,
+  ): Promise<readonly Signed[]> {
+    const wanted = await Promise.all(
+      numbers.map(async (number) =>
+        this.#options.checksums === true ? { number, sha256: await sha256Of(slice(number)) } : { number },
+      ),
+    )
+    return ((await this.#ask(parts.url, 'POST', { parts: wanted })) as { readonly parts: readonly Signed[] }).parts
+  }
+
+  /** Sends bytes, and again until they arrive; false when the address does not hold any more. */
+  async #put({ url, headers, number }: Signed, body: Blob): Promise<boolean> {
+    const { signal } = this.#running
+    const { retries = 8 } = this.#options
+    for (let attempt = 0; ; attempt++) {
+      signal.throwIfAborted()
+      const status = await sendBytes({
+        url: this.#at(url),
+        headers,
+        body,
+        signal,
+        onSent: (bytes) => this.#report(number, Math.min(bytes, body.size)),
+      })
+      if (status >= 200 && status < 300) {
+        this.#report(number, body.size)
+        return true
+      }
+      this.#report(number, 0)
+      // One that may be written once was, by a request whose answer was lost.
+      if (status === 412 && number === whole) return true
+      if (status === 403 && this.#refused++ < 10) return false
+      if (!mayPass(status) || attempt >= retries)
+        throw new UploadError(`The storage has refused bytes (${status}).`, status)
+      await backOff(attempt, signal)
+    }
+  }
+
+  /** Asks the service, and again while it is away. */
+  async #ask(url: string, method: string, body?: object): Promise<unknown> {
+    const { signal } = this.#running
+    const { retries = 8 } = this.#options
+    for (let attempt = 0; ; attempt++) {
+      signal.throwIfAborted()
+      const { headers, credentials } = this.#asks()
+      const init = {
+        method,
+        credentials,
+        signal,
+        headers: body === undefined ? headers : { ...headers, 'content-type': 'application/json' },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      }
+      const answer = await fetch(this.#at(url), init).catch((error: unknown) => {
+        if (signal.aborted) throw error
+        return undefined
+      })
+      if (answer?.ok === true) return answer.json()
+      const status = answer?.status ?? 0
+      if (!mayPass(status) || attempt >= retries) {
+        const problem = (await answer?.json().catch(() => undefined)) as Readonly<Record<string, unknown>> | undefined
+        throw new UploadError(
+          String(problem?.['detail'] ?? `The service does not answer (${status}).`),
+          status,
+          problem,
+        )
+      }
+      await backOff(attempt, signal)
+    }
+  }
+
+  #asks(): Pick<Required<UploadFileOptions>, 'headers' | 'credentials'> & { readonly headers: Record<string, string> } {
+    const { headers = {}, credentials = 'same-origin' } = this.#options
+    return { headers: { accept: 'application/json', ...headers }, credentials }
+  }
+
+  #at(url: string): string {
+    return new URL(url, this.#endpoint).href
+  }
+
+  #report(number: number, bytes: number): void {
+    if (number === whole) this.#sent.clear()
+    this.#sent.set(number, bytes)
+    let sent = 0
+    for (const part of this.#sent.values()) sent += part
+    this.#options.onProgress?.({ sent, total: this.#file.size })
+  }
+
+  #recall(): string | undefined {
+    return this.#memory()?.getItem(this.#key) ?? undefined
+  }
+
+  #remember(self: string): void {
+    try {
+      this.#memory()?.setItem(this.#key, self)
+    } catch {
+      // It is full: there is no going on after a reload.
+    }
+  }
+
+  #forget(): void {
+    this.#memory()?.removeItem(this.#key)
+  }
+
+  #memory(): Memory | undefined {
+    if (this.#options.remember === false) return undefined
+    try {
+      return (globalThis as { readonly localStorage?: Memory }).localStorage
+    } catch {
+      return undefined
+    }
+  }
+}
+
+async function sha256Of(blob: Blob): Promise<string> {
+  const sum = await crypto.subtle.digest('SHA-256', await blob.arrayBuffer())
+  return Array.from(new Uint8Array(sum), (byte) => byte.toString(16).padStart(2, '0')).join('')
+}

@@ -1,0 +1,37 @@
+import { afterAll, beforeAll, describe, test } from 'vitest'
+import { conditionCases } from './file-store-conditions.ts'
+import { directCases } from './file-store-direct.ts'
+import { keyCases } from './file-store-keys.ts'
+import { objectCases } from './file-store-objects.ts'
+import { uploadCases } from './file-store-uploads.ts'
+import type { FileCase, FileEngine } from './file-store.ts'
+
+const cases = {
+  objects: objectCases,
+  keys: keyCases,
+  conditions: conditionCases,
+  uploads: uploadCases,
+  direct: directCases,
+}
+
+/** A store, and how its server is started. */
+export interface SuiteEngine extends FileEngine {
+  /** False when its server is missing. Default true. */
+  readonly runs?: boolean
+  start?(): Promise<void>
+  stop?(): Promise<void>
+}
+
+/** Declares every promise of the contract on one store; what it lacks is skipped with its reason in the name. */
+export function holdToSuite(engine: SuiteEngine): void {
+  describe.skipIf(engine.runs === false)(`the store of files in ${engine.name}`, () => {
+    beforeAll(async () => engine.start?.())
+    afterAll(async () => engine.stop?.())
+    describe.each(Object.entries(cases))('%s', (_, list: readonly FileCase[]) => {
+      for (const { name, needs = [], run } of list) {
+        const reason = needs.map((need) => engine.lacks[need]).find((lack) => lack !== undefined)
+        test.skipIf(reason !== undefined)(reason === undefined ? name : `${name} (${reason})`, () => run(engine))
+      }
+    })
+  })
+}

@@ -1,0 +1,249 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect, type Channel } from 'amqplib'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import type { JobEngine, LeasedJob, NewJob } from '../../src/jobs/contract.ts'
+import { BrokerReader, type ReaderNews } from '../../src/jobs/drivers/rabbitmq/broker-reader.ts'
+import { readAddress } from '../../src/jobs/drivers/rabbitmq/rabbitmq-address.ts'
+import { rabbitmqEngine, type RabbitmqEngineOptions } from '../../src/jobs/drivers/rabbitmq/rabbitmq-engine.ts'
+import { jobId } from '../../src/jobs/job-id.ts'
+import { openPostgres, type Postgres } from '../../src/postgres/index.ts'
+import { freePort } from '../servers/free-port.ts'
+import { findRabbitmq, startRabbitmq, type RabbitmqServer } from '../servers/rabbitmq.ts'
+import { rowsOf } from './door.ts'
+import { eventually, failureOf, gate } from './jobs.ts'
+
+let rabbitmq: RabbitmqServer
+let securePort: number
+let certificate: string
+let postgres: Postgres
+let folder: string
+
+async function open(options: Partial<RabbitmqEngineOptions> = {}): Promise<JobEngine> {
+  const engine = await rabbitmqEngine({ url: rabbitmq.url, postgres, ...options })
+  onTestFinished(() => engine.close())
+  return engine
+}
+
+function newJob(input: unknown, options: Partial<NewJob> = {}): NewJob {
+  const job = { id: jobId(), name: 'job', version: 1, queue: 'q', priority: 0, tenant: '', delayMs: 0 }
+  const none = { unique: undefined, limit: undefined, owner: undefined, trace: undefined, step: undefined }
+  return { ...job, ...none, input: JSON.stringify(input), ...options }
+}
+
+/** Runs what comes, and gives the inputs in the order in which they began. */
+async function runAll(
+  engine: JobEngine,
+  { queue = 'q', concurrency = 1, pass = async () => {} } = {},
+): Promise<string[]> {
+  const began: string[] = []
+  const consumer = await engine.consume({
+    queues: [{ name: queue, concurrency }],
+    concurrency,
+    limits: new Map(),
+    mostRunMs: () => 0,
+    take: (job: LeasedJob) => {
+      began.push(JSON.parse(job.input) as string)
+      void pass().then(() => consumer.settle(job, { state: 'done', output: undefined, keepMs: 60_000 }))
+    },
+    lost: () => {},
+    cancelled: () => {},
+  })
+  await consumer.start()
+  return began
+}
+
+/** A channel of the test's own, and the name that a queue has there. */
+async function look(queue = 'q'): Promise<{ readonly channel: Channel; readonly name: string }> {
+  const broker = await connect(rabbitmq.url)
+  onTestFinished(() => broker.close())
+  const [[ledger]] = (await rowsOf(postgres, 'select name from plimsoll.job_ledger')) as [[string]]
+  return { channel: await broker.createChannel(), name: `plimsoll.${ledger}.jobs.${queue}` }
+}
+
+describe.runIf(findRabbitmq())('the engine on RabbitMQ', () => {
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'plimsoll-jobs-'))
+    certificate = join(folder, 'server.crt')
+    const key = join(folder, 'server.key')
+    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName = DNS:localhost,IP:127.0.0.1']
+    const made = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', key, '-out', certificate]
+    execFileSync('openssl', [...made, ...subject], { stdio: 'ignore' })
+    securePort = await freePort()
+    const tls = { cacertfile: certificate, certfile: certificate, keyfile: key }
+    const config = [
+      `listeners.ssl.default = 127.0.0.1:${securePort}`,
+      ...Object.entries(tls).map(([name, path]) => `ssl_options.${name} = ${path}`),
+    ]
+    rabbitmq = (await startRabbitmq({ config }))!
+    postgres = await openPostgres({ url: 'pglite:memory' })
+    // One command, since each takes seconds.
+    const orders = [
+      `rabbit_vhost:add(<<"shop/1">>, <<"test">>)`,
+      `rabbit_auth_backend_internal:add_user(<<"ann">>, <<"p@ss">>, <<"test">>)`,
+      `rabbit_auth_backend_internal:set_permissions(<<"ann">>, <<"shop/1">>, <<".*">>, <<".*">>, <<".*">>, <<"test">>)`,
+      `rabbit_auth_backend_internal:add_user(<<"bob">>, <<"bob">>, <<"test">>)`,
+      `rabbit_auth_backend_internal:set_permissions(<<"bob">>, <<"shop/1">>, <<"^none$">>, <<".*">>, <<".*">>, <<"test">>)`,
+    ]
+    rabbitmq.control('eval', `${orders.join(', ')}.`)
+  })
+  afterAll(async () => {
+    await postgres?.close()
+    await rabbitmq?.stop()
+    rmSync(folder, { recursive: true, force: true })
+  })
+
+  test('takes a user, a password, a virtual host and a namespace', async () => {
+    const at = `amqp://ann:p%40ss@127.0.0.1:${rabbitmq.port}/shop%2F1?namespace=shop`
+    const engine = await open({ url: at })
+    await engine.add([newJob('there', { queue: 'vhost' })])
+    const began = await runAll(engine, { queue: 'vhost' })
+    await expect.poll(() => began).toEqual(['there'])
+    const broker = await connect(`amqp://ann:p%40ss@127.0.0.1:${rabbitmq.port}/shop%2F1`)
+    onTestFinished(() => broker.close())
+    const { name } = await look('vhost')
+    const channel = await broker.createChannel()
+    expect(await channel.checkQueue(name.replace('plimsoll.', 'shop.'))).toMatchObject({ consumerCount: 1 })
+  })
+
+  test('is reached over TLS, by who it can be sure of alone', async () => {
+    const at = `amqps://guest:guest@localhost:${securePort}`
+    const engine = await open({ url: `${at}?ca=${encodeURIComponent(certificate)}`, threaded: true })
+    await engine.add([newJob('secret', { queue: 'tls' })])
+    const began = await runAll(engine, { queue: 'tls' })
+    await expect.poll(() => began).toEqual(['secret'])
+    expect((await failureOf(rabbitmqEngine({ url: at, postgres }))).code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
+  })
+
+  test.each([
+    ['amqp://', 'amqp://user:password@host:5672/vhost'],
+    ['amqp://a?color=red', "'color'"],
+    ['amqp://a?namespace=a b', 'namespace'],
+    ['amqps://a?ca=/none', 'cannot be read'],
+  ])('refuses %s', async (url, message) => {
+    const failure = await failureOf(rabbitmqEngine({ url, postgres }))
+    expect(failure.code).toBe('PLIMSOLL_OPTION_INVALID')
+    expect(failure.message).toContain(message)
+  })
+
+  test('what keeps it from being used is told at the start, with what to do', async () => {
+    const failure = (rest: string) => failureOf(rabbitmqEngine({ url: `amqp://${rest}`, postgres }))
+    const host = `127.0.0.1:${rabbitmq.port}`
+    const away = await failure(`127.0.0.1:${await freePort()}`)
+    expect(away).toMatchObject({ code: 'PLIMSOLL_JOBS_UNREACHABLE', message: expect.stringContaining('ECONNREFUSED') })
+    const stranger = await failure(`guest:wrong@${host}`)
+    expect(stranger.code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
+    expect(stranger.message).toContain("Check the user 'guest'")
+    expect(stranger.message).not.toContain('wrong')
+    const nowhere = await failure(`guest:guest@${host}/none`)
+    expect(nowhere.code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
+    expect(nowhere.message).toContain('rabbitmqctl add_vhost none')
+    const guest = await failure(`bob:bob@${host}/shop%2F1`)
+    expect(guest.code).toBe('PLIMSOLL_JOBS_UNAVAILABLE')
+    expect(guest.message).toContain('rabbitmqctl set_permissions -p shop/1 bob')
+    const { channel, name } = await look()
+    const dropped = name.replace('plimsoll.', 'taken.').replace('.jobs.q', '.dropped')
+    await channel.assertQueue(dropped, { durable: true })
+    const taken = await failure(`guest:guest@${host}?namespace=taken`)
+    expect(taken.code).toBe('PLIMSOLL_JOBS_UNAVAILABLE')
+    expect(taken.message).toContain(`'${dropped}' of another kind`)
+  })
+
+  test('what asks for no order goes to the broker, all else waits in the tables, and another database is apart', async () => {
+    const engine = await open()
+    const queue = 'kinds'
+    const other = await openPostgres({ url: 'pglite:memory' })
+    onTestFinished(() => other.close())
+    const apart = await open({ postgres: other })
+    await apart.add([newJob('elsewhere', { queue })])
+    const ordered: readonly Partial<NewJob>[] = [
+      { priority: 1 },
+      { tenant: 't' },
+      { delayMs: 3_600_000 },
+      { limit: 'job' },
+      { unique: { key: 'k', until: 'ended', replace: false } },
+    ]
+    await engine.add([
+      ...ordered.map((options) => newJob('ordered', { queue, ...options })),
+      newJob('plain', { queue }),
+    ])
+    const { channel, name } = await look(queue)
+    expect((await channel.checkQueue(name)).messageCount).toBe(1)
+    const ofQueue = async (counts: JobEngine['counts']) => (await counts()).filter((one) => one.queue === queue)
+    const waiting = [
+      { queue, state: 'waiting', count: 5 },
+      { queue, state: 'delayed', count: 1 },
+    ]
+    expect((await ofQueue(() => engine.counts())).toSorted((a, b) => b.count - a.count)).toEqual(waiting)
+    expect((await ofQueue(() => engine.depths!())).toSorted((a, b) => b.count - a.count)).toEqual(waiting)
+    const began = await runAll(engine, { queue, concurrency: 3 })
+    await expect.poll(() => began).toHaveLength(5)
+    expect(began.filter((input) => input === 'plain')).toHaveLength(1)
+    expect(await ofQueue(() => apart.counts())).toEqual([{ queue, state: 'waiting', count: 1 }])
+  })
+
+  test('acknowledges in any order, each message once', async () => {
+    const queue = 'order'
+    const address = readAddress(rabbitmq.url)
+    const dropped = 'order.dropped'
+    const { channel } = await look()
+    const heard: ReaderNews[] = []
+    const options = { address, queues: [{ queue, name: queue, most: 100 }], dropped, heartbeatS: 10 }
+    const reader = new BrokerReader(options, (news) => heard.push(news))
+    onTestFinished(() => reader.close())
+    await reader.open()
+    for (let n = 1; n <= 12; n++) channel.sendToQueue(queue, Buffer.from(`"${n}"`))
+    const count = (): number =>
+      heard.reduce((sum, news) => sum + (news.type === 'deliveries' ? news.deliveries.length : 0), 0)
+    await expect.poll(count).toBe(12)
+    for (const tags of [[3, 5, 4], [1, 2], [8], [7, 6], [10], [9], [12]]) reader.acknowledge(1, tags)
+    // Of a channel that is gone.
+    reader.acknowledge(0, [11])
+    await reader.pause()
+    reader.abandon()
+    await expect.poll(() => heard.at(-1)).toMatchObject({ type: 'lost', channel: 1 })
+    await expect.poll(async () => (await channel.checkQueue(queue)).messageCount).toBe(1)
+    const left = await channel.get(queue)
+    expect(left !== false && left.content.toString()).toBe('"11"')
+    expect(heard.map(({ type }) => type)).not.toContain('trouble')
+  })
+
+  test('a worker that is busy gives what it was delivered to whoever has room', async () => {
+    const [one, two] = [await open(), await open()]
+    const queue = 'busy'
+    await one.add(Array.from({ length: 5 }, (_, n) => newJob(n, { queue })))
+    const door = gate()
+    const first = await runAll(one, { queue, pass: () => door.pass() })
+    await expect.poll(() => first).toEqual([0])
+    const second = await runAll(two, { queue })
+    await expect.poll(() => second).toEqual([1, 2, 3, 4])
+    door.open()
+    await eventually(async () =>
+      expect((await one.counts()).filter((count) => count.queue === queue)).toEqual([
+        { queue, state: 'done', count: 5 },
+      ]),
+    )
+    // It reads on.
+    await one.add([newJob('last', { queue })])
+    await eventually(() => expect([...first, ...second]).toContain('last'))
+  })
+
+  test('a broker that is full takes nothing more, and jobs go on without it', async () => {
+    const engine = await open()
+    const queue = 'full'
+    const handed = async () =>
+      (await rowsOf(postgres, `select 1 from plimsoll.jobs where state = 'handed' and queue = 'full'`)).length
+    await engine.add([newJob('before', { queue })])
+    expect(await handed()).toBe(1)
+    rabbitmq.control('eval', 'rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []}).')
+    onTestFinished(() => rabbitmq.control('eval', 'rabbit_alarm:clear_alarm({resource_limit, memory, node()}).'))
+    // The broker says so when it is given something.
+    await engine.add([newJob('during', { queue })])
+    await engine.add([newJob('after', { queue })])
+    expect(await handed()).toBe(1)
+    const began = await runAll(engine, { queue })
+    await eventually(() => expect(began.toSorted()).toEqual(['after', 'before', 'during']))
+  })
+})

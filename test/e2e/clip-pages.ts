@@ -1,0 +1,117 @@
+import { execFile } from 'node:child_process'
+import { appendFile, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { Browser, BrowserContextOptions, Page, Response } from 'playwright-core'
+import { expect, onTestFinished } from 'vitest'
+import { startStudio, type StudioProcess } from './studio-process.ts'
+
+const run = promisify(execFile)
+
+/** The ways in which the page plays. */
+export const ways = ['hls', 'dash'] as const
+
+/** Makes a film of 90 s in two qualities' size, filled up to `bytes` with what no player reads. */
+export async function makeClip(path: string, { bytes = 0 } = {}): Promise<void> {
+  const picture = ['-f', 'lavfi', '-i', 'testsrc=size=640x360:rate=15:duration=90']
+  const sound = ['-f', 'lavfi', '-i', 'sine=440:duration=90']
+  const coded = ['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-c:a', 'aac', '-b:a', '64k']
+  await run('ffmpeg', [
+    '-v',
+    'error',
+    '-nostdin',
+    '-y',
+    ...picture,
+    ...sound,
+    ...coded,
+    '-movflags',
+    '+faststart',
+    path,
+  ])
+  if (bytes === 0) return
+  const free = Buffer.alloc(bytes, 'ballast ')
+  free.writeUInt32BE(bytes, 0)
+  free.write('free', 4, 'latin1')
+  await appendFile(path, free)
+}
+
+/** A studio of a test's own. */
+export async function studioFor(env: Readonly<Record<string, string>> = {}): Promise<StudioProcess> {
+  const cwd = await mkdtemp(join(tmpdir(), 'plimsoll-studio-'))
+  const studio = await startStudio({ cwd, env })
+  onTestFinished(async () => {
+    await studio.stop()
+    await rm(cwd, { recursive: true, force: true })
+  })
+  return studio
+}
+
+/** Opens a page of the studio; what a browser complains of, apart from what it was made to miss, fails the test. */
+export async function openPage(
+  browser: Browser,
+  url: string,
+  { allows = /^$/, ...options }: BrowserContextOptions & { readonly allows?: RegExp } = {},
+): Promise<Page> {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
+  const page = await context.newPage()
+  const complaints: string[] = []
+  page.on('pageerror', (error) => complaints.push(String(error)))
+  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
+  onTestFinished(async () => {
+    await context.close()
+    expect(
+      complaints.filter((complaint) => !allows.test(complaint)),
+      'errors in the console of the browser',
+    ).toEqual([])
+  })
+  await page.goto(url)
+  return page
+}
+
+/** Chooses a file on the page of clips, and waits until its clip can be watched; resolves to the clip's id. */
+export async function bringClip(page: Page, path: string): Promise<string> {
+  await page.setInputFiles('#file', path)
+  return readyClip(page)
+}
+
+/** Waits until the newest clip can be watched. */
+export async function readyClip(page: Page): Promise<string> {
+  await page.locator('.clip .opens').first().waitFor({ timeout: 90_000 })
+  return (await page.locator('.clip').first().getAttribute('data-id'))!
+}
+
+/** Begins to play, without sound, and waits until it does. */
+export async function play(page: Page): Promise<void> {
+  await page.evaluate(`new Promise((resolve, reject) => {
+    const video = document.getElementById('video')
+    video.muted = true
+    video.addEventListener('playing', resolve, { once: true })
+    video.play().catch(reject)
+  })`)
+}
+
+/** Goes to a second, and waits until the film plays on from there. */
+export async function seek(page: Page, second: number): Promise<void> {
+  await page.evaluate(`document.getElementById('video').currentTime = ${second}`)
+  await expect
+    .poll(() => page.evaluate<number>(`document.getElementById('video').currentTime`))
+    .toBeGreaterThan(second + 0.3)
+}
+
+/** Chooses a quality by hand, and waits until its pictures are on the screen. */
+export async function chooseQuality(page: Page, height: number): Promise<void> {
+  await page.getByLabel('Quality').selectOption(String(height))
+  await page.locator(`#stage[data-height="${height}"]`).waitFor({ timeout: 20_000 })
+  await expect.poll(() => page.evaluate<number>(`document.getElementById('video').videoHeight`)).toBe(height)
+}
+
+/** The segments that a page is given from now on, by their place in the package, with where they came from. */
+export function watchSegments(page: Page): ReadonlyMap<string, string> {
+  const seen = new Map<string, string>()
+  page.on('response', (response: Response) => {
+    const [, name] = /\/((?:\d+p|audio)\/\d{5}\.m4s)(?:\?|$)/.exec(response.url()) ?? []
+    if (name !== undefined && response.status() === 200) seen.set(name, new URL(response.url()).origin)
+  })
+  return seen
+}

@@ -1,0 +1,138 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { PutBucketCorsCommand, S3Client } from '@aws-sdk/client-s3'
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
+import { parseS3Url } from '../../src/files/drivers/s3/parse-s3-url.ts'
+import { createDatabase } from '../servers/database.ts'
+import { freePort } from '../servers/free-port.ts'
+import { hasFfmpeg } from '../servers/ffmpeg.ts'
+import { hasNginx, startNginxEdge } from '../servers/nginx.ts'
+import { findRadosgw, radosgwUrl } from '../servers/radosgw.ts'
+import { missingBrowser, openBrowser } from './browser.ts'
+import {
+  bringClip,
+  chooseQuality,
+  makeClip,
+  openPage,
+  play,
+  readyClip,
+  seek,
+  studioFor,
+  watchSegments,
+  ways,
+} from './clip-pages.ts'
+import { buildWhenStale } from './studio-process.ts'
+
+const ready = missingBrowser() === undefined && hasFfmpeg()
+let browser: Browser
+let folder = ''
+const clip = (): string => join(folder, 'ferry.mp4')
+
+beforeAll(async () => {
+  if (!ready) return
+  buildWhenStale()
+  browser = await openBrowser()
+  folder = mkdtempSync(join(tmpdir(), 'plimsoll-clips-'))
+  await makeClip(clip())
+}, 60_000)
+
+afterAll(async () => {
+  await browser?.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+describe.skipIf(!ready)('a clip of the studio', { timeout: 240_000 }, () => {
+  test.skipIf(findRadosgw() === undefined || inject('postgresUrl') === '')(
+    'goes to S3 and comes from there, and its encode outlives its worker',
+    async () => {
+      const storageUrl = `${await radosgwUrl()}&prefix=studio`
+      const { bucket, endpoint, credentials, region } = parseS3Url(storageUrl)
+      const client = new S3Client({
+        endpoint: endpoint!,
+        region: region!,
+        credentials: credentials!,
+        forcePathStyle: true,
+      })
+      onTestFinished(() => client.destroy())
+      const database = await createDatabase()
+      onTestFinished(database.drop)
+      const studio = await studioFor({ DATABASE_URL: database.url, STORAGE_URL: storageUrl })
+      const rule = {
+        AllowedOrigins: [studio.url],
+        AllowedMethods: ['GET', 'HEAD', 'PUT'],
+        AllowedHeaders: ['*'],
+        ExposeHeaders: ['ETag'],
+      }
+      await client.send(new PutBucketCorsCommand({ Bucket: bucket, CORSConfiguration: { CORSRules: [rule] } }))
+
+      const page = await openPage(browser, `${studio.url}/clips.html`)
+      const puts: string[] = []
+      page.on(
+        'response',
+        (response) => response.request().method() === 'PUT' && puts.push(new URL(response.url()).origin),
+      )
+      await page.setInputFiles('#file', clip())
+      const encode = page.locator('.clip .job')
+      await encode.getByText(/^Encoding \d renditions$/).waitFor({ timeout: 60_000 })
+      expect(puts).toEqual([endpoint])
+      const [, pid] = [...studio.output().matchAll(/process (\d+) runs the jobs/g)].at(-1)!
+      process.kill(Number(pid), 'SIGKILL')
+      await encode.getByText('Begun again: its worker has died once.').waitFor({ timeout: 60_000 })
+      const id = await readyClip(page)
+      for (const way of ways) {
+        const segments = watchSegments(page)
+        await page.goto(`${studio.url}/clip.html?id=${id}&by=${way}`)
+        await play(page)
+        await chooseQuality(page, 360)
+        await seek(page, 50)
+        expect(new Set(segments.values())).toEqual(new Set([endpoint]))
+      }
+    },
+  )
+
+  test.skipIf(!hasNginx())(
+    'is watched through an edge, which opens it by a token that its segments inherit',
+    async () => {
+      const edgeKey = 'only the edge knows this'
+      const studioPort = await freePort()
+      const origin = `http://127.0.0.1:${studioPort}`
+      const edge = await startNginxEdge(origin, { 'X-Edge-Key': edgeKey })
+      onTestFinished(() => edge.stop())
+      const studio = await studioFor({
+        PORT: String(studioPort),
+        CDN_URL: `${edge.url}?provider=nginx`,
+        CDN_KEY: 'the secret of CDN_KEY',
+        EDGE_KEY: edgeKey,
+      })
+      const page = await openPage(browser, `${studio.url}/clips.html`, { allows: /status of 403/ })
+      const id = await bringClip(page, clip())
+      for (const way of ways) {
+        const segments = watchSegments(page)
+        await page.goto(`${edge.url}/clip.html?id=${id}&by=${way}`)
+        await play(page)
+        await chooseQuality(page, 360)
+        await seek(page, 50)
+        expect(new Set(segments.values())).toEqual(new Set([edge.url]))
+      }
+      const { hls } = (
+        (await (await page.request.get(`${edge.url}/api/clips/${id}`)).json()) as { video: { hls: string } }
+      ).video
+      expect(hls).toMatch(/\/~\d+-[\w-]+\/master\.m3u8$/)
+      const context = page.context()
+      const statusOf = async (url: string): Promise<number> => (await context.request.get(url)).status()
+      expect(await statusOf(hls)).toBe(200)
+      // Of another clip, of another time, without a token, and at the studio itself: nothing.
+      expect(await statusOf(hls.replace(id, 'AAAAAAAAAAAAAAAA'))).toBe(403)
+      expect(await statusOf(hls.replace(/~\d+/, '~4000000000'))).toBe(403)
+      const bare = new URL(hls.replace(/~[^/]+\//, '')).pathname
+      expect(await statusOf(edge.url + bare)).toBe(403)
+      expect(await statusOf(studio.url + bare)).toBe(404)
+      // A second reader of the same segment has it of the edge.
+      const segment = new URL('360p/00003.m4s', hls).href
+      await context.request.get(segment)
+      expect((await context.request.get(segment)).headers()['x-cache']).toBe('HIT')
+    },
+  )
+})

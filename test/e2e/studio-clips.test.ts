@@ -1,0 +1,189 @@
+import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { hasFfmpeg } from '../servers/ffmpeg.ts'
+import { missingBrowser, openBrowser } from './browser.ts'
+import {
+  chooseQuality,
+  makeClip,
+  openPage,
+  play,
+  readyClip,
+  seek,
+  studioFor,
+  watchSegments,
+  ways,
+} from './clip-pages.ts'
+import { buildWhenStale } from './studio-process.ts'
+
+const noBrowser = missingBrowser()
+const name = 'Ferry — été 1.mp4'
+let browser: Browser
+let folder = ''
+
+beforeAll(async () => {
+  if (noBrowser || !hasFfmpeg()) return
+  buildWhenStale()
+  browser = await openBrowser()
+  folder = mkdtempSync(join(tmpdir(), 'plimsoll-clips-'))
+  // Large enough to come in parts.
+  await makeClip(join(folder, name), { bytes: 20_000_000 })
+}, 60_000)
+
+afterAll(async () => {
+  await browser?.close()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+describe.skipIf(noBrowser !== undefined || !hasFfmpeg())('a clip in the studio', { timeout: 180_000 }, () => {
+  test('is sent past a pause and a broken line, encoded, played by both players from its middle, and saved', async () => {
+    const { url } = await studioFor()
+    const page = await openPage(browser, `${url}/clips.html`, { allows: /ERR_CONNECTION_RESET/ })
+    await page.getByText('Nothing was brought from this browser yet.').waitFor()
+
+    // Of three parts one arrives, and the others find the line broken.
+    let broken = true
+    let through = 0
+    const stored: number[] = []
+    page.on('response', (answer) => answer.request().method() === 'PUT' && stored.push(answer.status()))
+    await page.route(/\/_files\?/, (route) => {
+      if (broken && through > 0) return route.abort('connectionreset')
+      through++
+      return route.continue()
+    })
+    await page.setInputFiles('#file', join(folder, name))
+    const upload = page.locator('.upload')
+    await upload.getByRole('heading', { name }).waitFor()
+    await upload.getByText('Nothing gets through; it is tried again and again').waitFor()
+    const bar = (): Promise<{ value: number; max: number }> =>
+      upload.getByRole('progressbar').evaluate((element) => {
+        const { value, max } = element as unknown as { value: number; max: number }
+        return { value, max }
+      })
+    const { value, max } = await bar()
+    expect([value > 0, value < max]).toEqual([true, true])
+    await upload.getByText(/^\d+ %$/).waitFor()
+    await upload.getByRole('button', { name: 'Pause' }).click()
+    await upload.getByText('Paused', { exact: true }).waitFor()
+    broken = false
+    const before = through
+    await upload.getByRole('button', { name: 'Resume' }).waitFor()
+    expect(through).toBe(before)
+    await upload.getByRole('button', { name: 'Resume' }).click()
+    // The encode is followed as it goes.
+    const encode = page.locator('.clip .job')
+    await encode.getByText(/^Encoding \d renditions$/).waitFor({ timeout: 60_000 })
+    // What had arrived was not sent again.
+    expect(stored.filter((status) => status === 200)).toHaveLength(3)
+    await page.unrouteAll()
+    const id = await readyClip(page)
+
+    const bytes = await readFile(join(folder, name))
+    for (const way of ways) {
+      const watched = await page.context().newPage()
+      const segments = watchSegments(watched)
+      await watched.goto(`${url}/clip.html?id=${id}&by=${way}`)
+      await watched.locator(`#stage[data-way=${way}][data-first-frame]`).waitFor()
+      // Nobody has pressed play: only the beginning is there.
+      expect([...segments.keys()].filter((one) => !/\/0000[1-4]\./.test(one))).toEqual([])
+      await play(watched)
+      await chooseQuality(watched, 240)
+      await chooseQuality(watched, 360)
+      await seek(watched, 62)
+      const pictures = [...segments.keys()]
+        .filter((one) => one.startsWith('360p/'))
+        .map((one) => Number(one.slice(5, 10)))
+      pictures.sort((one, other) => one - other)
+      expect(pictures.at(-1)).toBeGreaterThan(30)
+      // What lies between was passed over.
+      expect(Math.max(...pictures.map((number, i) => number - (pictures[i - 1] ?? 0)))).toBeGreaterThan(4)
+      const { fetched, total } = await watched.evaluate<{ fetched: number; total: number }>(
+        `fetch('/api/clips/${id}').then((answer) => answer.json()).then(({ video }) => ({ fetched: Number(document.getElementById('stage').dataset.fetched), total: video.bytes }))`,
+      )
+      expect(fetched).toBeGreaterThan(0)
+      expect(fetched).toBeLessThan(total * 0.8)
+      await watched.close()
+    }
+
+    const watched = await openClip()
+    const [saved] = await Promise.all([
+      watched.waitForEvent('download'),
+      watched.getByRole('link', { name: /^Download the original/ }).click(),
+    ])
+    expect(saved.suggestedFilename()).toBe(name)
+    const sha256 = (content: Buffer): string => createHash('sha256').update(content).digest('hex')
+    expect(sha256(await readFile(await saved.path()))).toBe(sha256(bytes))
+
+    // Nobody else sees it, and nobody does once it is removed.
+    const { hls } = ((await (await page.request.get(`${url}/api/clips/${id}`)).json()) as { video: { hls: string } })
+      .video
+    const stranger = await browser.newContext()
+    for (const path of [`/api/clips/${id}`, hls]) expect((await stranger.request.get(url + path)).status()).toBe(404)
+    expect((await page.request.get(url + hls)).status()).toBe(200)
+    await stranger.close()
+    await page.getByRole('button', { name: /^Remove/ }).click()
+    await page.getByText('Nothing was brought from this browser yet.').waitFor()
+    expect((await page.request.get(url + hls)).status()).toBe(404)
+
+    async function openClip() {
+      const opened = await page.context().newPage()
+      await opened.goto(`${url}/clip.html?id=${id}`)
+      return opened
+    }
+  })
+
+  test('is brought, chosen and watched with the keyboard, in a narrow window too', async () => {
+    const { url } = await studioFor()
+    const page = await openPage(browser, `${url}/clips.html`, { viewport: { width: 320, height: 640 } })
+    const fits = async (): Promise<void> => {
+      const root = 'document.documentElement'
+      expect(await page.evaluate<number>(`${root}.scrollWidth - ${root}.clientWidth`)).toBeLessThanOrEqual(0)
+    }
+    const tabTo = async (is: string): Promise<void> => {
+      for (let i = 0; i < 40; i++) {
+        if (await page.evaluate<boolean>(`(document.activeElement.matches(${JSON.stringify(is)}))`)) return
+        await page.keyboard.press('Tab')
+      }
+      throw new Error(`Nobody comes to ${is} by the Tab key.`)
+    }
+    await page.getByText('Nothing was brought from this browser yet.').waitFor()
+    // Whoever listens has the browser open no window of the system's.
+    page.on('filechooser', () => {})
+    await tabTo('#file')
+    const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.keyboard.press('Enter')])
+    await chooser.setFiles(join(folder, name))
+    await fits()
+    await readyClip(page)
+    await fits()
+    await tabTo('.clip .opens')
+    await page.keyboard.press('Enter')
+    await page.locator('#stage[data-way=hls][data-first-frame]').waitFor()
+    await fits()
+    await tabTo('.filmstrip button')
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('Enter')
+    await expect.poll(() => page.evaluate<number>(`document.getElementById('video').currentTime`)).toBeGreaterThan(1)
+    await tabTo('#ways input')
+    await page.keyboard.press('ArrowRight')
+    await page.locator('#stage[data-way=dash][data-first-frame]').waitFor()
+    await tabTo('#quality')
+    await page.keyboard.press('End')
+    await page.locator('#stage[data-height="240"]').waitFor()
+    await tabTo('#download')
+  })
+
+  test('waits for ffmpeg where there is none, and says what to install', async () => {
+    const { url } = await studioFor({ PATH: folder })
+    const page = await openPage(browser, `${url}/clips.html`)
+    await page.setInputFiles('#file', join(folder, name))
+    await page
+      .getByText('has no ffmpeg to encode it with. Install it there: apt-get install ffmpeg')
+      .waitFor({ timeout: 60_000 })
+    await page.getByRole('button', { name: 'Encode it again' }).waitFor()
+    await expect.poll(() => page.locator('.clip').count()).toBe(1)
+  })
+})

@@ -1,0 +1,207 @@
+import { gzipSync } from 'node:zlib'
+import type { FastifyInstance } from 'fastify'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import type * as helper from '../../src/upload/index.ts'
+import { openService, sha256, type UploadService } from '../integration/http/uploads/upload-service.ts'
+import { missingBrowser, openBrowser } from './browser.ts'
+import { bundleUpload } from './upload-bundle.ts'
+
+const mb = 1024 * 1024
+const page = `<!doctype html><script type="module">
+  import { uploadFile } from '/upload.js'
+  Object.assign(window, {
+    uploadFile,
+    makeFile: (size) => new File([Uint8Array.from({ length: size }, (_, at) => (at * 7) % 251)], 'a.bin', { type: 'application/octet-stream', lastModified: 1 }),
+  })
+</script>`
+
+/** What the page has. */
+interface Window {
+  readonly uploadFile: typeof helper.uploadFile
+  readonly makeFile: (size: number) => File
+}
+
+/** Bytes as the page makes them. */
+function madeBytes(size: number): Buffer {
+  return Buffer.from(Uint8Array.from({ length: size }, (_, at) => (at * 7) % 251))
+}
+
+describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
+  let browser: Browser
+  let code = ''
+  beforeAll(async () => {
+    browser = await openBrowser()
+    code = await bundleUpload()
+  })
+  afterAll(() => browser.close())
+
+  test('is less than 5 KB', () => {
+    expect(gzipSync(code, { level: 9 }).length).toBeLessThan(5 * 1024)
+  })
+
+  interface Traffic {
+    /** Requests that bring bytes. */
+    puts: number
+    /** Answers those instead of the service, with a status. */
+    fail: ((put: number) => number | undefined) | undefined
+    /** Holds them up. */
+    hold: Promise<void> | undefined
+  }
+
+  async function setup(): Promise<{ readonly service: UploadService; readonly page: Page; readonly traffic: Traffic }> {
+    const traffic: Traffic = { puts: 0, fail: undefined, hold: undefined }
+    const routes = (fastify: FastifyInstance): void => {
+      fastify.get('/page', (_, reply) => reply.type('text/html').send(page))
+      fastify.get('/upload.js', (_, reply) => reply.type('text/javascript').send(code))
+      fastify.addHook('onRequest', async (request, reply) => {
+        if (request.method !== 'PUT') return
+        traffic.puts++
+        const status = traffic.fail?.(traffic.puts)
+        await traffic.hold
+        if (status !== undefined) return reply.code(status).send()
+      })
+    }
+    // Hooks hold for what is added after them.
+    const service = await openService({ parts: { from: '1MB', bytes: '512KB' } }, { routes })
+    const context = await browser.newContext()
+    onTestFinished(() => context.close())
+    const opened = await context.newPage()
+    await opened.goto(`${service.url}/page`)
+    await opened.waitForFunction(() => 'uploadFile' in globalThis)
+    return { service, page: opened, traffic }
+  }
+
+  async function isThere({ app, rows }: UploadService, size: number): Promise<void> {
+    const [row, ...others] = await rows()
+    expect(others).toEqual([])
+    const { stream } = await app.files.get(row![0]!)
+    expect(sha256(Buffer.concat(await stream.toArray()))).toBe(sha256(madeBytes(size)))
+  }
+
+  test('uploads a small file in one request', async () => {
+    const { service, page, traffic } = await setup()
+    const done = await page.evaluate(async () => {
+      const { uploadFile, makeFile } = globalThis as unknown as Window
+      return uploadFile<{ readonly asset: number }>('/uploads', makeFile(1000)).done
+    })
+    expect(done).toMatchObject({ file: { name: 'a.bin', size: 1000 }, result: { asset: 1 } })
+    expect(traffic.puts).toBe(1)
+    await isThere(service, 1000)
+  })
+
+  test('uploads a large file in parallel parts, with their checksums, and tells how far it is', async () => {
+    const { service, page, traffic } = await setup()
+    const size = 5 * mb + 3
+    const told = await page.evaluate(async (bytes) => {
+      const { uploadFile, makeFile } = globalThis as unknown as Window
+      const told: number[] = []
+      await uploadFile('/uploads', makeFile(bytes), { checksums: true, onProgress: ({ sent }) => told.push(sent) }).done
+      return told
+    }, size)
+    expect(traffic.puts).toBe(11)
+    expect(told.at(-1)).toBe(size)
+    expect(Math.max(...told)).toBe(size)
+    expect(new Set(told).size).toBeGreaterThan(5)
+    await isThere(service, size)
+  })
+
+  test('tries again what fails, and asks for new addresses when they do not hold', async () => {
+    const { service, page, traffic } = await setup()
+    traffic.fail = (put) => (put === 2 ? 503 : put === 3 ? 403 : put === 5 ? 500 : undefined)
+    await page.evaluate(async (bytes) => {
+      const { uploadFile, makeFile } = globalThis as unknown as Window
+      await uploadFile('/uploads', makeFile(bytes)).done
+    }, 3 * mb)
+    expect(traffic.puts).toBe(9)
+    await isThere(service, 3 * mb)
+  })
+
+  test('gives up what is refused for good', async () => {
+    const { page, traffic } = await setup()
+    traffic.fail = () => 400
+    const status = await page.evaluate(async (bytes) => {
+      const { uploadFile, makeFile } = globalThis as unknown as Window
+      return uploadFile('/uploads', makeFile(bytes)).done.then(
+        () => 200,
+        (error: helper.UploadError) => error.status,
+      )
+    }, 3 * mb)
+    expect(status).toBe(400)
+  })
+
+  test('sends nothing while it is paused, and goes on where it was', async () => {
+    const { service, page, traffic } = await setup()
+    const held = Promise.withResolvers<void>()
+    traffic.fail = (put) => {
+      if (put === 4) traffic.hold = held.promise
+      return undefined
+    }
+    await page.evaluate((bytes) => {
+      const { uploadFile, makeFile } = globalThis as unknown as Window
+      Object.assign(globalThis, { upload: uploadFile('/uploads', makeFile(bytes), { parallel: 1 }) })
+    }, 4 * mb)
+    await vi.waitFor(() => expect(traffic.puts).toBe(4))
+    await page.evaluate(() => (globalThis as unknown as { upload: helper.FileUpload }).upload.pause())
+    held.resolve()
+    traffic.hold = undefined
+    // The next look at the service comes after all that was on its way.
+    await page.evaluate(() => fetch('/page').then((response) => response.text()))
+    expect(traffic.puts).toBe(4)
+    await page.evaluate(() => {
+      const { upload } = globalThis as unknown as { upload: helper.FileUpload }
+      upload.resume()
+      return upload.done
+    })
+    // Of eight parts three were there, and one was on its way.
+    expect(traffic.puts).toBe(9)
+    await isThere(service, 4 * mb)
+  })
+
+  test('goes on after a reload, without sending again what is there', async () => {
+    const { service, page, traffic } = await setup()
+    const held = Promise.withResolvers<void>()
+    traffic.fail = (put) => {
+      if (put === 4) traffic.hold = held.promise
+      return undefined
+    }
+    const begin = (bytes: number): void => {
+      const { uploadFile, makeFile } = globalThis as unknown as Window
+      Object.assign(globalThis, { upload: uploadFile('/uploads', makeFile(bytes), { parallel: 1 }) })
+    }
+    await page.evaluate(begin, 4 * mb)
+    await vi.waitFor(() => expect(traffic.puts).toBe(4))
+    await page.reload()
+    held.resolve()
+    traffic.hold = undefined
+    await page.waitForFunction(() => 'uploadFile' in globalThis)
+    await page.evaluate(begin, 4 * mb)
+    await page.evaluate(() => (globalThis as unknown as { upload: helper.FileUpload }).upload.done)
+    expect(traffic.puts).toBeLessThanOrEqual(9)
+    await isThere(service, 4 * mb)
+    expect(await page.evaluate(() => localStorage.length)).toBe(0)
+  })
+
+  test('leaves nothing behind when it is given up', async () => {
+    const { service, page, traffic } = await setup()
+    traffic.hold = new Promise(() => {})
+    onTestFinished(() => void (traffic.hold = undefined))
+    await page.evaluate((bytes) => {
+      const { uploadFile, makeFile } = globalThis as unknown as Window
+      const upload = uploadFile('/uploads', makeFile(bytes), { parallel: 1 })
+      Object.assign(globalThis, { upload, failed: upload.done.catch((reason: Error) => reason.name) })
+    }, 4 * mb)
+    await vi.waitFor(() => expect(traffic.puts).toBe(1))
+    const error = await page.evaluate(async () => {
+      const { upload, failed } = globalThis as unknown as { upload: helper.FileUpload; failed: Promise<string> }
+      await upload.abort()
+      return failed
+    })
+    expect(error).toBe('AbortError')
+    expect([await service.keys(), await service.rows(), await page.evaluate(() => localStorage.length)]).toEqual([
+      [],
+      [],
+      0,
+    ])
+  })
+})

@@ -1,0 +1,317 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { connect } from 'amqplib'
+import { beforeAll, beforeEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
+import { z } from 'zod'
+import { openJobRelay } from '../../src/app/job-relay.ts'
+import { observe, type PlimsollEvent } from '../../src/core/events.ts'
+import { rabbitmqEngine } from '../../src/jobs/drivers/rabbitmq/rabbitmq-engine.ts'
+import { defineJob, openJobs, type Job, type Jobs } from '../../src/jobs/index.ts'
+import { openPostgres, type Postgres } from '../../src/postgres/index.ts'
+import { rowsOf, run } from '../drivers/door.ts'
+import { createDatabase, type Database } from '../servers/database.ts'
+import { pause } from '../servers/pause.ts'
+import { findRabbitmq, startRabbitmq, type RabbitmqServer } from '../servers/rabbitmq.ts'
+import { Wire } from '../servers/wire.ts'
+import { lease, startWorker, type WorkerProcess } from './jobs-worker-process.ts'
+
+const waits = { timeout: 60_000, interval: 10 }
+const limits = { timeout: 120_000 }
+
+/** A job of the worker processes, as one who only enqueues it knows it. */
+function elsewhere(name: string): Job {
+  return defineJob(name, { input: z.any() }, () => expect.fail('It runs in the wrong process.')) as Job
+}
+
+const names = ['work', 'held', 'heeding', 'blocks', 'kills', 'exits'] as const
+const [work, held, heeding, blocks, kills, exits] = names.map(elsewhere) as [Job, Job, Job, Job, Job, Job]
+
+/** The inputs of jobs that take so long. */
+function many(count: number, ms = 5): { readonly ms: number }[] {
+  return Array.from({ length: count }, () => ({ ms }))
+}
+
+/** Somebody who enqueues, and does not work. */
+interface Office {
+  readonly postgres: Postgres
+  readonly jobs: Jobs
+  count(table: 'runs' | 'effects'): Promise<number>
+  counts(): Promise<Readonly<Record<string, number>>>
+  /** Of how many jobs the broker alone knows where they are. */
+  handed(): Promise<number>
+}
+
+let rabbitmq: RabbitmqServer
+let database: Database
+
+async function openOffice(queueUrl = rabbitmq.url): Promise<Office> {
+  const postgres = await openPostgres({ url: database.url })
+  onTestFinished(() => postgres.close())
+  const engine = await rabbitmqEngine({ url: queueUrl, postgres, lease })
+  const relayed = await openJobRelay(postgres, engine)
+  const jobs = openJobs({ postgres, jobs: [work, held, heeding, blocks, kills, exits], ...relayed })
+  onTestFinished(() => jobs.close())
+  const countOf = async (text: string): Promise<number> => Number((await rowsOf(postgres, text))[0]![0])
+  return {
+    postgres,
+    jobs,
+    count: (table) => countOf(`select count(*) from ${table}`),
+    counts: async () => Object.fromEntries((await jobs.counts()).map(({ state, count }) => [state, count])),
+    handed: () => countOf(`select count(*) from plimsoll.jobs where state = 'handed'`),
+  }
+}
+
+function startWork(concurrency = 10, queueUrl = rabbitmq.url): Promise<WorkerProcess> {
+  return startWorker(database.url, { concurrency, queueUrl })
+}
+
+function began({ news }: WorkerProcess, count = 1): Promise<void> {
+  return vi.waitFor(() => expect(news.filter(({ type }) => type === 'began')).toHaveLength(count), waits)
+}
+
+describe.runIf(findRabbitmq() !== undefined && inject('postgresUrl') !== '')('jobs on RabbitMQ', () => {
+  beforeAll(async () => {
+    rabbitmq = (await startRabbitmq())!
+    return () => rabbitmq.stop()
+  })
+  beforeEach(async () => {
+    database = await createDatabase()
+    await using door = await openPostgres({ url: database.url })
+    await run(door, 'create table runs (key text not null, pid int not null)')
+    await run(door, 'create table effects (key text primary key, pid int not null)')
+    return () => database.drop()
+  })
+
+  test('workers that are killed again and again lose nothing, and every effect is there once', limits, async () => {
+    const office = await openOffice()
+    const jobs = 600
+    const concurrency = 10
+    // Some are done before they are in the books, some after.
+    await office.jobs.enqueueMany(work, [...many(jobs / 2, 1), ...many(jobs / 2, 40)])
+    expect(await office.handed()).toBe(jobs)
+    const workers = await Promise.all([startWork(concurrency), startWork(concurrency)])
+    let deaths = 0
+    let threshold = 0
+    while (deaths < 4) {
+      threshold += 20 + Math.floor(Math.random() * 80)
+      await vi.waitFor(async () => expect(await office.count('effects')).toBeGreaterThanOrEqual(threshold), waits)
+      const victim = deaths++ % 2
+      await workers[victim]!.kill()
+      workers[victim] = await startWork(concurrency)
+    }
+    await vi.waitFor(async () => {
+      // Who has died three times of others is no poison, and can be had back.
+      await office.jobs.redrive({ states: ['quarantined'] })
+      expect(await office.counts()).toEqual({ done: jobs })
+    }, waits)
+    expect(await office.count('effects')).toBe(jobs)
+    const runs = await office.count('runs')
+    expect(runs, 'runs that a death has cut short').toBeLessThanOrEqual(jobs + deaths * 2 * concurrency)
+  })
+
+  test('a broker that is killed with jobs waiting and running loses nothing, and holds nobody up', limits, async () => {
+    const office = await openOffice()
+    await office.jobs.enqueueMany(work, many(300))
+    const worker = await startWork()
+    const long = await office.jobs.enqueue(held, 1)
+    await vi.waitFor(async () => expect(await office.count('effects')).toBeGreaterThan(100), waits)
+    await rabbitmq.crash()
+    // They wait in the tables, and are run from there.
+    const meanwhile = await office.jobs.enqueueMany(work, many(20))
+    const committed = await office.postgres.transaction(() => office.jobs.enqueue(work, { ms: 1 }))
+    await Promise.all([...meanwhile, committed].map((handle) => handle.result()))
+    await office.jobs.enqueueMany(work, many(80))
+    await rabbitmq.restart()
+    await began(worker)
+    worker.order({ type: 'go' })
+    expect(await long.result()).toBe(worker.pid)
+    await vi.waitFor(async () => expect(await office.counts()).toEqual({ done: 402 }), waits)
+    expect(await office.count('effects')).toBe(401)
+    // On a busy machine its worker may have lost its lease, which is short here.
+    expect(await long.status()).toMatchObject({ attempts: 1 })
+    // And the broker is used again.
+    await worker.kill()
+    await vi.waitFor(async () => {
+      await office.jobs.enqueue(work, { ms: 1 })
+      expect(await office.handed()).toBeGreaterThan(0)
+    }, waits)
+  })
+
+  test('connections that are cut again and again lose nothing and repeat nothing', limits, async () => {
+    const wire = new Wire(rabbitmq.url)
+    await wire.join()
+    onTestFinished(() => wire.cut())
+    const office = await openOffice(wire.url)
+    const worker = await startWork(10, wire.url)
+    const jobs = 600
+    const enqueued = office.jobs.enqueueMany(work, many(jobs, 3))
+    for (const threshold of [50, 150, 300]) {
+      await vi.waitFor(async () => expect(await office.count('effects')).toBeGreaterThan(threshold), waits)
+      await wire.cut()
+      await office.jobs.enqueueMany(work, many(10))
+      await wire.join()
+    }
+    await enqueued
+    await vi.waitFor(async () => expect(await office.counts()).toEqual({ done: jobs + 30 }), waits)
+    expect([await office.count('effects'), await office.count('runs')]).toEqual([jobs + 30, jobs + 30])
+    await worker.kill()
+  })
+
+  test('a wire that goes dead holds up enqueueing for a while only', limits, async () => {
+    const wire = new Wire(rabbitmq.url)
+    await wire.join()
+    onTestFinished(() => wire.cut())
+    const office = await openOffice(wire.url)
+    await office.jobs.enqueue(work, { ms: 1 })
+    wire.goDead()
+    const worker = await startWork()
+    const handles = await Promise.all([office.jobs.enqueue(work, { ms: 1 }), office.jobs.enqueueMany(work, many(5))])
+    for (const handle of handles.flat()) await handle.result()
+    expect(await office.count('runs')).toBe(7)
+    await worker.kill()
+  })
+
+  test('a worker that was stopped past its lease cannot say what has come of its runs', limits, async () => {
+    const office = await openOffice()
+    const first = await startWork(2)
+    const handles = [await office.jobs.enqueue(held, 1), await office.jobs.enqueue(heeding, 2)]
+    await began(first, 2)
+    pause(first.child)
+    const second = await startWork(2)
+    // Jobs whose worker has died run one at a time, if that had put them into the tables.
+    const going = setInterval(() => second.order({ type: 'go' }), 50)
+    onTestFinished(() => clearInterval(going))
+    for (const handle of handles) expect(await handle.result()).toBe(second.pid)
+    const before = await Promise.all(handles.map((handle) => handle.status()))
+    first.child.kill('SIGCONT')
+    first.order({ type: 'go' })
+    await vi.waitFor(
+      () =>
+        expect(first.news.filter(({ type }) => type === 'ended')).toMatchObject(
+          handles.map(() => ({ outcome: 'lost' })),
+        ),
+      waits,
+    )
+    expect(await Promise.all(handles.map((handle) => handle.status()))).toEqual(before)
+    expect(before).toMatchObject(handles.map(() => ({ attempts: 1, deaths: 1 })))
+  })
+
+  test('a job that blocks its worker for longer than a lease and all heartbeats is not run twice', limits, async () => {
+    const office = await openOffice()
+    const first = await startWork(1)
+    const handle = await office.jobs.enqueue(blocks, { ms: 7000 })
+    await began(first)
+    const second = await startWork(1)
+    expect(await handle.result()).toBe(first.pid)
+    expect(await handle.status()).toMatchObject({ attempts: 1, deaths: 0 })
+    expect(await office.count('runs')).toBe(1)
+    // It has kept its place.
+    await second.kill()
+    expect(await (await office.jobs.enqueue(blocks, { ms: 1 })).result()).toBe(first.pid)
+  })
+
+  test(
+    'a job that has killed three workers is put in quarantine, and what waits beside it is not',
+    limits,
+    async () => {
+      const office = await openOffice()
+      const deaths: PlimsollEvent[] = []
+      const poison = await office.jobs.enqueue(kills, 1)
+      // Some say that they work before they die.
+      for (let n = 0; n < 3; n++)
+        await startWork().then(
+          ({ gone }) => gone,
+          () => {},
+        )
+      const beside = await office.jobs.enqueueMany(work, many(20))
+      onTestFinished(observe((event) => void (event.type === 'job.death' && deaths.push(event))))
+      await startWork()
+      await vi.waitFor(async () => expect((await poison.status())!.state).toBe('quarantined'), waits)
+      expect(await poison.status()).toMatchObject({ attempts: 0, deaths: 3, error: { name: 'WorkerDied' } })
+      await Promise.all(beside.map((handle) => handle.result()))
+      for (const handle of beside) expect(await handle.status()).toMatchObject({ attempts: 1, deaths: 0 })
+      expect(await office.count('runs')).toBe(3 + 20)
+    },
+  )
+
+  test('a job that runs on another machine is cancelled there, and one at the broker never runs', limits, async () => {
+    const office = await openOffice()
+    const worker = await startWork(1)
+    const running = await office.jobs.enqueue(heeding, 1)
+    await began(worker)
+    const waiting = await office.jobs.enqueue(work, { ms: 1 })
+    expect(await office.jobs.cancel(running.id, waiting.id)).toBe(2)
+    await vi.waitFor(
+      () => expect(worker.news.filter(({ type }) => type === 'ended')).toMatchObject([{ outcome: 'cancelled' }]),
+      waits,
+    )
+    expect(await (await office.jobs.enqueue(exits, { pid: 0 })).result()).toBe(worker.pid)
+    expect(await office.counts()).toEqual({ cancelled: 2, done: 1 })
+    expect(await office.count('runs')).toBe(0)
+  })
+
+  test.each(['before', 'after'])(
+    'jobs of a process that dies %s it has handed them on are run once each',
+    limits,
+    async (dies) => {
+      const env = { ...process.env, DATABASE_URL: database.url, QUEUE_URL: rabbitmq.url, DIES: dies }
+      const child = fork(fileURLToPath(new URL('./job-relay-that-dies.ts', import.meta.url)), { execArgv: [], env })
+      onTestFinished(() => void child.kill('SIGKILL'))
+      expect(await once(child, 'exit')).toEqual([null, 'SIGKILL'])
+      const office = await openOffice()
+      await vi.waitFor(async () => expect(await office.counts()).toEqual({ waiting: 3 }), waits)
+      await vi.waitFor(
+        async () => expect(await rowsOf(office.postgres, 'select 1 from plimsoll.outbox')).toEqual([]),
+        waits,
+      )
+      const worker = await startWork()
+      await vi.waitFor(async () => expect(await office.counts()).toEqual({ done: 3 }), waits)
+      await office.jobs.enqueue(work, { ms: 1 }).then((last) => last.result())
+      expect([await office.count('runs'), await office.count('effects')]).toEqual([4, 4])
+      await worker.kill()
+    },
+  )
+
+  test('a message that is delivered again, and one that is there twice, have their effect once', limits, async () => {
+    const office = await openOffice()
+    const wire = new Wire(rabbitmq.url)
+    await wire.join()
+    onTestFinished(() => wire.cut())
+    await office.jobs.enqueueMany(work, many(10))
+    const queue = `plimsoll.${(await rowsOf(office.postgres, 'select name from plimsoll.job_ledger'))[0]![0]}.jobs.default`
+    const broker = await connect(rabbitmq.url)
+    onTestFinished(() => broker.close())
+    const channel = await broker.createChannel()
+    const message = await channel.get(queue, { noAck: true })
+    if (message === false) throw new Error('There is no message.')
+    for (let copies = 0; copies < 2; copies++) channel.sendToQueue(queue, message.content, { persistent: true })
+    // What it acknowledges does not get through: the broker gives all of it to somebody else.
+    const worker = await startWork(10, wire.url)
+    await vi.waitFor(async () => expect(await office.counts()).toEqual({ done: 10 }), waits)
+    wire.goDead()
+    await worker.kill()
+    wire.drop()
+    await startWork()
+    await (await office.jobs.enqueue(work, { ms: 1 })).result()
+    await vi.waitFor(async () => expect((await channel.checkQueue(queue)).messageCount).toBe(0), waits)
+    expect(await office.count('effects')).toBe(11)
+  })
+
+  test('what a queue had that was deleted is run from the tables', limits, async () => {
+    const office = await openOffice()
+    const handles = await office.jobs.enqueueMany(work, many(20))
+    const queue = `plimsoll.${(await rowsOf(office.postgres, 'select name from plimsoll.job_ledger'))[0]![0]}.jobs.default`
+    const broker = await connect(rabbitmq.url)
+    onTestFinished(() => broker.close())
+    const channel = await broker.createChannel()
+    expect(await channel.deleteQueue(queue)).toEqual({ messageCount: 20 })
+    const worker = await startWork()
+    await Promise.all(handles.map((handle) => handle.result()))
+    // While somebody reads it, too.
+    await channel.deleteQueue(queue)
+    await Promise.all((await office.jobs.enqueueMany(work, many(20))).map((handle) => handle.result()))
+    expect([await office.count('runs'), await office.count('effects')]).toEqual([40, 40])
+    await worker.kill()
+  })
+})

@@ -1,0 +1,299 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { sql } from 'drizzle-orm'
+import pg from 'pg'
+import { describe, expect, inject, onTestFinished, test, vi } from 'vitest'
+import { installTriggers } from '../../../src/outbox/index.ts'
+import { buildModelGraph } from '../../../src/schema/index.ts'
+import { observe, type PlimsollEvent } from '../../../src/core/events.ts'
+import { createDatabase, embeddedDatabase } from '../../servers/database.ts'
+import { freePort } from '../../servers/free-port.ts'
+import { hasVarnish, startVarnishEdge, type VarnishServer } from '../../servers/varnish.ts'
+import { fillLibrary, openLibrary, relations, type Library } from './library.ts'
+import { startPurgeApiDouble } from './purge-api-double.ts'
+
+/** Where the data is, where the cache. */
+const places: readonly (readonly [engine: string, cache: string, cacheUrl: string])[] = [
+  ['PGlite', 'memory', 'memory:'],
+  ...(inject('postgresUrl') ? [['PostgreSQL', 'memory', 'memory:'] as const] : []),
+  ...(inject('postgresUrl') && inject('redisUrl') ? [['PostgreSQL', 'Redis', inject('redisUrl')] as const] : []),
+]
+
+const secrets = { CDN_PURGE_KEY: 'the secret of CDN_PURGE_KEY' }
+const pages = ['/books/1', '/books/2', '/books', '/authors/1', '/authors/2'] as const
+
+interface Opened {
+  readonly app: Library
+  readonly edge: VarnishServer
+  readonly databaseUrl: string
+  readonly cdnUrl: string
+  /** What the edge says of a page: its text, and whether it had it. */
+  get(path: string): Promise<{ text: string; cache: string | null }>
+  /** Asks for all pages until the edge has them. */
+  warm(): Promise<void>
+  /** The items of rows of purges that wait. */
+  waiting(): Promise<string[]>
+}
+
+/** An application behind a Varnish that purges it. */
+async function open(engine: string, { cacheUrl = 'memory:', triggers = false } = {}): Promise<Opened> {
+  const database = engine === 'PGlite' ? embeddedDatabase : await createDatabase()
+  onTestFinished(() => database.drop())
+  const port = await freePort()
+  const edge = await startVarnishEdge(`http://127.0.0.1:${port}`)
+  onTestFinished(() => edge.stop())
+  const cdnUrl = `${edge.url}?provider=varnish&edges=${edge.url}`
+  const start = (): Promise<Library> =>
+    openLibrary({ databaseUrl: database.url, cacheUrl, cdn: { url: cdnUrl, secrets } })
+  let app = await start()
+  onTestFinished(() => app.close())
+  await fillLibrary(app)
+  if (triggers) {
+    await installTriggers(app.postgres, buildModelGraph(relations))
+    await app.close()
+    // It looks for them when it starts.
+    app = await start()
+  }
+  await app.listen({ port, host: '127.0.0.1' })
+  const get: Opened['get'] = async (path) => {
+    const answer = await fetch(edge.url + path, { headers: { 'accept-encoding': 'identity' } })
+    return { text: await answer.text(), cache: answer.headers.get('x-cache') }
+  }
+  return {
+    app,
+    edge,
+    databaseUrl: database.url,
+    cdnUrl,
+    get,
+    async warm() {
+      // The making of the tables is purged too.
+      await expect.poll(async () => waiting(app)).toEqual([])
+      await expect
+        .poll(async () => Promise.all(pages.map(async (path) => (await get(path)).cache)))
+        .toEqual(pages.map(() => 'HIT'))
+    },
+    waiting: () => waiting(app),
+  }
+}
+
+async function waiting({ db }: Library): Promise<string[]> {
+  const { rows } = await db.drizzle.execute<{ items: string }>(
+    sql`select array_to_string(items, ' ') as items from plimsoll.outbox where kind = 'cdn.purge' order by id`,
+  )
+  return rows.map(({ items }) => items)
+}
+
+describe.runIf(hasVarnish())('an application behind Varnish', () => {
+  describe.each(places)('on %s with a cache in %s', (engine, _, cacheUrl) => {
+    test('purges what a write has changed after its commit, and nothing else', async () => {
+      const { app, get, warm, waiting } = await open(engine, { cacheUrl })
+      await warm()
+      expect(await get('/books/1')).toMatchObject({ cache: 'HIT', text: expect.stringContaining('"A"') })
+      await app.db.books.filter({ id: 1 }).update({ title: 'A, revised' })
+      await expect.poll(async () => (await get('/books/1')).text).toContain('A, revised')
+      await expect.poll(waiting).toEqual([])
+      expect((await get('/books')).text).toContain('A, revised')
+      expect((await get('/authors/1')).text).toContain('A, revised')
+      // What the write did not touch never left the edge.
+      for (const path of ['/books/2', '/authors/2']) expect(await get(path)).toMatchObject({ cache: 'HIT' })
+    })
+
+    test('purges nothing when the write is rolled back', async () => {
+      const { app, get, warm, waiting } = await open(engine, { cacheUrl })
+      await warm()
+      const failing = app.db.transaction(async (tx) => {
+        await tx.books.filter({ id: 1 }).update({ title: 'never' })
+        throw new Error('rolled back')
+      })
+      await expect(failing).rejects.toThrow('rolled back')
+      expect(await waiting()).toEqual([])
+      // A write of something else, whose purge comes after the one that must not.
+      await app.db.authors.filter({ id: 2 }).update({ name: 'Second' })
+      await expect.poll(async () => (await get('/authors/2')).text).toContain('Second')
+      for (const path of ['/books/1', '/books/2', '/books']) expect(await get(path)).toMatchObject({ cache: 'HIT' })
+    })
+  })
+
+  test('purges what Drizzle and plain statements write, and what a call in a transaction adds up to, in few requests', async () => {
+    const { app, get, warm, waiting } = await open('PGlite')
+    await warm()
+    const seen: PlimsollEvent[] = []
+    onTestFinished(observe((event) => void (event.type === 'cdn.purge' && seen.push(event))))
+    for (let n = 0; n < 20; n++)
+      await app.db.drizzle.execute(sql.raw(`update books set title = 'Book ${n}' where id = 1`))
+    await expect.poll(async () => (await get('/books/1')).text).toContain('Book 19')
+    await expect.poll(waiting).toEqual([])
+    const items = seen.map((event) => (event.type === 'cdn.purge' ? event.items : 0))
+    expect(items.length).toBeLessThan(20)
+    // `books` and `books*`, each named once however many writes there were.
+    expect(new Set(items)).toEqual(new Set([2]))
+  })
+
+  test.runIf(inject('postgresUrl'))('purges what triggers see others write', async () => {
+    const { databaseUrl, get, warm } = await open('PostgreSQL', { triggers: true })
+    await warm()
+    const other = new pg.Client({ connectionString: databaseUrl })
+    await other.connect()
+    await other.query(`update books set title = 'by somebody else' where id = 1`)
+    await other.end()
+    await expect.poll(async () => (await get('/books/1')).text).toContain('by somebody else')
+    expect(await get('/books/2')).toMatchObject({ cache: 'HIT' })
+  })
+
+  test.runIf(inject('postgresUrl'))('has what a killed process has committed purged by the next one', async () => {
+    const { app, databaseUrl, cdnUrl, get, warm } = await open('PostgreSQL')
+    await warm()
+    const port = Number(new URL(app.fastify.listeningOrigin).port)
+    await app.close()
+    const writer = fork(join(import.meta.dirname, 'writer.ts'), [databaseUrl, cdnUrl], {
+      env: { ...process.env, ...secrets },
+    })
+    const [message] = (await once(writer, 'message')) as [unknown]
+    writer.kill('SIGKILL')
+    await once(writer, 'exit')
+    expect(message).toBe('committed')
+    // Nobody has purged it.
+    expect(await get('/books/1')).toMatchObject({ cache: 'HIT', text: expect.stringContaining('"A"') })
+    const next = await openLibrary({ databaseUrl, cdn: { url: cdnUrl, secrets } })
+    onTestFinished(() => next.close())
+    await next.listen({ port, host: '127.0.0.1' })
+    await expect.poll(async () => (await get('/books/1')).text).toContain('written by one that was killed')
+    expect(await get('/books/2')).toMatchObject({ cache: 'HIT' })
+  })
+})
+
+describe('an application whose CDN', () => {
+  /** An application whose purges go to a double of Fastly. */
+  async function openWithDouble(cdn: { readonly purgeWrites?: boolean } = {}) {
+    const double = await startPurgeApiDouble()
+    onTestFinished(() => double[Symbol.asyncDispose]())
+    const url = `https://cdn.example.com?provider=fastly&service=s&api=${double.url}`
+    const app = await openLibrary({
+      databaseUrl: embeddedDatabase.url,
+      cdn: { url, secrets: { CDN_API_TOKEN: 'a token' }, ...cdn },
+    })
+    onTestFinished(() => app.close())
+    await fillLibrary(app)
+    if (cdn.purgeWrites !== false) await expect.poll(() => waiting(app)).toEqual([])
+    double.seen.length = 0
+    return { app, double }
+  }
+
+  const tagsOf = ({ body }: { body: string }): string[] =>
+    (JSON.parse(body) as { surrogate_keys: string[] }).surrogate_keys
+
+  test('answers nothing holds up neither writes nor what they end in the cache', async () => {
+    const { app, double } = await openWithDouble()
+    const title = app.db.books.filter({ id: 1 }).values('title').cached({ ttl: '1h' })
+    expect(await title).toEqual([{ title: 'A' }])
+    const { promise, resolve } = Promise.withResolvers<void>()
+    double.hold(promise)
+    await app.db.books.filter({ id: 2 }).update({ title: 'B, revised' })
+    await expect.poll(() => double.seen.length).toBe(1)
+    // While the purge of the first write is still being waited for:
+    await app.db.books.filter({ id: 1 }).update({ title: 'A, revised' })
+    expect(await title).toEqual([{ title: 'A, revised' }])
+    expect((await waiting(app)).join(' ')).toContain('books:1')
+    resolve()
+    await expect.poll(() => waiting(app)).toEqual([])
+    expect(new Set(double.seen.flatMap(tagsOf))).toEqual(new Set(['books', 'books:1', 'books:2', 'books.author_id=1']))
+  })
+
+  test('is away is told later, by rows that say how it goes', async () => {
+    const { app, double } = await openWithDouble()
+    for (let n = 0; n < 7; n++) double.answers.push({ status: 503, body: 'maintenance' })
+    await app.db.books.filter({ id: 1 }).update({ title: 'A, revised' })
+    const errors = sql`select coalesce(max(last_error), '') as error from plimsoll.outbox where kind = 'cdn.purge'`
+    const said = async (): Promise<string> => (await app.db.drizzle.execute<{ error: string }>(errors)).rows[0]!.error
+    await expect.poll(said).toMatch(/fastly did not purge: It answered 503/)
+    await expect.poll(() => waiting(app)).toEqual([])
+    expect(double.seen).toHaveLength(8)
+    expect(tagsOf(double.seen.at(-1)!)).toContain('books:1')
+  })
+
+  test('refuses is told again, loudly', async () => {
+    const { app, double } = await openWithDouble()
+    const lines = vi.spyOn(console, 'error').mockImplementation(() => {})
+    onTestFinished(() => lines.mockRestore())
+    double.answers.push({ status: 403, body: 'wrong service' }, { status: 403, body: 'wrong service' })
+    await app.db.books.filter({ id: 1 }).update({ title: 'A, revised' })
+    await expect.poll(() => waiting(app)).toEqual([])
+    expect(double.seen).toHaveLength(3)
+    expect(lines.mock.calls).toEqual([
+      [expect.stringMatching(/stays at the CDN as it was: .*status 403: wrong service.*plimsoll\.outbox/)],
+    ])
+  })
+
+  test('takes few tags is told those of tables when there are many', async () => {
+    const { app, double } = await openWithDouble()
+    await app.db.transaction(async (tx) => {
+      for (let id = 10; id < 210; id++) await tx.books.create({ id, title: 'new', authorId: 1 })
+    })
+    await expect.poll(() => waiting(app)).toEqual([])
+    expect(new Set(double.seen.flatMap(tagsOf))).toEqual(new Set(['books', 'books*']))
+  })
+
+  test('is not to be purged by writes is left alone, and purged by hand', async () => {
+    const { app, double } = await openWithDouble({ purgeWrites: false })
+    await app.db.books.filter({ id: 1 }).update({ title: 'A, revised' })
+    await app.cdn.purgeTags(['books:1'])
+    expect(double.seen.map(tagsOf)).toEqual([['books:1']])
+  })
+
+  test('reads a header of its own finds the tags in it', async () => {
+    const { app } = await openWithDouble()
+    const answer = await app.fastify.inject('/books/1')
+    expect(answer.headers['surrogate-key']).toBe('books* books:1')
+    const akamai = await openLibrary({
+      databaseUrl: embeddedDatabase.url,
+      cdn: {
+        url: 'https://cdn.example.com?provider=akamai',
+        purgeWrites: false,
+        secrets: {
+          AKAMAI_HOST: 'a.example',
+          AKAMAI_CLIENT_TOKEN: 'b',
+          AKAMAI_CLIENT_SECRET: 'c',
+          AKAMAI_ACCESS_TOKEN: 'd',
+        },
+      },
+    })
+    onTestFinished(() => akamai.close())
+    await fillLibrary(akamai)
+    const { headers } = await akamai.fastify.inject('/books/1')
+    expect(headers).toMatchObject({ 'edge-cache-tag': 'books%2A,books%3A1' })
+    expect(headers).not.toHaveProperty('surrogate-key')
+  })
+
+  test('is counted', async () => {
+    const double = await startPurgeApiDouble()
+    onTestFinished(() => double[Symbol.asyncDispose]())
+    const app = await openLibrary({
+      databaseUrl: embeddedDatabase.url,
+      metrics: true,
+      cdn: {
+        url: `https://cdn.example.com?provider=bunny&pullZone=1&api=${double.url}`,
+        purgeWrites: false,
+        secrets: { CDN_API_TOKEN: 'a token' },
+      },
+    })
+    onTestFinished(() => app.close())
+    await app.cdn.purgeTags(['a', 'b'])
+    double.answers.push({ status: 400 })
+    await app.cdn.purgeUrls(['a']).catch(() => {})
+    const { payload } = await app.fastify.inject('/metrics')
+    expect(payload).toContain('plimsoll_cdn_purges_total{provider="bunny",by="tags",outcome="done"} 1')
+    expect(payload).toContain('plimsoll_cdn_purges_total{provider="bunny",by="urls",outcome="refused"} 1')
+    expect(payload).toContain('plimsoll_cdn_purged_total{provider="bunny",by="tags"} 2')
+    expect(payload).toContain('plimsoll_cdn_purge_duration_seconds_count{provider="bunny",by="tags"} 1')
+  })
+
+  test('is wrong ends the start before anything is opened', async () => {
+    vi.stubEnv('CDN_URL', 'https://cdn.example.com?provider=varnish')
+    onTestFinished(() => void vi.unstubAllEnvs())
+    await expect(openLibrary({ databaseUrl: 'postgres://nobody@127.0.0.1:1/none' })).rejects.toMatchObject({
+      code: 'PLIMSOLL_OPTION_INVALID',
+      message: expect.stringContaining('edges is missing'),
+    })
+  })
+})

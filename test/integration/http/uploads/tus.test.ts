@@ -1,0 +1,219 @@
+import { createHash } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import * as tus from 'tus-js-client'
+import { pattern } from '../files/file-service.ts'
+import { call, openService, query, sha256, type UploadService } from './upload-service.ts'
+
+const mb = 1024 * 1024
+const resumable = { 'tus-resumable': '1.0.0' }
+const appended = { ...resumable, 'content-type': 'application/offset+octet-stream' }
+
+/** Begins an upload by hand. */
+async function create(
+  service: UploadService,
+  size: number,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const response = await fetch(`${service.url}/uploads`, {
+    method: 'POST',
+    headers: {
+      ...resumable,
+      'upload-length': String(size),
+      'upload-metadata': `filename ${btoa('a.bin')}`,
+      ...headers,
+    },
+  })
+  expect(response.status).toBe(201)
+  return `${service.url}${response.headers.get('location')}`
+}
+
+function patch(
+  url: string,
+  offset: number,
+  body: Uint8Array,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Response> {
+  return fetch(url, {
+    method: 'PATCH',
+    headers: { ...appended, 'upload-offset': String(offset), ...headers },
+    body: new Uint8Array(body),
+  })
+}
+
+async function offsetOf(url: string): Promise<number> {
+  const response = await fetch(url, { method: 'HEAD', headers: resumable })
+  return response.status === 200 ? Number(response.headers.get('upload-offset')) : -response.status
+}
+
+/** Uploads with the client that everybody uses. */
+function uploadBy(
+  service: UploadService,
+  bytes: Buffer,
+  options: Partial<tus.UploadOptions> = {},
+): Promise<tus.Upload> {
+  return new Promise((resolve, reject) => {
+    const upload = new tus.Upload(bytes, {
+      endpoint: `${service.url}/uploads`,
+      metadata: { filename: 'a.bin', filetype: 'application/octet-stream' },
+      retryDelays: [0, 100],
+      onError: reject,
+      onSuccess: () => resolve(upload),
+      ...options,
+    })
+    upload.start()
+  })
+}
+
+async function bytesOf(service: UploadService): Promise<string[]> {
+  const sums: string[] = []
+  for (const [key] of await service.rows()) {
+    const { stream } = await service.app.files.get(key!)
+    sums.push(sha256(Buffer.concat(await stream.toArray())))
+  }
+  return sums
+}
+
+describe('tus-js-client', () => {
+  test.each([
+    ['in one request', {}],
+    ['in many', { chunkSize: 1_000_000 }],
+    ['in parallel pieces', { parallelUploads: 3 }],
+  ] satisfies [string, Partial<tus.UploadOptions>][])(
+    'uploads %s: a file, a row and a job, once',
+    async (_, options) => {
+      const service = await openService({ parts: { bytes: '2MB' } })
+      const bytes = pattern(5 * mb + 1)
+      await uploadBy(service, bytes, options)
+      expect(await bytesOf(service)).toEqual([sha256(bytes)])
+      expect(await service.jobs()).toBe(1)
+      expect(await service.keys()).toEqual([(await service.rows())[0]![0]])
+    },
+  )
+
+  test('goes on with an upload that was broken off, from what is there', async () => {
+    const service = await openService({ parts: { bytes: '1MB' } })
+    const bytes = pattern(6 * mb)
+    const url = await new Promise<string>((resolve, reject) => {
+      const upload = new tus.Upload(bytes, {
+        endpoint: `${service.url}/uploads`,
+        chunkSize: 2 * mb,
+        onError: reject,
+        onChunkComplete: () => void upload.abort().then(() => resolve(upload.url!)),
+      })
+      upload.start()
+    })
+    const offset = await offsetOf(url)
+    expect(offset).toBeGreaterThanOrEqual(2 * mb)
+    expect(offset).toBeLessThan(bytes.length)
+    await uploadBy(service, bytes, { uploadUrl: url, endpoint: null })
+    expect(await bytesOf(service)).toEqual([sha256(bytes)])
+  })
+
+  test('gives up what it terminates', async () => {
+    const service = await openService()
+    const url = await create(service, 100)
+    await tus.Upload.terminate(url)
+    expect(await offsetOf(url)).toBe(-404)
+    expect(await query(service.app.postgres, 'select * from plimsoll.uploads')).toEqual([])
+  })
+})
+
+describe('tus', () => {
+  test('says what it speaks', async () => {
+    const service = await openService()
+    const { status, headers } = await fetch(`${service.url}/uploads`, { method: 'OPTIONS' })
+    expect(status).toBe(204)
+    expect(Object.fromEntries(headers)).toMatchObject({
+      'tus-resumable': '1.0.0',
+      'tus-version': '1.0.0',
+      'tus-extension': 'creation,expiration,checksum,termination,concatenation',
+      'tus-max-size': String(100 * mb),
+      'tus-checksum-algorithm': 'sha256,sha1,md5',
+    })
+  })
+
+  test('refuses other versions, offsets, types and more bytes than were announced', async () => {
+    const service = await openService()
+    const url = await create(service, 10)
+    expect((await fetch(url, { method: 'HEAD', headers: { 'tus-resumable': '0.2.2' } })).status).toBe(412)
+    expect(
+      (await fetch(`${service.url}/uploads`, { method: 'POST', headers: { 'tus-resumable': '2.0.0' } })).status,
+    ).toBe(412)
+    expect((await patch(url, 1, Buffer.from('x'))).status).toBe(409)
+    expect((await patch(url, 0, Buffer.alloc(11))).status).toBe(400)
+    expect((await patch(url, 0, Buffer.from('x'), { 'content-type': 'text/plain' })).status).toBe(415)
+    expect(
+      (await fetch(`${service.url}/uploads`, { method: 'POST', headers: { ...resumable, 'upload-length': 'many' } }))
+        .status,
+    ).toBe(400)
+    expect(
+      (
+        await fetch(`${service.url}/uploads`, {
+          method: 'POST',
+          headers: { ...resumable, 'upload-length': String(101 * mb) },
+        })
+      ).status,
+    ).toBe(413)
+    expect(await offsetOf(url)).toBe(0)
+  })
+
+  test('says until when an upload is kept', async () => {
+    const service = await openService({ keep: '1h' })
+    const url = await create(service, 10)
+    const { headers } = await fetch(url, { method: 'HEAD', headers: resumable })
+    const expires = Date.parse(headers.get('upload-expires')!)
+    expect(expires).toBeGreaterThan(Date.now() + 3_500_000)
+    expect([headers.get('upload-length'), headers.get('cache-control')]).toEqual(['10', 'no-store'])
+  })
+
+  test('appends only what has its checksum', async () => {
+    const service = await openService()
+    const url = await create(service, 10)
+    const bytes = Buffer.from('01234')
+    const sum = (algorithm: string, of: Buffer) => ({
+      'upload-checksum': `${algorithm} ${createHash(algorithm).update(of).digest('base64')}`,
+    })
+    expect((await patch(url, 0, bytes, sum('sha1', Buffer.from('other')))).status).toBe(460)
+    expect((await patch(url, 0, bytes, { 'upload-checksum': 'crc32 AAAA' })).status).toBe(400)
+    expect(await offsetOf(url)).toBe(0)
+    expect((await patch(url, 0, bytes, sum('sha1', bytes))).status).toBe(204)
+    expect((await patch(url, 5, Buffer.from('56789'), sum('sha256', Buffer.from('56789')))).status).toBe(204)
+    expect(await bytesOf(service)).toEqual([sha256(Buffer.from('0123456789'))])
+  })
+
+  test('verifies what has come: a page is no picture', async () => {
+    const service = await openService({ accept: ['image/*'] })
+    const page = Buffer.from('<html><script>1</script>')
+    const url = await create(service, page.length, {
+      'upload-metadata': `filename ${btoa('a.png')},filetype ${btoa('image/png')}`,
+    })
+    const refused = await patch(url, 0, page)
+    expect([refused.status, await refused.json()]).toMatchObject([415, { code: 'PLIMSOLL_UPLOAD_TYPE_REFUSED' }])
+    expect(await service.keys()).toEqual([])
+  })
+
+  test('has one of two requests that append the same', async () => {
+    const service = await openService()
+    const bytes = pattern(mb)
+    const url = await create(service, bytes.length)
+    const answers = await Promise.all(
+      [patch(url, 0, bytes), patch(url, 0, bytes)].map((sent) =>
+        sent.then(
+          ({ status }) => status,
+          () => 0,
+        ),
+      ),
+    )
+    expect(answers.filter((status) => status === 204).length).toBeLessThanOrEqual(1)
+    if ((await offsetOf(url)) === 0) await patch(url, 0, bytes)
+    expect(await bytesOf(service)).toEqual([sha256(bytes)])
+    expect(service.stored.length).toBe(1)
+  })
+
+  test('tells of what came in another way that it has no offset, and does not append to it', async () => {
+    const service = await openService()
+    const { body } = await call(`${service.url}/uploads`, 'POST', { name: 'a', type: 'text/plain', size: 1 })
+    expect(await offsetOf(`${service.url}${body.self}`)).toBe(-404)
+    expect((await patch(`${service.url}${body.self}`, 0, Buffer.from('x'))).status).toBe(400)
+  })
+})

@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { join } from 'node:path'
+import { hasFfmpeg } from '../../servers/ffmpeg.ts'
+import { ffmpeg, frameNumbers, packetTimes } from './clips.ts'
+import { cutChunks, transcodeChunk } from '../../../src/files/video/transcode-chunk.ts'
+import type { TranscodeParts } from '../../../src/files/video/transcode.ts'
+import { videoSettings } from '../../../src/files/video/video-settings.ts'
+import { Workbench } from './workbench.ts'
+
+const small = {
+  ladder: { sizes: [90, 180], preset: 'ultrafast' },
+  segment: '2s',
+  poster: false,
+  sprite: false,
+} as const
+
+describe.skipIf(!hasFfmpeg())('a video that is encoded in chunks', () => {
+  let bench: Workbench
+  beforeAll(async () => {
+    bench = await Workbench.open()
+  })
+  afterAll(() => bench.close())
+
+  const rates = ['30000/1001', '25']
+  test.each(rates)(
+    'has the frames, the times and the sound of one that is not, at %s frames a second',
+    async (rate) => {
+      const source = await bench.clips.numbered(`${rate.replace('/', '-')}.mp4`, { rate, seconds: 7 })
+      const whole = await bench.export(await bench.transcode(source, { ...small, chunk: '1m' }), 'whole')
+      const cut = await bench.export(await bench.transcode(source, { ...small, chunk: '2s' }), 'cut')
+      const frames = await frameNumbers(source)
+      expect(frames.length).toBeGreaterThan(170)
+      for (const name of ['90p', '180p']) {
+        const [one, other] = [join(whole, name, 'index.m3u8'), join(cut, name, 'index.m3u8')]
+        expect(await frameNumbers(one)).toEqual(frames)
+        expect(await frameNumbers(other)).toEqual(frames)
+        expect(await packetTimes(other, 'v:0')).toEqual(await packetTimes(one, 'v:0'))
+      }
+      const sound = (folder: string) => ffmpeg('-i', join(folder, 'audio/index.m3u8'), '-f', 'md5', '-')
+      expect((await sound(cut)).toString()).toBe((await sound(whole)).toString())
+    },
+  )
+
+  const sources: Record<string, { readonly name: string; readonly args: readonly string[] }> = {
+    'an MP4 with B-frames and few key frames': { name: 'few.mp4', args: ['-bf', '3', '-g', '100', '-c:v', 'libx264'] },
+    'a Matroska file with open groups of pictures': {
+      name: 'open.mkv',
+      args: ['-c:v', 'libx264', '-x264-params', 'open-gop=1:keyint=25:bframes=3', '-c:a', 'aac'],
+    },
+    'a transport stream': { name: 'stream.ts', args: ['-c:v', 'libx264', '-g', '40', '-c:a', 'aac'] },
+    'frames at times of their own': {
+      name: 'varying.mp4',
+      args: [
+        ['-vf', "select='not(mod(n,3))+gt(mod(n,50),40)',setpts='PTS+if(mod(N,2),0.011/TB,0)'", '-fps_mode', 'vfr'],
+        ['-c:v', 'libx264', '-g', '30', '-bf', '2'],
+      ].flat(),
+    },
+    'a picture that begins after the sound': {
+      name: 'late.mp4',
+      args: ['-vf', 'setpts=PTS+0.5/TB', '-c:v', 'libx264'],
+    },
+  }
+  test.each(Object.entries(sources))('by others comes out the same: %s', async (_, { name, args }) => {
+    const plain = await bench.clips.numbered('plain.mp4', { seconds: 7 })
+    const source = await bench.clips.make(name, () => ['-i', plain, '-pix_fmt', 'yuv420p', ...args])
+    const options = { ...small, ladder: { sizes: [90], preset: 'ultrafast' } } as const
+    const whole = await bench.export(await bench.transcode(source, { ...options, chunk: '1m' }), `whole-${name}`)
+    let encoded = 0
+    const help: TranscodeParts['help'] = async (plan, work, path) => {
+      const settings = videoSettings({ ...options, chunk: '2s' })
+      const { chunks } = plan.video!
+      await cutChunks(bench.tools, { plan, work, path, settings, chunks })
+      for (const { index } of chunks) {
+        const parts = { store: bench.store, tools: bench.tools, settings }
+        encoded += (await transcodeChunk({ prefix: work.prefix, index }, parts)) ? 1 : 0
+      }
+      return undefined
+    }
+    const cut = await bench.export(await bench.transcode(source, { ...options, chunk: '2s' }, { help }), `cut-${name}`)
+    expect(encoded).toBeGreaterThan(2)
+    const numbers = await frameNumbers(join(whole, '90p/index.m3u8'))
+    expect(numbers.length).toBeGreaterThan(90)
+    expect(await frameNumbers(join(cut, '90p/index.m3u8'))).toEqual(numbers)
+  })
+})
