@@ -29,6 +29,7 @@ import { answerWithProblems, openFastify } from './open-fastify.ts'
 import { databaseQueue, noJobs, openQueue } from './open-queue.ts'
 import { memoryCache } from './open-store.ts'
 import { bindReadyJobs } from './ready-made/ready-job.ts'
+import { recordChanged } from './purged-store.ts'
 import { serveFiles } from './serve-files.ts'
 
 /** The options of {@link createApp}. */
@@ -179,7 +180,8 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
   }
   try {
     mail = await openAppMail(options)
-    files = await openAppFiles(storageUrl, options.files)
+    const changed = (tags: readonly string[]): Promise<void> => recordChanged(postgres!, caching!.outbox)(tags)
+    files = await openAppFiles(storageUrl, { ...options.files, changed: edge.carrier && changed })
     const known = mail?.jobsWith(options.jobs ?? [])
     postgres = await openPostgres(database)
     caching = await openCaching(postgres, {

@@ -7,6 +7,7 @@ import { parseDiskUrl } from '../files/drivers/disk/parse-disk-url.ts'
 import { gcsStore } from '../files/drivers/gcs/gcs-store.ts'
 import { s3Store } from '../files/drivers/s3/s3-store.ts'
 import { openFiles, type OpenFiles } from '../files/index.ts'
+import { purgedStore } from './purged-store.ts'
 
 /** Where files are kept when nothing says so: in a folder beside the application. */
 export const embeddedFiles = 'file:.plimsoll/files'
@@ -26,11 +27,19 @@ export interface AppFilesOptions {
 
 /**
  * Opens the files of an application, without asking the store anything: a folder is made, and a server connected to, when files are used.
+ * `changed` is told of what is replaced or removed, by tags.
  *
  * @throws PLIMSOLL_OPTION_INVALID, PLIMSOLL_PEER_MISSING
  */
-export async function openAppFiles(url: string, { store }: AppFilesOptions = {}): Promise<OpenFiles> {
-  return openFiles({ store: store ?? (await openFileStore(url)) })
+export async function openAppFiles(
+  url: string,
+  {
+    store: given,
+    changed,
+  }: AppFilesOptions & { readonly changed?: ((tags: readonly string[]) => Promise<void>) | undefined } = {},
+): Promise<OpenFiles> {
+  const store = given ?? (await openFileStore(url))
+  return openFiles({ store: changed === undefined ? store : purgedStore(store, changed) })
 }
 
 /**

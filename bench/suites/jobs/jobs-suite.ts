@@ -77,7 +77,7 @@ async function measure(
       run: (durationMs) => run(worker, { ...workload, backlog: backlogOf(name, workload) }, { durationMs, quick }),
     })
   }
-  const times = quick ? { roundMs: 700, budgetMs: 4000 } : { roundMs: 1500, budgetMs: 40_000 }
+  const times = quick ? { roundMs: 700, budgetMs: 4000 } : { roundMs: 1500, budgetMs: 15_000 }
   const rounds = workload.backlog >= 1_000_000 ? { ...times, budgetMs: 0 } : times
   const result = await measureRounds(runners, { reference, ...rounds })
   for (const worker of workers) await worker.ask({ type: 'close' })

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { parseDuration, type Duration } from '../../core/duration.ts'
 import { PlimsollError, showValue } from '../../core/errors.ts'
 import type { FileStore, StoredObject } from '../../files/contract.ts'
+import { tableOfTag } from '../../schema/index.ts'
 import { surrogateHeaders, type SurrogateKeys } from '../caching/surrogate-headers.ts'
 import { checkPath } from '../path-parameters.ts'
 import { problemHandler, problemOf, sendProblem } from '../problem.ts'
@@ -113,7 +114,9 @@ export function mountDownloads(
       'cache-control': cacheControl,
       'content-disposition': disposition,
       ...(isActive(object.type) ? { 'content-security-policy': sandboxPolicy } : {}),
-      ...(shared && surrogateKeys !== false ? surrogateHeaders([fileTag(object.key)], surrogateKeys) : {}),
+      ...(shared && surrogateKeys !== false
+        ? surrogateHeaders([tableOfTag(fileTag(object.key)), fileTag(object.key)], surrogateKeys)
+        : {}),
     }
     return { object, type: object.type, headers, cacheControl, disposition }
   }

@@ -1,5 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
 import pg from 'pg'
@@ -44,8 +46,10 @@ async function open(engine: string, { cacheUrl = 'memory:', triggers = false } =
   const edge = await startVarnishEdge(`http://127.0.0.1:${port}`)
   onTestFinished(() => edge.stop())
   const cdnUrl = `${edge.url}?provider=varnish&edges=${edge.url}`
+  const folder = mkdtempSync(join(tmpdir(), 'plimsoll-purged-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const start = (): Promise<Library> =>
-    openLibrary({ databaseUrl: database.url, cacheUrl, cdn: { url: cdnUrl, secrets } })
+    openLibrary({ databaseUrl: database.url, cacheUrl, storageUrl: `file:${folder}`, cdn: { url: cdnUrl, secrets } })
   let app = await start()
   onTestFinished(() => app.close())
   await fillLibrary(app)
@@ -113,6 +117,28 @@ describe.runIf(hasVarnish())('an application behind Varnish', () => {
       await expect.poll(async () => (await get('/authors/2')).text).toContain('Second')
       for (const path of ['/books/1', '/books/2', '/books']) expect(await get(path)).toMatchObject({ cache: 'HIT' })
     })
+  })
+
+  test('purges a file that was replaced or removed, also where the transaction around it is rolled back', async () => {
+    const { app, get, waiting } = await open('PGlite')
+    for (const name of ['notes.txt', 'other.txt'])
+      await app.files.put(name, Buffer.from('first'), { type: 'text/plain' })
+    await expect.poll(waiting).toEqual([])
+    const warm = async (path: string): Promise<void> => {
+      await expect.poll(async () => (await get(path)).cache).toBe('HIT')
+    }
+    await warm('/files/notes.txt')
+    await warm('/files/other.txt')
+    await app.files.put('notes.txt', Buffer.from('second'), { type: 'text/plain' })
+    await expect.poll(async () => (await get('/files/notes.txt')).text).toBe('second')
+    await warm('/files/notes.txt')
+    const failing = app.db.transaction(async () => {
+      await app.files.delete(['notes.txt'])
+      throw new Error('rolled back')
+    })
+    await expect(failing).rejects.toThrow('rolled back')
+    await expect.poll(async () => (await get('/files/notes.txt')).text).toContain('There is no such file')
+    expect(await get('/files/other.txt')).toMatchObject({ cache: 'HIT', text: 'first' })
   })
 
   test('purges what Drizzle and plain statements write, and what a call in a transaction adds up to, in few requests', async () => {

@@ -30,6 +30,7 @@ export async function openLibrary(options: Omit<AppOptions<typeof relations>, 'r
   const cache = { ttl: '1h', shared: '1h', visibility: 'public' } as const
   app.resource('/books', app.db.books.orderBy('id'), { fields: ['id', 'title'], cache })
   app.resource('/authors', app.db.authors.orderBy('id'), { fields: ['id', 'name', 'books.title'], cache })
+  app.downloads('/files', { cache: '1h' })
   return app
 }
 

@@ -227,10 +227,10 @@ describe.each(engines)('resources on %s', (engine) => {
   })
 
   test('a link header stays short, whatever is asked', async () => {
-    const long = `/items?size=1&filter[name][ne]=${'x'.repeat(1900)}&filter[kind][ne]=${'y'.repeat(1900)}&order=name`
+    const long = `/items?size=1&filter[name][ne]=${'x'.repeat(250)}&filter[kind][ne]=${'y'.repeat(250)}&order=name`
     const first = await list(long)
     expect(first.page.next).not.toBeNull()
-    expect(first.link?.length).toBeLessThan(4097)
+    expect(first.link?.length).toBeLessThanOrEqual(1024)
     const second = await list(linked(first.link, 'next', long)!)
     expect(second.link).not.toContain('rel="prev"')
   })

@@ -243,8 +243,8 @@ describe('what a browser may do with a download', () => {
       { surrogateKeys: 'both' },
     )
     expect((await ask(url, '/open/a.txt')).headers).toMatchObject({
-      'surrogate-key': fileTag('a.txt'),
-      'cache-tag': fileTag('a.txt'),
+      'surrogate-key': `files ${fileTag('a.txt')}`,
+      'cache-tag': `files,${fileTag('a.txt')}`,
     })
     expect((await ask(url, '/closed/a.txt')).headers).not.toHaveProperty('surrogate-key')
   })

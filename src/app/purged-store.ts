@@ -1,0 +1,58 @@
+import type { FileStore, ObjectFacts, StoredObject } from '../files/contract.ts'
+import { fileTag } from '../http/index.ts'
+import type { Outbox } from '../outbox/index.ts'
+import type { Postgres } from '../postgres/index.ts'
+
+/** Parts of the store that nobody is served from: what waits to be verified, and what drivers and images keep for themselves. */
+const unserved = /^\.(?:uploads|plimsoll|images)\//
+
+/**
+ * Has what replaces or removes an object purge it at the CDN, as writes purge what was made of rows: by an effect of the outbox that is
+ * recorded when the store has acknowledged the change. What is stored as `immutable` replaces nothing, and is purged only when it is removed.
+ */
+export function purgedStore(store: FileStore, changed: (tags: readonly string[]) => Promise<void>): FileStore {
+  const done = async <T>(result: T, keys: readonly string[]): Promise<T> => {
+    const tags = keys.filter((key) => !unserved.test(key)).map(fileTag)
+    if (tags.length > 0) await changed(tags)
+    return result
+  }
+  const stored = async (object: StoredObject, facts: ObjectFacts = {}): Promise<StoredObject> =>
+    /\bimmutable\b/.test(facts.cacheControl ?? '') ? object : done(object, [object.key])
+  return {
+    engine: store.engine,
+    features: store.features,
+    direct: store.direct,
+    uploads: {
+      create: (...given) => store.uploads.create(...given),
+      putPart: (...given) => store.uploads.putPart(...given),
+      parts: (...given) => store.uploads.parts(...given),
+      complete: async (...given) => {
+        const object = await store.uploads.complete(...given)
+        return stored(object, object)
+      },
+      abort: (...given) => store.uploads.abort(...given),
+      list: (...given) => store.uploads.list(...given),
+    },
+    put: async (key, body, options) => stored(await store.put(key, body, options), options),
+    get: (...given) => store.get(...given),
+    head: (...given) => store.head(...given),
+    copy: async (from, to, options) => stored(await store.copy(from, to, options), options),
+    compose: async (parts, to, options) => stored(await store.compose(parts, to, options), options),
+    list: (...given) => store.list(...given),
+    delete: async (keys) => done(await store.delete(keys), keys),
+    close: () => store.close(),
+    [Symbol.asyncDispose]: () => store.close(),
+  }
+}
+
+/**
+ * Records tags of files as written, in the caller's transaction where there is one. The store knows nothing of transactions: what it
+ * has done stays when that is rolled back, and so the tags are recorded again then.
+ */
+export function recordChanged(postgres: Postgres, outbox: Outbox): (tags: readonly string[]) => Promise<void> {
+  const record = (tags: readonly string[]): Promise<void> => outbox.write(async () => ({ result: undefined, tags }), [])
+  return async (tags) => {
+    postgres.current()?.root.afterEnd((outcome) => (outcome === 'commit' ? undefined : record(tags)))
+    await record(tags)
+  }
+}
