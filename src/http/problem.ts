@@ -38,6 +38,7 @@ const ownDetails: Readonly<Record<number, string>> = {
   500: 'Something went wrong in the service. It has been noted; trying again may not help.',
   502: 'The service did not get what it needs for the answer. Try again later.',
   503: 'The service cannot answer at the moment. Try again later.',
+  507: 'The service has no room for this at the moment.',
   504: 'The answer took too long to find. Ask for less, or try again later.',
 }
 

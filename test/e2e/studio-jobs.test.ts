@@ -191,7 +191,7 @@ describe.skipIf(noBrowser !== undefined)('the jobs of the studio', { timeout: 18
     await page.getByRole('button', { name: offer }).click()
     await page
       .locator('.job')
-      .getByText(/films looked at, none corrected\.$/)
+      .getByText(/films looked at, none corrected/)
       .waitFor({ timeout: 300_000 })
     expect(studio.output()).not.toContain('runs the jobs')
   })
