@@ -11,6 +11,7 @@ export class ExclusivePool implements ExclusiveSessions {
   readonly #all = new Set<Session>()
   readonly #waiters: SessionWaiters
   #opening = 0
+  #isCut = false
   #closing: PromiseWithResolvers<void> | undefined
 
   constructor(opener: SessionOpener) {
@@ -53,6 +54,7 @@ export class ExclusivePool implements ExclusiveSessions {
   }
 
   cut(): void {
+    this.#isCut = true
     for (const session of this.#all) session.destroy(new Error('The pool was closed before its transaction had ended'))
   }
 
@@ -79,6 +81,11 @@ export class ExclusivePool implements ExclusiveSessions {
     this.#opening++
     try {
       const session = await this.#opener.open('transaction', { closed: (closed) => this.#gone(closed) })
+      if (this.#isCut) {
+        // It was on its way when the others were ended.
+        session.destroy()
+        throw closedError()
+      }
       session.reserved = true
       this.#all.add(session)
       return session
