@@ -30,6 +30,11 @@ export interface ResourceCache {
    */
   readonly shared?: Duration | false | undefined
   /**
+   * How long after that clients, CDNs and proxies may show an answer while they fetch a new one (RFC 5861): who asks next sees writes, and
+   * who asks now may not. Default none: an answer that is too old is asked for again before it is shown.
+   */
+  readonly staleWhileRevalidate?: Duration | undefined
+  /**
    * Who may keep answers: `'public'` everybody, `'private'` only the client itself. Default `'auto'`: private when the resource
    * has a `scope`, or the request has `Authorization` or `Cookie`. Not `'public'` with a `scope`.
    */

@@ -15,15 +15,17 @@ export interface CacheHeaders {
  *
  * - `must-revalidate` beside `max-age`: a browser that has an older answer asks before it shows it, so that it sees a write at
  *   once by default; the entity tag makes that a 304 mostly.
- * - No `stale-while-revalidate` (RFC 5861), though the service itself has a stale time: it speaks to browsers too, which would then
- *   show a write that late; `s-maxage` forbids it to shared caches anyway (RFC 9111, section 5.2.2.10). And what the service serves
- *   stale was never written since, which no other cache can say.
+ * - `stale-while-revalidate` (RFC 5861) only where it is asked for, and then instead of `must-revalidate`: it speaks to browsers too, which
+ *   show a write that late. The stale time of the service itself is another one: what that serves stale was never written since, which
+ *   no other cache can say.
  * - `s-maxage=0` instead of `private` where shared caches have to ask each time: they can still answer 304s and bodies.
  */
-export function cacheHeaders({ browserSeconds, sharedSeconds, vary }: CachePolicy): CacheHeaders {
+export function cacheHeaders({ browserSeconds, sharedSeconds, revalidateSeconds, vary }: CachePolicy): CacheHeaders {
+  const after = revalidateSeconds > 0 ? `stale-while-revalidate=${revalidateSeconds}` : 'must-revalidate'
+  const asks = browserSeconds === 0 && revalidateSeconds === 0
   return {
-    shared: `public, max-age=${browserSeconds}, must-revalidate, s-maxage=${sharedSeconds}`,
-    own: browserSeconds > 0 ? `private, max-age=${browserSeconds}, must-revalidate` : 'private, no-cache',
+    shared: `public, max-age=${browserSeconds}, ${after}, s-maxage=${sharedSeconds}`,
+    own: asks ? 'private, no-cache' : `private, max-age=${browserSeconds}, ${after}`,
     vary: vary.join(', '),
   }
 }

@@ -10,6 +10,8 @@ export interface CachePolicy {
   readonly browserSeconds: number
   /** How long caches that many share may, in whole seconds. */
   readonly sharedSeconds: number
+  /** How long after that either may show it while it asks for a new one, in whole seconds. */
+  readonly revalidateSeconds: number
   /** Whose an answer is; `auto`: of the client alone if it says who it is. */
   readonly visibility: 'auto' | 'public' | 'private'
   /** The names of all request headers that an answer depends on. */
@@ -17,7 +19,7 @@ export interface CachePolicy {
 }
 
 const visibilities = ['auto', 'public', 'private'] as const
-const options = ['ttl', 'stale', 'browser', 'shared', 'visibility', 'vary']
+const options = ['ttl', 'stale', 'browser', 'shared', 'staleWhileRevalidate', 'visibility', 'vary']
 /** A name of a header (RFC 9110, section 5.6.2). */
 const token = /^[\w!#$%&'*+.^`|~-]+$/
 
@@ -48,6 +50,9 @@ export function readCachePolicy(
     staleMs: parseDuration(choices.stale ?? 0, 'cache.stale'),
     browserSeconds: Math.floor(parseDuration(choices.browser ?? 0, 'cache.browser') / 1000),
     sharedSeconds: Math.floor(sharedMs / 1000),
+    revalidateSeconds: Math.floor(
+      parseDuration(choices.staleWhileRevalidate ?? 0, 'cache.staleWhileRevalidate') / 1000,
+    ),
     visibility,
     vary: Object.freeze(varyOf(path, vary, visibility)),
   })

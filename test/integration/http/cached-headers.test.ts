@@ -97,6 +97,11 @@ describe.each(engines)('the headers of cached resources on %s', (engine) => {
     test.each([
       [{ browser: '30s', shared: '2m' }, 'public, max-age=30, must-revalidate, s-maxage=120'],
       [{ shared: false }, 'public, max-age=0, must-revalidate, s-maxage=0'],
+      [{ staleWhileRevalidate: '2m' }, 'public, max-age=0, stale-while-revalidate=120, s-maxage=60'],
+      [
+        { visibility: 'private', browser: '5s', staleWhileRevalidate: '1m' },
+        'private, max-age=5, stale-while-revalidate=60',
+      ],
       [{ visibility: 'private' }, 'private, no-cache'],
       [{ visibility: 'private', browser: '1m' }, 'private, max-age=60, must-revalidate'],
     ] as const)('by their options %j', async (cache, header) => {
