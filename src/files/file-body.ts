@@ -52,6 +52,16 @@ export function checkAnnounced({ key, size, sha256, mostBytes }: Announced): voi
   }
 }
 
+/** What is larger than this, in bytes, is not held in memory, and not sent again when that fails. */
+export const mostHeld = 16 * 1024 * 1024
+
+/** All bytes of what is known to be short. */
+export async function gathered(bytes: AsyncIterable<Buffer>): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of bytes) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
 /** True for an error that the source of a body failed with: it says nothing about the store. */
 export function isFromBody(error: unknown): boolean {
   return typeof error === 'object' && error !== null && sourceErrors.has(error)

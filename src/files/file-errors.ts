@@ -48,3 +48,14 @@ export function uploadNotFound({ key, id }: { readonly key: string; readonly id:
 export function storageClosed(): PlimsollError {
   return new PlimsollError('PLIMSOLL_STORAGE_CLOSED', 'The storage was closed.')
 }
+
+/** The storage does not answer, or answers that it cannot; `reason` says which. */
+export function storageUnreachable(
+  name: string,
+  { reason, cause }: { readonly reason: unknown; readonly cause: unknown },
+): PlimsollError {
+  return new PlimsollError('PLIMSOLL_STORAGE_UNREACHABLE', `${name} cannot be reached: ${String(reason)}`, {
+    cause,
+    details: { storage: name },
+  })
+}

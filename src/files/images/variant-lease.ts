@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isPlimsollError, type PlimsollError } from '../../core/errors.ts'
 import { randomToken } from '../../core/random-token.ts'
 import type { FileStore, StoredObject } from '../contract.ts'
+import { gathered } from '../file-body.ts'
 import { imageError } from './image-error.ts'
 
 /** How long the right to make something holds; nobody may take longer to make it. */
@@ -61,7 +62,7 @@ async function take(store: FileStore, lease: string): Promise<Held | undefined> 
   }
   try {
     const { stream, etag } = await store.get(lease)
-    const before = parse(Buffer.concat(await stream.toArray()))
+    const before = parse(await gathered(stream))
     if (before !== undefined && before.until + skewMs > Date.now()) return undefined
     await store.put(lease, body, { ...facts, ifMatch: etag })
     return held
@@ -76,7 +77,7 @@ async function take(store: FileStore, lease: string): Promise<Held | undefined> 
 async function giveBack(store: FileStore, lease: string, { token }: Held): Promise<void> {
   try {
     const { stream } = await store.get(lease)
-    if (parse(Buffer.concat(await stream.toArray()))?.token === token) await store.delete([lease])
+    if (parse(await gathered(stream))?.token === token) await store.delete([lease])
   } catch {
     // It ends by itself.
   }

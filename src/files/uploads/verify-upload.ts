@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { FileStore, StoredObject } from '../contract.ts'
+import { gathered } from '../file-body.ts'
 import { pictureHeadBytes, pictureSize, pictureTypes, type PictureSize } from './picture-size.ts'
 import { headBytes, realType, secondNature } from './real-type.ts'
 import type { UploadSpec } from './types.ts'
@@ -64,7 +65,5 @@ async function readBytes(
 ): Promise<Buffer> {
   if (size === 0) return Buffer.alloc(0)
   const { stream } = await store.get(key, { range: { first, last: Math.min(first + length, size) - 1 }, ifMatch: etag })
-  const chunks: Buffer[] = []
-  for await (const chunk of stream) chunks.push(chunk as Buffer)
-  return Buffer.concat(chunks)
+  return gathered(stream)
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { lstat, lutimes, mkdir, readdir, readlink, rename, symlink, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { backoffMs } from '../../../core/backoff.ts'
 import { orAborted } from '../../file-body.ts'
 import { hasCode, ifThere } from './disk-errors.ts'
 import type { DiskFolder } from './disk-folder.ts'
@@ -18,7 +19,7 @@ export type Recover = (key: string, blobs: readonly string[]) => Promise<void>
 
 /** A process of another machine renews its lock in this time, or has ended. */
 const staleMs = 60_000
-const pollMs = { first: 1, most: 50 }
+const poll = { firstMs: 1, mostMs: 50 }
 const breaking = '.break'
 
 /**
@@ -84,12 +85,12 @@ export class KeyLocks {
   }
 
   async #take(path: string, key: string, signal?: AbortSignal): Promise<void> {
-    for (let waitMs = pollMs.first; ; waitMs = Math.min(pollMs.most, waitMs * 2)) {
+    for (let attempt = 1; ; attempt++) {
       signal?.throwIfAborted()
       if (await this.#make(path, key)) return
       const held = await this.#read(path)
       if (held === undefined || (await this.#breakStale(path, held))) continue
-      await new Promise((resolve) => setTimeout(resolve, waitMs / 2 + (Math.random() * waitMs) / 2))
+      await new Promise((resolve) => setTimeout(resolve, backoffMs(attempt, poll)))
     }
   }
 

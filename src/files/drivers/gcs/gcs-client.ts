@@ -1,10 +1,12 @@
 import type { IncomingMessage } from 'node:http'
 import type * as Sdk from '@google-cloud/storage'
+import { isPlimsollError } from '../../../core/errors.ts'
 import { importPeer } from '../../../core/peer.ts'
-import { defaultTimeoutMs, readPrefix, slowestBytesPerMs } from '../../bucket-url.ts'
+import { answeredWithin } from '../../answered-within.ts'
+import { defaultTimeoutMs, readPrefix } from '../../bucket-url.ts'
 import { storageClosed } from '../../file-errors.ts'
 import { orAborted } from '../../file-body.ts'
-import { answerError, toStorageError, unreachable, type GcsSubject } from './gcs-errors.ts'
+import { answerError, toStorageError, type GcsSubject } from './gcs-errors.ts'
 import { HttpCaller, textOf, type HttpCall } from './http-call.ts'
 import { parseGcsUrl } from './parse-gcs-url.ts'
 
@@ -127,7 +129,7 @@ export class GcsClient {
         return await this.#sendOnce(call, read)
       } catch (error) {
         const known = toStorageError(error, this.name)
-        const isPassingBy = (known as { code?: string }).code === 'PLIMSOLL_STORAGE_UNREACHABLE'
+        const isPassingBy = isPlimsollError(known, 'PLIMSOLL_STORAGE_UNREACHABLE')
         if (!again || !isPassingBy || attempt === attempts || call.signal?.aborted) throw known
         await new Promise((resolve) => setTimeout(resolve, Math.random() * firstDelayMs * 2 ** attempt))
       }
@@ -138,28 +140,17 @@ export class GcsClient {
     this.checkOpen()
     const { method, path, query = {}, body, signal: given, accepts = [] } = call
     const bytes = call.bytes ?? (Buffer.isBuffer(body) ? body.length : 0)
-    const withinMs = this.timeoutMs + bytes / slowestBytesPerMs
-    const late = new AbortController()
-    const timer = setTimeout(
-      () => late.abort(unreachable(this.name, `It did not answer within ${Math.round(withinMs)} ms.`)),
-      withinMs,
-    )
-    const signal = given === undefined ? late.signal : AbortSignal.any([given, late.signal])
-    try {
+    const { name, timeoutMs } = this
+    return answeredWithin({ name, timeoutMs, bytes, signal: given }, async (signal) => {
       const url = new URL(`${this.endpoint}${path}`)
-      for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, value)
+      for (const [parameter, value] of Object.entries(query))
+        if (value !== undefined) url.searchParams.set(parameter, value)
       const headers = { ...defined(call.headers ?? {}), ...(await orAborted(this.#authorization(), signal)) }
       const answer = await this.#http.send({ method, url, headers, body, signal })
       const status = answer.statusCode ?? 0
-      if ((status >= 200 && status < 300) || accepts.includes(status)) return await orAborted(read(answer), signal)
-      const text = await orAborted(textOf(answer), signal)
-      throw answerError({ status, text, name: this.name }, call)
-    } catch (error) {
-      if (signal.aborted) throw signal.reason
-      throw error
-    } finally {
-      clearTimeout(timer)
-    }
+      if ((status >= 200 && status < 300) || accepts.includes(status)) return read(answer)
+      throw answerError({ status, text: await textOf(answer), name }, call)
+    })
   }
 
   /** Another address than Google's is asked without a token, as the SDK does, unless it was told to use one. */

@@ -1,5 +1,12 @@
 import { PlimsollError } from '../../../core/errors.ts'
-import { fileChanged, fileCorrupt, fileExists, fileNotFound, uploadNotFound } from '../../file-errors.ts'
+import {
+  fileChanged,
+  fileCorrupt,
+  fileExists,
+  fileNotFound,
+  storageUnreachable,
+  uploadNotFound,
+} from '../../file-errors.ts'
 import { isFromBody } from '../../file-body.ts'
 
 /** What a call was about, for the errors that it may end with. */
@@ -55,10 +62,7 @@ export function toStorageError(error: unknown, name: string): unknown {
 /** The storage does not answer, or answers that it cannot. */
 export function unreachable(name: string, cause: unknown): PlimsollError {
   const reason = cause instanceof Error ? cause.message || (cause as NodeJS.ErrnoException).code : cause
-  return new PlimsollError('PLIMSOLL_STORAGE_UNREACHABLE', `${name} cannot be reached: ${String(reason)}`, {
-    cause,
-    details: { storage: name },
-  })
+  return storageUnreachable(name, { reason, cause })
 }
 
 function unavailable(

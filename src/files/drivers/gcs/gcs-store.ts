@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { isPlimsollError } from '../../../core/errors.ts'
 import { checkRange, rangeWithin } from '../../byte-range.ts'
 import { checkListing, checkPut } from '../../check-options.ts'
 import type {
@@ -118,9 +119,9 @@ class GcsStore implements FileStore {
         },
         signal,
       })
-      .catch(async (error: { code?: string }) => {
+      .catch(async (error: unknown) => {
         // A missing object is told like another one.
-        if (error.code === 'PLIMSOLL_FILE_CHANGED' && (await this.head(key, { signal })) === undefined)
+        if (isPlimsollError(error, 'PLIMSOLL_FILE_CHANGED') && (await this.head(key, { signal })) === undefined)
           throw fileNotFound(key)
         throw error
       })
@@ -328,7 +329,7 @@ class GcsStore implements FileStore {
         signal,
       })
     } catch (error) {
-      if ((error as { code?: string }).code === 'PLIMSOLL_FILE_NOT_FOUND') return undefined
+      if (isPlimsollError(error, 'PLIMSOLL_FILE_NOT_FOUND')) return undefined
       throw error
     }
   }

@@ -1,4 +1,5 @@
 import { randomToken } from '../../../core/random-token.ts'
+import { isPlimsollError } from '../../../core/errors.ts'
 import { checkPartNumber, checkPut } from '../../check-options.ts'
 import type {
   FileBody,
@@ -10,7 +11,7 @@ import type {
   StoredPart,
   UploadRef,
 } from '../../contract.ts'
-import { bytesOf, checkAnnounced, endBody } from '../../file-body.ts'
+import { bytesOf, checkAnnounced, endBody, gathered, mostHeld } from '../../file-body.ts'
 import { fileCorrupt, fileExists, uploadNotFound } from '../../file-errors.ts'
 import { checkKey, checkPrefix, ownFolder } from '../../object-key.ts'
 import type { GcsCall, GcsClient } from './gcs-client.ts'
@@ -21,8 +22,6 @@ type NamedPart = Pick<StoredPart, 'number' | 'etag'>
 
 const folder = `${ownFolder}uploads/`
 const idForm = /^([\w-]{16})\.([\x21-\x7e]{1,900})$/
-/** A part that is larger than this is not held in memory, and not sent again when that fails. */
-const mostHeld = 16 * 1024 * 1024
 
 /**
  * Uploads by the multipart uploads of the XML API. Their object is made under a name of its own, `.plimsoll/uploads/<key>/<token>`, and then put in its place
@@ -106,7 +105,7 @@ export class GcsUploads implements MultipartUploads {
       await this.#gcs.text({ ...call, method: 'POST', body: Buffer.from(listOf(parts)) })
     } catch (error) {
       // A second time it is in its place, or about to be put there.
-      if ((error as { code?: string }).code !== 'PLIMSOLL_UPLOAD_NOT_FOUND') throw error
+      if (!isPlimsollError(error, 'PLIMSOLL_UPLOAD_NOT_FOUND')) throw error
     }
     return this.#place(upload, ifAbsent)
   }
@@ -194,7 +193,7 @@ export class GcsUploads implements MultipartUploads {
       })
     } catch (error) {
       // Another one is there, or the source has gone, with what somebody else has made of it.
-      if (['PLIMSOLL_FILE_EXISTS', 'PLIMSOLL_FILE_NOT_FOUND'].includes((error as { code?: string }).code ?? ''))
+      if (isPlimsollError(error, 'PLIMSOLL_FILE_EXISTS') || isPlimsollError(error, 'PLIMSOLL_FILE_NOT_FOUND'))
         return undefined
       throw error
     }
@@ -204,7 +203,7 @@ export class GcsUploads implements MultipartUploads {
     try {
       return await this.#gcs.json<GcsObject>({ method: 'GET', path: this.#gcs.object(name) })
     } catch (error) {
-      if ((error as { code?: string }).code === 'PLIMSOLL_FILE_NOT_FOUND') return undefined
+      if (isPlimsollError(error, 'PLIMSOLL_FILE_NOT_FOUND')) return undefined
       throw error
     }
   }
@@ -232,12 +231,6 @@ export function nameOf(gcs: GcsClient, key: string, token: string): string {
 export function parseId({ id }: UploadRef): { readonly token: string; readonly uploadId: string } | undefined {
   const [, token, uploadId] = idForm.exec(id) ?? []
   return token === undefined || uploadId === undefined ? undefined : { token, uploadId }
-}
-
-async function gathered(bytes: AsyncIterable<Buffer>): Promise<Buffer> {
-  const chunks: Buffer[] = []
-  for await (const chunk of bytes) chunks.push(chunk)
-  return Buffer.concat(chunks)
 }
 
 function listOf(parts: readonly NamedPart[]): string {

@@ -2,6 +2,7 @@ import { request as requestPlain, Agent as PlainAgent, type IncomingMessage, typ
 import { request as requestTls, Agent as TlsAgent } from 'node:https'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { gathered } from '../../file-body.ts'
 
 /** One HTTP request. */
 export interface HttpCall {
@@ -59,7 +60,5 @@ export class HttpCaller {
 
 /** All of a short answer. */
 export async function textOf(answer: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of answer) chunks.push(chunk as Buffer)
-  return Buffer.concat(chunks).toString()
+  return (await gathered(answer)).toString()
 }

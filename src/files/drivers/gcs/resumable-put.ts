@@ -1,3 +1,4 @@
+import { isPlimsollError } from '../../../core/errors.ts'
 import { createHash } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { fileCorrupt } from '../../file-errors.ts'
@@ -49,8 +50,8 @@ export async function putResumable(
     for (let sent = 0, attempt = 1; ;) {
       const rest = bytes.subarray(sent)
       const range = rest.length === 0 ? `bytes */${total}` : `bytes ${at + sent}-${at + bytes.length - 1}/${total}`
-      const answer = await send(range, rest).catch(async (error: { code?: string }) => {
-        if (error.code !== 'PLIMSOLL_STORAGE_UNREACHABLE' || attempt++ >= attempts) throw error
+      const answer = await send(range, rest).catch(async (error: unknown) => {
+        if (!isPlimsollError(error, 'PLIMSOLL_STORAGE_UNREACHABLE') || attempt++ >= attempts) throw error
         return send(`bytes */${total}`, Buffer.alloc(0))
       })
       const text = await textOf(answer)

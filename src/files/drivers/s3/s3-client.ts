@@ -1,10 +1,10 @@
 import type * as Sdk from '@aws-sdk/client-s3'
 import { importPeer } from '../../../core/peer.ts'
-import { defaultTimeoutMs, readPrefix, slowestBytesPerMs } from '../../bucket-url.ts'
+import { answeredWithin } from '../../answered-within.ts'
+import { defaultTimeoutMs, readPrefix } from '../../bucket-url.ts'
 import { storageClosed } from '../../file-errors.ts'
-import { orAborted } from '../../file-body.ts'
 import { parseS3Url } from './parse-s3-url.ts'
-import { codeOf, toStorageError, unreachable, type S3Call } from './s3-errors.ts'
+import { codeOf, toStorageError, type S3Call } from './s3-errors.ts'
 
 /** Where the bucket is: a URL, or a client of the SDK, which is left alone and not closed, and a bucket. */
 export type S3Source =
@@ -153,23 +153,11 @@ export class S3Client {
     this.checkOpen()
     const { signal, bytes = 0, once = false } = options
     signal?.throwIfAborted()
-    const withinMs = this.timeoutMs + bytes / slowestBytesPerMs
-    const late = new AbortController()
-    const timer = setTimeout(
-      () => late.abort(unreachable(this.name, `It did not answer within ${Math.round(withinMs)} ms.`)),
-      withinMs,
+    const client = once ? this.#once : this.client
+    const { name, timeoutMs } = this
+    return answeredWithin({ name, timeoutMs, bytes, signal }, (abortSignal) =>
+      (client.send as (command: unknown, options: object) => Promise<O>)(command, { abortSignal }),
     )
-    const abortSignal = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal])
-    try {
-      const client = once ? this.#once : this.client
-      const answer = (client.send as (command: unknown, options: object) => Promise<O>)(command, { abortSignal })
-      return await orAborted(answer, abortSignal)
-    } catch (error) {
-      if (abortSignal.aborted) throw abortSignal.reason
-      throw error
-    } finally {
-      clearTimeout(timer)
-    }
   }
 }
 

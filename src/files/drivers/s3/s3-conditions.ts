@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { backoffMs } from '../../../core/backoff.ts'
 import { PlimsollError } from '../../../core/errors.ts'
 import { randomToken } from '../../../core/random-token.ts'
 import type { PutOptions } from '../../contract.ts'
@@ -29,6 +30,7 @@ interface Support {
 
 const lockMs = 30_000
 const safeMs = 20_000
+const poll = { firstMs: 5, mostMs: 200 }
 
 /**
  * Keeps the conditions of writes. Amazon's S3 does so itself, for every call. Other services may ignore a condition, in silence: which do is found
@@ -211,7 +213,7 @@ export class S3Conditions {
       const command = new sdk.PutObjectCommand({ ...at, Body, ...headersOf(conditions, bare) })
       return this.#s3.send(command, { once: true }).then(() => true, refused)
     }
-    for (let waitMs = 5; ; waitMs = Math.min(200, waitMs * 2)) {
+    for (let attempt = 1; ; attempt++) {
       if (await put({ ifAbsent: true })) return
       const head = new sdk.HeadObjectCommand(at)
       const now = datedBy(head)
@@ -219,7 +221,7 @@ export class S3Conditions {
       // Both by the clock of the service.
       const isOld = held !== undefined && now() - (held.LastModified?.getTime() ?? 0) > lockMs
       if (isOld && (await put({ ifMatch: held.ETag }))) return
-      await new Promise((resolve) => setTimeout(resolve, waitMs / 2 + (Math.random() * waitMs) / 2))
+      await new Promise((resolve) => setTimeout(resolve, backoffMs(attempt, poll)))
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { CompletedPart, GetObjectOutput, ListObjectsV2CommandOutput } from '@aws-sdk/client-s3'
+import { isPlimsollError } from '../../../core/errors.ts'
 import { checkRange, rangeWithin } from '../../byte-range.ts'
 import { checkListing, checkPut } from '../../check-options.ts'
 import type {
@@ -103,7 +104,7 @@ class S3Store implements FileStore {
       IfMatch: ifMatch,
     })
     const answer = await this.#s3.send(command, { key, ifMatch, signal }).catch((error: unknown) => {
-      throw (error as { code?: string }).code === 'PLIMSOLL_FILE_CHANGED' && isMissing((error as Error).cause)
+      throw isPlimsollError(error, 'PLIMSOLL_FILE_CHANGED') && isMissing((error as Error).cause)
         ? fileNotFound(key)
         : error
     })
@@ -127,7 +128,7 @@ class S3Store implements FileStore {
     try {
       return fromHead(key, await this.#s3.send(command, { key, signal: options.signal }))
     } catch (error) {
-      if ((error as { code?: string }).code !== 'PLIMSOLL_FILE_NOT_FOUND') throw error
+      if (!isPlimsollError(error, 'PLIMSOLL_FILE_NOT_FOUND')) throw error
       await this.#checkBucket(options.signal)
       return undefined
     }
@@ -335,8 +336,8 @@ class S3Store implements FileStore {
   async #checkBucket(signal: AbortSignal | undefined): Promise<void> {
     if (this.#bucketIsThere) return
     const { sdk, bucket, name } = this.#s3
-    await this.#s3.send(new sdk.HeadBucketCommand({ Bucket: bucket }), { signal }).catch((error: { code?: string }) => {
-      if (error.code !== 'PLIMSOLL_FILE_NOT_FOUND') throw error
+    await this.#s3.send(new sdk.HeadBucketCommand({ Bucket: bucket }), { signal }).catch((error: unknown) => {
+      if (!isPlimsollError(error, 'PLIMSOLL_FILE_NOT_FOUND')) throw error
       throw this.#s3.toError(
         Object.assign(new Error(`There is no bucket '${bucket}' at ${name}`), { name: 'NoSuchBucket' }),
       )

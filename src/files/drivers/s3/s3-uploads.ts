@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import type { ListMultipartUploadsCommandInput, ListMultipartUploadsCommandOutput } from '@aws-sdk/client-s3'
+import { isPlimsollError } from '../../../core/errors.ts'
 import { checkPartNumber, checkPut } from '../../check-options.ts'
 import type {
   FileBody,
@@ -11,7 +12,7 @@ import type {
   StoredPart,
   UploadRef,
 } from '../../contract.ts'
-import { bytesOf, checkAnnounced, endBody } from '../../file-body.ts'
+import { bytesOf, checkAnnounced, endBody, gathered, mostHeld } from '../../file-body.ts'
 import { fileCorrupt, uploadNotFound } from '../../file-errors.ts'
 import { checkKey, checkPrefix, ownFolder } from '../../object-key.ts'
 import type { S3Client } from './s3-client.ts'
@@ -21,9 +22,6 @@ import { fromHead, joinedEtag, toHeaders } from './s3-objects.ts'
 import { watched } from './watched-body.ts'
 
 type NamedPart = Pick<StoredPart, 'number' | 'etag'>
-
-/** A part that is larger than this is not held in memory, and not sent again when that fails. */
-const mostHeld = 16 * 1024 * 1024
 
 /** What is said to `complete` of an upload that has ended; Ceph 16 says that something in itself went wrong. */
 const mayBeOver = [
@@ -105,7 +103,7 @@ export class S3Uploads implements MultipartUploads {
         return this.#made(upload)
       })
     } catch (error) {
-      if (!mayBeOver.includes((error as { code?: string }).code ?? '')) throw error
+      if (!isPlimsollError(error) || !mayBeOver.includes(error.code)) throw error
       // A second time, or one that was answered into the void: the upload has gone, and its object is there.
       if (await this.#isOpen(upload)) throw error
       const made = await this.#findMade(upload, parts)
@@ -119,8 +117,9 @@ export class S3Uploads implements MultipartUploads {
     this.#s3.checkOpen()
     if (!isId(upload.id)) return
     const command = new this.#s3.sdk.AbortMultipartUploadCommand(this.#at(upload))
-    await this.#s3.send(command, this.#call(upload)).catch((error: { code?: string }) => {
-      if (error.code !== 'PLIMSOLL_UPLOAD_NOT_FOUND' && error.code !== 'PLIMSOLL_FILE_NOT_FOUND') throw error
+    await this.#s3.send(command, this.#call(upload)).catch((error: unknown) => {
+      if (!isPlimsollError(error, 'PLIMSOLL_UPLOAD_NOT_FOUND') && !isPlimsollError(error, 'PLIMSOLL_FILE_NOT_FOUND'))
+        throw error
     })
   }
 
@@ -152,9 +151,7 @@ export class S3Uploads implements MultipartUploads {
     upload: UploadRef,
     { size, signal }: PartOptions,
   ): Promise<string> {
-    const chunks: Buffer[] = []
-    for await (const chunk of bytes) chunks.push(chunk)
-    const command = new this.#s3.sdk.UploadPartCommand({ ...input, Body: Buffer.concat(chunks) })
+    const command = new this.#s3.sdk.UploadPartCommand({ ...input, Body: await gathered(bytes) })
     return (await this.#s3.send(command, { ...this.#call(upload), signal, bytes: size })).ETag ?? ''
   }
 
@@ -180,8 +177,8 @@ export class S3Uploads implements MultipartUploads {
 
   /** The object, if it is the one of these parts: its ETag is made of theirs. */
   async #findMade(upload: UploadRef, parts: readonly NamedPart[]): Promise<StoredObject | undefined> {
-    const made = await this.#made(upload).catch((error: { code?: string }) => {
-      if (error.code !== 'PLIMSOLL_FILE_NOT_FOUND') throw error
+    const made = await this.#made(upload).catch((error: unknown) => {
+      if (!isPlimsollError(error, 'PLIMSOLL_FILE_NOT_FOUND')) throw error
     })
     return made?.etag === joinedEtag(inOrder(parts).map(({ etag }) => etag)) ? made : undefined
   }
@@ -191,7 +188,7 @@ export class S3Uploads implements MultipartUploads {
       await this.parts(upload)
       return true
     } catch (error) {
-      if ((error as { code?: string }).code === 'PLIMSOLL_UPLOAD_NOT_FOUND') return false
+      if (isPlimsollError(error, 'PLIMSOLL_UPLOAD_NOT_FOUND')) return false
       throw error
     }
   }
