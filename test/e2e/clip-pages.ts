@@ -1,11 +1,8 @@
 import { execFile } from 'node:child_process'
-import { appendFile, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { appendFile } from 'node:fs/promises'
 import { promisify } from 'node:util'
-import type { Browser, BrowserContextOptions, Page, Response } from 'playwright-core'
-import { expect, onTestFinished } from 'vitest'
-import { startStudio, type StudioProcess } from './studio-process.ts'
+import type { Page, Response } from 'playwright-core'
+import { expect } from 'vitest'
 
 const run = promisify(execFile)
 
@@ -34,39 +31,6 @@ export async function makeClip(path: string, { bytes = 0 } = {}): Promise<void> 
   free.writeUInt32BE(bytes, 0)
   free.write('free', 4, 'latin1')
   await appendFile(path, free)
-}
-
-/** A studio of a test's own. */
-export async function studioFor(env: Readonly<Record<string, string>> = {}): Promise<StudioProcess> {
-  const cwd = await mkdtemp(join(tmpdir(), 'plimsoll-studio-'))
-  const studio = await startStudio({ cwd, env })
-  onTestFinished(async () => {
-    await studio.stop()
-    await rm(cwd, { recursive: true, force: true })
-  })
-  return studio
-}
-
-/** Opens a page of the studio; what a browser complains of, apart from what it was made to miss, fails the test. */
-export async function openPage(
-  browser: Browser,
-  url: string,
-  { allows = /^$/, ...options }: BrowserContextOptions & { readonly allows?: RegExp } = {},
-): Promise<Page> {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
-  const page = await context.newPage()
-  const complaints: string[] = []
-  page.on('pageerror', (error) => complaints.push(String(error)))
-  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
-  onTestFinished(async () => {
-    await context.close()
-    expect(
-      complaints.filter((complaint) => !allows.test(complaint)),
-      'errors in the console of the browser',
-    ).toEqual([])
-  })
-  await page.goto(url)
-  return page
 }
 
 /** Chooses a file on the page of clips, and waits until its clip can be watched; resolves to the clip's id. */

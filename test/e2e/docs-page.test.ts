@@ -4,6 +4,7 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { engines, openShop } from '../integration/http/shop.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
+import { openPage } from './open-page.ts'
 
 const noBrowser = missingBrowser()
 
@@ -22,17 +23,8 @@ describe.skipIf(noBrowser !== undefined)('the page of the description', () => {
     for (const close of closing) await close()
   })
 
-  async function openPage(address: string, options: BrowserContextOptions = {}): Promise<Page> {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 700 }, ...options })
-    const page = await context.newPage()
-    const complaints: string[] = []
-    page.on('pageerror', (error) => complaints.push(String(error)))
-    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
-    onTestFinished(async () => {
-      await context.close()
-      expect(complaints, 'errors in the console of the browser').toEqual([])
-    })
-    await page.goto(address)
+  async function visit(address: string, options: BrowserContextOptions = {}): Promise<Page> {
+    const page = await openPage(browser, address, { viewport: { width: 1280, height: 700 }, ...options })
     await page.locator('details.operation').first().waitFor()
     return page
   }
@@ -51,7 +43,7 @@ describe.skipIf(noBrowser !== undefined)('the page of the description', () => {
   }
 
   test('walks a list by keyboard: the focus stays on Next page, and goes to Previous page at the end', async () => {
-    const page = await openPage(`${url}/docs`)
+    const page = await visit(`${url}/docs`)
     const panel = await openOperation(page, '/makers')
     await panel.getByLabel('size', { exact: true }).fill('3')
     await panel.getByLabel('size', { exact: true }).press('Enter')
@@ -72,7 +64,7 @@ describe.skipIf(noBrowser !== undefined)('the page of the description', () => {
   })
 
   test('opens at the heading that its address names', async () => {
-    const page = await openPage(`${url}/docs#tag-mine`, { viewport: { width: 1280, height: 300 } })
+    const page = await visit(`${url}/docs#tag-mine`, { viewport: { width: 1280, height: 300 } })
     const top = (): Promise<number> =>
       page.evaluate<number>(`document.getElementById('tag-mine').getBoundingClientRect().top`)
     await expect.poll(top).toBeLessThan(150)
@@ -80,7 +72,7 @@ describe.skipIf(noBrowser !== undefined)('the page of the description', () => {
   })
 
   test('shows code as code, and breaks no word of a path in a narrow window', async () => {
-    const page = await openPage(`${url}/docs`, { viewport: { width: 375, height: 700 } })
+    const page = await visit(`${url}/docs`, { viewport: { width: 375, height: 700 } })
     const panel = await openOperation(page, '/items')
     expect(await panel.locator('small code').first().textContent()).not.toContain('`')
     expect(await page.locator('main').innerText()).not.toContain('`')
@@ -114,7 +106,7 @@ describe.skipIf(noBrowser !== undefined)('the page of the description', () => {
     onTestFinished(() => void proxy.close())
     const outside = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}/shop`
 
-    const page = await openPage(`${outside}/docs/`)
+    const page = await visit(`${outside}/docs/`)
     expect(page.url()).toBe(`${outside}/docs`)
     const panel = await openOperation(page, '/makers')
     await panel.getByRole('button', { name: 'Send' }).click()

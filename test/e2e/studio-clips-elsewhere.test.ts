@@ -11,19 +11,9 @@ import { hasFfmpeg } from '../servers/ffmpeg.ts'
 import { hasNginx, startNginxEdge } from '../servers/nginx.ts'
 import { findRadosgw, radosgwUrl } from '../servers/radosgw.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
-import {
-  bringClip,
-  chooseQuality,
-  makeClip,
-  openPage,
-  play,
-  readyClip,
-  seek,
-  studioFor,
-  watchSegments,
-  ways,
-} from './clip-pages.ts'
-import { buildWhenStale } from './studio-process.ts'
+import { bringClip, chooseQuality, makeClip, play, readyClip, seek, watchSegments, ways } from './clip-pages.ts'
+import { openPage } from './open-page.ts'
+import { buildWhenStale, studioFor } from './studio-process.ts'
 
 const ready = missingBrowser() === undefined && hasFfmpeg()
 let browser: Browser

@@ -7,18 +7,9 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { hasFfmpeg } from '../servers/ffmpeg.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
-import {
-  chooseQuality,
-  makeClip,
-  openPage,
-  play,
-  readyClip,
-  seek,
-  studioFor,
-  watchSegments,
-  ways,
-} from './clip-pages.ts'
-import { buildWhenStale } from './studio-process.ts'
+import { chooseQuality, makeClip, play, readyClip, seek, watchSegments, ways } from './clip-pages.ts'
+import { openPage } from './open-page.ts'
+import { buildWhenStale, studioFor } from './studio-process.ts'
 
 const noBrowser = missingBrowser()
 const name = 'Ferry — été 1.mp4'

@@ -1,13 +1,11 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import pg from 'pg'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
 import { createDatabase } from '../servers/database.ts'
 import { startSmtp } from '../servers/smtp.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
-import { buildWhenStale, startStudio } from './studio-process.ts'
+import { buildWhenStale, studioFor } from './studio-process.ts'
 
 const noBrowser = missingBrowser()
 let browser: Browser
@@ -36,13 +34,7 @@ describe.skipIf(noBrowser !== undefined || inject('postgresUrl') === '')(
         onConnect: (_session, done) => void (speaks ? done() : silent.push(done)),
       })
       onTestFinished(smtp.stop)
-      const cwd = await mkdtemp(join(tmpdir(), 'plimsoll-studio-'))
-      const env = { DATABASE_URL: database.url, MAIL_URL: `smtp://127.0.0.1:${smtp.port}` }
-      const studio = await startStudio({ cwd, env })
-      onTestFinished(async () => {
-        await studio.stop()
-        await rm(cwd, { recursive: true, force: true })
-      })
+      const studio = await studioFor({ DATABASE_URL: database.url, MAIL_URL: `smtp://127.0.0.1:${smtp.port}` })
       const client = new pg.Client({ connectionString: database.url })
       await client.connect()
       onTestFinished(() => client.end())

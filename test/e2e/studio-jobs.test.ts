@@ -1,13 +1,12 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readFile } from 'node:fs/promises'
 import pg from 'pg'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
 import { createDatabase, type Database } from '../servers/database.ts'
 import { unzip } from '../unit/files/unzip.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
-import { buildWhenStale, startStudio, type StudioProcess } from './studio-process.ts'
+import { openPage } from './open-page.ts'
+import { buildWhenStale, studioFor, type StudioProcess } from './studio-process.ts'
 
 const noBrowser = missingBrowser()
 const offer = 'Recount the comments'
@@ -22,29 +21,8 @@ afterAll(async () => {
   await browser?.close()
 })
 
-/** A studio of a test's own. */
-async function studioOn(databaseUrl?: string): Promise<StudioProcess> {
-  const cwd = await mkdtemp(join(tmpdir(), 'plimsoll-studio-'))
-  const studio = await startStudio({ cwd, env: databaseUrl === undefined ? {} : { DATABASE_URL: databaseUrl } })
-  onTestFinished(async () => {
-    await studio.stop()
-    await rm(cwd, { recursive: true, force: true })
-  })
-  return studio
-}
-
-async function openPage({ url }: StudioProcess, options: BrowserContextOptions = {}): Promise<Page> {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
-  const page = await context.newPage()
-  const complaints: string[] = []
-  page.on('pageerror', (error) => complaints.push(String(error)))
-  page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
-  onTestFinished(async () => {
-    await context.close()
-    expect(complaints, 'errors in the console of the browser').toEqual([])
-  })
-  await page.goto(`${url}/jobs.html`)
-  return page
+function visit({ url }: StudioProcess, options: BrowserContextOptions = {}): Promise<Page> {
+  return openPage(browser, `${url}/jobs.html`, options)
 }
 
 async function connect({ url }: Database): Promise<pg.Client> {
@@ -66,7 +44,7 @@ describe.skipIf(noBrowser !== undefined)('the jobs of the studio', { timeout: 18
     async () => {
       const database = await createDatabase()
       onTestFinished(database.drop)
-      const studio = await studioOn(database.url)
+      const studio = await studioFor({ DATABASE_URL: database.url })
       const client = await connect(database)
       const { rowCount: wrong } = await client.query(
         'update videos set comment_count = comment_count + 1 where id <= 30 or id = 3000',
@@ -76,7 +54,7 @@ describe.skipIf(noBrowser !== undefined)('the jobs of the studio', { timeout: 18
       await client.query('begin')
       await client.query('select from videos where id = 3000 for update')
 
-      const page = await openPage(studio)
+      const page = await visit(studio)
       await page.getByRole('button', { name: offer }).click()
       const job = page.locator('.job')
       await job.getByText('Running').waitFor()
@@ -109,13 +87,13 @@ describe.skipIf(noBrowser !== undefined)('the jobs of the studio', { timeout: 18
     async () => {
       const database = await createDatabase()
       onTestFinished(database.drop)
-      const studio = await studioOn(database.url)
+      const studio = await studioFor({ DATABASE_URL: database.url })
       const client = await connect(database)
       // Nobody counts comments now: one job runs and waits, the other one waits to run.
       await client.query('begin')
       await client.query('lock table comments in access exclusive mode')
-      const page = await openPage(studio)
-      const narrow = await openPage(studio, { viewport: { width: 320, height: 640 } })
+      const page = await visit(studio)
+      const narrow = await visit(studio, { viewport: { width: 320, height: 640 } })
       for (const one of [page, narrow]) {
         await one.getByText('Nothing has been asked for from this browser yet.').waitFor()
         const focused = (): Promise<string> => one.evaluate<string>('document.activeElement.textContent')
@@ -153,8 +131,8 @@ describe.skipIf(noBrowser !== undefined)('the jobs of the studio', { timeout: 18
     async () => {
       const database = await createDatabase()
       onTestFinished(database.drop)
-      const studio = await studioOn(database.url)
-      const page = await openPage(studio)
+      const studio = await studioFor({ DATABASE_URL: database.url })
+      const page = await visit(studio)
       const card = (title: string) => page.locator('.job').filter({ has: page.getByRole('heading', { name: title }) })
       for (const name of ['Films as XLSX', 'Films as CSV', 'Draw a poster', 'Mail the digest'])
         await page.getByRole('button', { name }).click()
@@ -186,8 +164,8 @@ describe.skipIf(noBrowser !== undefined)('the jobs of the studio', { timeout: 18
 
   // Five hundred rounds of statements on PGlite, beside whatever else the machine does.
   test('run in the process of the studio when its database is embedded', { timeout: 400_000 }, async () => {
-    const studio = await studioOn()
-    const page = await openPage(studio)
+    const studio = await studioFor()
+    const page = await visit(studio)
     await page.getByRole('button', { name: offer }).click()
     await page
       .locator('.job')

@@ -1,6 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
 
 const root = join(import.meta.dirname, '../..')
 const server = join(root, 'examples/studio/server.ts')
@@ -27,6 +30,17 @@ export async function startStudio(options: StartOptions): Promise<StudioProcess>
   const started = launchStudio(options)
   const [, url] = await started.saw(/web page\s+(http\S+)/)
   return { ...started, url: url! }
+}
+
+/** A studio of a test's own. */
+export async function studioFor(env: Readonly<Record<string, string>> = {}): Promise<StudioProcess> {
+  const cwd = await mkdtemp(join(tmpdir(), 'plimsoll-studio-'))
+  const studio = await startStudio({ cwd, env })
+  onTestFinished(async () => {
+    await studio.stop()
+    await rm(cwd, { recursive: true, force: true })
+  })
+  return studio
 }
 
 /** Starts the studio and returns at once. `saw` waits for something in its output, and fails when it ends without it. */

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } f
 import { createDatabase } from '../servers/database.ts'
 import { getList, walk } from './api-walk.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
+import { openPage } from './open-page.ts'
 import { buildWhenStale, launchStudio, startStudio, type StudioProcess } from './studio-process.ts'
 
 const noBrowser = missingBrowser()
@@ -70,21 +71,10 @@ describe.each(['pglite', 'postgres'])('the studio on %s', (engine) => {
     for (const close of closing) await close()
   })
 
-  async function openPage(address = '/', options: BrowserContextOptions = {}): Promise<Page> {
-    const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
-    const page = await context.newPage()
-    const complaints: string[] = []
-    page.on('pageerror', (error) => complaints.push(String(error)))
-    page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
-    onTestFinished(async () => {
-      await context.close()
-      expect(complaints, 'errors in the console of the browser').toEqual([])
-    })
-    await page.goto(new URL(address, studio.url).href)
-    return page
+  function visit(address = '/', options: BrowserContextOptions = {}): Promise<Page> {
+    return openPage(browser, new URL(address, studio.url).href, options)
   }
 
-  // Programs for the page are texts: the types of the DOM stay out of the project's tests.
   const idsOf = (page: Page, selector = '#items > [data-id]'): Promise<string[]> =>
     page.evaluate<string[]>(`[...document.querySelectorAll('${selector}')].map((item) => item.dataset.id)`)
 
@@ -155,7 +145,7 @@ describe.each(['pglite', 'postgres'])('the studio on %s', (engine) => {
 
   describe.skipIf(noBrowser !== undefined)('in a browser', () => {
     test('the list grows through several pages without a repeated film', async () => {
-      const page = await openPage()
+      const page = await visit()
       await page.locator('.film').first().waitFor()
       expect(await page.locator('#count').textContent()).toMatch(/^5,\d{3} films$/)
       await scrollUntil(page, '.film', 120)
@@ -166,7 +156,7 @@ describe.each(['pglite', 'postgres'])('the studio on %s', (engine) => {
     })
 
     test('tag, channel, search and order narrow the list and stand in the address', async () => {
-      const page = await openPage()
+      const page = await visit()
       await page.locator('option[value=tides]').waitFor({ state: 'attached' })
       await page.getByLabel('Tag').selectOption('tides')
       await page.getByRole('heading', { level: 1, name: 'Tides' }).waitFor()
@@ -187,7 +177,7 @@ describe.each(['pglite', 'postgres'])('the studio on %s', (engine) => {
     })
 
     test('a film and its comments open, scroll and close by keyboard alone, and the focus comes back', async () => {
-      const page = await openPage()
+      const page = await visit()
       const opener = page.locator('.film .opens').nth(3)
       await opener.waitFor()
       await opener.focus()
@@ -202,7 +192,7 @@ describe.each(['pglite', 'postgres'])('the studio on %s', (engine) => {
     })
 
     test('the comments of a film grow to their end in the panel', async () => {
-      const page = await openPage(`/?video=${newestFilm}`)
+      const page = await visit(`/?video=${newestFilm}`)
       await page.getByRole('heading', { level: 3, name: '240 comments' }).waitFor()
       await page.locator('.comment').first().waitFor()
       await scrollUntil(page, '.comment', 240)
@@ -216,7 +206,7 @@ describe.each(['pglite', 'postgres'])('the studio on %s', (engine) => {
       const lists = [`${studio.url}/api/videos?size=5`, `${studio.url}/api/videos/${film}/comments?size=5`]
       const [films, comments] = await Promise.all(lists.map((list) => getList(list)))
       const counted = Number(films!.data.find(({ id }) => id === film)!['commentCount'])
-      const [writer, other] = [await openPage(`/?video=${film}`), await openPage(`/?video=${film}`)]
+      const [writer, other] = [await visit(`/?video=${film}`), await visit(`/?video=${film}`)]
       await writer.getByLabel('Say something').fill('What a film!')
       await writer.getByLabel('Say something').press('Tab')
       await writer.keyboard.press('Enter')
@@ -231,7 +221,7 @@ describe.each(['pglite', 'postgres'])('the studio on %s', (engine) => {
     })
 
     test('back, forward and reload keep the list and the place in it', async () => {
-      const page = await openPage()
+      const page = await visit()
       await page.locator('.film').first().waitFor()
       await scrollUntil(page, '.film', 72)
       // Out of reach of the end, so that the list has stopped growing when it is looked at.
@@ -252,7 +242,7 @@ describe.each(['pglite', 'postgres'])('the studio on %s', (engine) => {
     })
 
     test('a reload keeps the list and the place in it, though nothing was left or gone back to', async () => {
-      const page = await openPage()
+      const page = await visit()
       await page.locator('.film').first().waitFor()
       await scrollUntil(page, '.film', 96)
       await page.locator('#items[aria-busy=false]').waitFor()
@@ -285,7 +275,7 @@ describe.each(['pglite', 'postgres'])('the studio on %s', (engine) => {
     test.each(['/', '/?view=articles', '/?view=channels', `/?video=${newestFilm}`])(
       '%s fits a window of 320 pixels',
       async (address) => {
-        const page = await openPage(address, { viewport: { width: 320, height: 640 } })
+        const page = await visit(address, { viewport: { width: 320, height: 640 } })
         await page.locator('#items > [data-id]').first().waitFor()
         const root = 'document.documentElement'
         const tooWide = await page.evaluate<number>(`${root}.scrollWidth - ${root}.clientWidth`)
