@@ -3,6 +3,7 @@ import { backoffMs } from '../../../core/backoff.ts'
 import { isPlimsollError } from '../../../core/errors.ts'
 import { readTexts, type Postgres } from '../../../postgres/index.ts'
 import type { LeasedJob, Outcome } from '../../contract.ts'
+import { Batches } from './batches.ts'
 import type { Bulletin } from './bulletin.ts'
 import { endsWithin } from './ends-within.ts'
 import { toNotice } from './job-rows.ts'
@@ -18,10 +19,6 @@ interface Settlement {
   resolve(settled: boolean): void
 }
 
-const mostAtOnce = 500
-/** Outputs that are large go in statements of their own. */
-const mostChars = 4_000_000
-const mostInFlight = 2
 const retry = { firstMs: 50, mostMs: 2000 }
 /** How long it is kept that an outcome could not be stored. */
 const keepRefusedMs = 14 * 24 * 3_600_000
@@ -36,9 +33,12 @@ export class Settlements {
   readonly #end = new AbortController()
   /** What has not been stored yet. */
   readonly #open = new Map<Settlement, Promise<boolean>>()
-  #waiting: Settlement[] = []
-  #inFlight = 0
-  #scheduled = false
+  readonly #batches = new Batches<Settlement>({
+    // A statement is one worker's.
+    groupOf: ({ worker }) => worker,
+    charsOf: ({ outcome }) => (outcome.state === 'done' ? (outcome.output?.length ?? 0) : 0),
+    send: (batch) => this.#send(batch),
+  })
 
   constructor(postgres: Postgres, bulletin: Bulletin) {
     this.#postgres = postgres
@@ -68,8 +68,7 @@ export class Settlements {
       },
     }
     this.#open.set(settlement, promise)
-    this.#waiting.push(settlement)
-    this.#schedule()
+    this.#batches.add(settlement)
     return promise
   }
 
@@ -84,37 +83,10 @@ export class Settlements {
     for (const { resolve } of this.#open.keys()) resolve(false)
   }
 
-  #schedule(): void {
-    if (this.#scheduled || this.#inFlight >= mostInFlight) return
-    this.#scheduled = true
-    setImmediate(() => {
-      this.#scheduled = false
-      while (this.#waiting.length > 0 && this.#inFlight < mostInFlight) void this.#send(this.#next())
-    })
-  }
-
-  /** A statement is one worker's. */
-  #next(): readonly Settlement[] {
-    const { worker } = this.#waiting[0]!
-    const batch = new Set<Settlement>()
-    let chars = 0
-    for (const one of this.#waiting) {
-      if (batch.size >= mostAtOnce || chars > mostChars) break
-      if (one.worker !== worker) continue
-      batch.add(one)
-      chars += one.outcome.state === 'done' ? (one.outcome.output?.length ?? 0) : 0
-    }
-    this.#waiting = this.#waiting.filter((one) => !batch.has(one))
-    return [...batch]
-  }
-
   async #send(batch: readonly Settlement[]): Promise<void> {
-    this.#inFlight++
     const done = batch.filter(({ outcome }) => outcome.state === 'done')
     const others = batch.filter(({ outcome }) => outcome.state !== 'done')
     await Promise.all([done, others].filter(({ length }) => length > 0).map((part) => this.#say(part)))
-    this.#inFlight--
-    if (this.#waiting.length > 0) this.#schedule()
   }
 
   /** Says outcomes that go into one statement, until they are stored or there is no more use in it. */

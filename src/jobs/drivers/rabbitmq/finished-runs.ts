@@ -3,6 +3,7 @@ import { backoffMs } from '../../../core/backoff.ts'
 import { isPlimsollError } from '../../../core/errors.ts'
 import type { Postgres } from '../../../postgres/index.ts'
 import type { Outcome } from '../../contract.ts'
+import { Batches } from '../database/batches.ts'
 import { endsWithin } from '../database/ends-within.ts'
 import { isRefusal } from '../database/settlements.ts'
 import { finishRuns } from './handed-jobs.ts'
@@ -26,10 +27,6 @@ interface FinishedRunsParts {
   readonly apart: (job: FinishedJob) => Promise<void>
 }
 
-const mostAtOnce = 500
-/** Outputs that are large go in statements of their own. */
-const mostChars = 4_000_000
-const mostInFlight = 2
 /** Another copy of a message is rare, and can wait. */
 const lookMs = 50
 const retry = { firstMs: 50, mostMs: 2000 }
@@ -41,10 +38,11 @@ export class FinishedRuns {
   readonly #end = new AbortController()
   /** What has not been stored yet. */
   readonly #open = new Set<string>()
-  #waiting: FinishedJob[] = []
-  #inFlight = 0
-  #scheduled = false
-  #idle: (() => void)[] = []
+  readonly #batches = new Batches<FinishedJob>({
+    groupOf: () => '',
+    charsOf: ({ outcome }) => outcome.output?.length ?? 0,
+    send: (batch) => this.#send(batch),
+  })
 
   constructor(postgres: Postgres, parts: FinishedRunsParts) {
     this.#postgres = postgres
@@ -62,43 +60,20 @@ export class FinishedRuns {
 
   store(job: FinishedJob): void {
     this.#open.add(job.delivered.job.id)
-    this.#waiting.push(job)
-    this.#schedule()
+    this.#batches.add(job)
   }
 
   /** Resolves when everything is stored, or is given up: then the broker delivers it again. */
   async close(timeoutMs: number): Promise<void> {
-    if (this.#waiting.length > 0 || this.#inFlight > 0)
-      await endsWithin(new Promise<void>((resolve) => this.#idle.push(resolve)), timeoutMs)
+    await endsWithin(this.#batches.idle(), timeoutMs)
     this.#end.abort()
-    for (const { resolve } of this.#waiting.splice(0)) resolve(false)
+    for (const { resolve } of this.#batches.drop()) resolve(false)
     this.#open.clear()
   }
 
-  #schedule(): void {
-    if (this.#scheduled || this.#inFlight >= mostInFlight) return
-    this.#scheduled = true
-    setImmediate(() => {
-      this.#scheduled = false
-      while (this.#waiting.length > 0 && this.#inFlight < mostInFlight) void this.#send(this.#next())
-    })
-  }
-
-  #next(): readonly FinishedJob[] {
-    let count = 0
-    let chars = 0
-    while (count < Math.min(mostAtOnce, this.#waiting.length) && chars <= mostChars)
-      chars += this.#waiting[count++]!.outcome.output?.length ?? 0
-    return this.#waiting.splice(0, count)
-  }
-
   async #send(batch: readonly FinishedJob[]): Promise<void> {
-    this.#inFlight++
     await this.#store(batch)
     for (const { delivered } of batch) this.#open.delete(delivered.job.id)
-    this.#inFlight--
-    if (this.#waiting.length > 0) this.#schedule()
-    else if (this.#inFlight === 0) for (const resolve of this.#idle.splice(0)) resolve()
   }
 
   async #store(batch: readonly FinishedJob[]): Promise<void> {
