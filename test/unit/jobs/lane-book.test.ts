@@ -153,6 +153,16 @@ describe('the lanes of a worker', () => {
     expect(book.plan(10, () => 0)).toEqual([])
   })
 
+  test('a look goes from where a lane was taken from at the look before', () => {
+    const book = new LaneBook()
+    book.note(lane('2'), 1n)
+    expect(book.look()).toEqual({ lanes: [], marks: [] })
+    const [ask] = book.plan(10, always)
+    book.took(ask!, 10, 10n)
+    expect(book.look(), 'a claim of these may be undone').toEqual({ lanes: ['2'], marks: [1n] })
+    expect(book.look()).toEqual({ lanes: ['2'], marks: [11n] })
+  })
+
   test('the id of a lane is an even number of 64 bits; the odd one beside it is that of suspects', () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), fc.integer({ min: -100, max: 100 }), (queue, tenant, priority) => {

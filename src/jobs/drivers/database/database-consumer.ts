@@ -1,16 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { backoffMs } from '../../../core/backoff.ts'
 import { isPlimsollError } from '../../../core/errors.ts'
-import { events } from '../../../core/events.ts'
 import { readTexts, type Postgres, type PostgresOptions } from '../../../postgres/index.ts'
-import {
-  mostDeaths,
-  type ConsumeOptions,
-  type Consumer,
-  type JobProgress,
-  type LeasedJob,
-  type Outcome,
-} from '../../contract.ts'
+import { type ConsumeOptions, type Consumer, type JobProgress, type LeasedJob, type Outcome } from '../../contract.ts'
 import type { Bulletin } from './bulletin.ts'
 import { claim, claimLimited } from './claims.ts'
 import { endsWithin } from './ends-within.ts'
@@ -20,10 +12,13 @@ import { Lease } from './leases.ts'
 import { Progress } from './progress.ts'
 import { Promotions } from './promotions.ts'
 import { Settlements } from './settlements.ts'
+import { recover } from './recover.ts'
 import { SideTurns, type AdoptedJob, type SideLane } from './side-lane.ts'
-import { activeOf, findLanes, recoverJobs, removeExpired } from './statements.ts'
+import { activeOf, cancelledOf, findLanes, removeExpired } from './statements.ts'
 
 const cleanMs = 60_000
+/** Each so many looks is one at everything: it walks over all that was, while a transaction elsewhere stays open. */
+const wholeLook = 16
 /** How long a database that does not answer is waited for at the end. */
 const lastMs = 5000
 /** A timer can be early by the clock of the database. */
@@ -54,6 +49,7 @@ export class DatabaseConsumer implements Consumer {
   #filling: Promise<void> | undefined
   #again = false
   #check = false
+  #looks = 0
   #reported = ''
   #failures = 0
   #paused = false
@@ -355,14 +351,8 @@ export class DatabaseConsumer implements Consumer {
     const look = async (): Promise<void> => {
       try {
         await this.#lease.refresh()
-        const failure = JSON.stringify({
-          name: 'WorkerDied',
-          message: `${mostDeaths} workers have died while they ran it.`,
-        })
-        const recovered = await readTexts(this.#postgres, recoverJobs, [mostDeaths, failure, this.#lookMs * 4])
-        this.#recovered(recovered)
-        this.#note((await readTexts(this.#postgres, findLanes)).map(toNotice))
-        this.#check = true
+        await recover(this.#postgres, this.#bulletin, this.#lookMs * 4)
+        await this.#lookForLanes()
         this.#fill()
         await this.#promotions.promote()
       } catch (error) {
@@ -374,15 +364,15 @@ export class DatabaseConsumer implements Consumer {
     return this.#looking
   }
 
-  #recovered(rows: readonly (readonly (string | null)[])[]): void {
-    this.#bulletin.ready(rows.filter(([, state]) => state === 'waiting').map(([, , , , ...lane]) => toNotice(lane)))
-    const watched = rows.filter(([, , , isWatched]) => isWatched === 't')
-    this.#bulletin.changed(watched.filter(([, state]) => state === 'waiting').map(([id]) => id!))
-    this.#bulletin.ended(watched.filter(([, state]) => state !== 'waiting').map(([id]) => id!))
-    if (!events.hasSubscribers) return
-    for (const [id, state, name, , , queue] of rows) {
-      const quarantined = state === 'quarantined'
-      events.publish({ type: 'job.death', id: id!, name: name!, queue: queue!, quarantined })
+  async #lookForLanes(): Promise<void> {
+    const whole = this.#looks++ % wholeLook === 0
+    const known = this.#lanes.look()
+    const { lanes, marks } = whole ? { lanes: [], marks: [] } : known
+    this.#note((await readTexts(this.#postgres, findLanes, [lanes, marks])).map(toNotice))
+    if (whole) this.#check = true
+    else if (this.#running.size > 0) {
+      const runs = [this.#lease.worker, [...this.#running.keys()]]
+      this.#cancelled((await readTexts(this.#postgres, cancelledOf, runs)).map(([id]) => id!))
     }
   }
 

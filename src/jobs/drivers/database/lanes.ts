@@ -44,6 +44,8 @@ interface Known extends Lane {
   mark: bigint
   /** The least `seq` that was noted since it was last planned: who is asking now may not see it. */
   noted: bigint | undefined
+  /** Where it was taken from at the last look. */
+  looked: bigint | undefined
   /** False when nothing is left in it, as far as this process knows. */
   ready: boolean
   emptySince: number
@@ -69,12 +71,23 @@ export class LaneBook {
   note(lane: Lane, seq: bigint): void {
     const known = this.#lanes.get(lane.id)
     if (known === undefined) {
-      this.#lanes.set(lane.id, { ...lane, mark: seq, noted: seq, ready: true, emptySince: 0 })
+      this.#lanes.set(lane.id, { ...lane, mark: seq, noted: seq, looked: undefined, ready: true, emptySince: 0 })
       return
     }
     known.ready = true
     if (known.noted === undefined || seq < known.noted) known.noted = seq
     if (seq < known.mark) known.mark = seq
+  }
+
+  /**
+   * Where to look for what nobody has told of: from where it was taken at the look before. What was taken since may have come back, where a
+   * claim was undone.
+   */
+  look(): { readonly lanes: readonly string[]; readonly marks: readonly bigint[] } {
+    const known = [...this.#lanes.values()]
+    const looked = known.flatMap(({ id, looked: mark }) => (mark === undefined ? [] : [{ id, mark }]))
+    for (const lane of known) lane.looked = lane.mark
+    return { lanes: looked.map(({ id }) => id), marks: looked.map(({ mark }) => mark) }
   }
 
   /** What came of taking from a lane: the greatest `seq` of `count` jobs. */

@@ -62,13 +62,24 @@ export const claimJobs =
     and (select set_config('synchronous_commit', 'off', true)) is not null
   returning ${leased}`)
 
-/** The first job of every lane: each step skips what is left of a lane. */
-export const findLanes = own(`with recursive found as (
-    (select ${lane} from plimsoll.jobs where state = 'waiting' order by lane, seq limit 1)
+/**
+ * The first job of every lane: of the lanes $1 from the marks $2 on, and of all between them from the beginning, where each step skips
+ * what is left of a lane.
+ */
+export const findLanes =
+  own(`with recursive known as (select * from unnest($1::bigint[], $2::bigint[]) as known(lane, mark)),
+  gaps as (select lane as above, lead(lane, 1, 9223372036854775807) over (order by lane) as below
+    from (select -9223372036854775808 as lane union all select lane from known) lanes),
+  found as (
+    select next.*, below from gaps cross join lateral (
+      select ${lane} from plimsoll.jobs where state = 'waiting' and lane > above and lane < below order by lane, seq limit 1) next
     union all
-    select next.* from found cross join lateral (
-      select ${lane} from plimsoll.jobs where state = 'waiting' and lane > found.lane order by lane, seq limit 1) next)
-  select ${lane} from found`)
+    select next.*, below from found cross join lateral (
+      select ${lane} from plimsoll.jobs where state = 'waiting' and lane > found.lane and lane < below order by lane, seq limit 1) next)
+  select ${lane} from found
+  union all
+  select next.* from known cross join lateral (
+    select ${lane} from plimsoll.jobs where state = 'waiting' and lane = known.lane and seq >= mark order by lane, seq limit 1) next`)
 
 /** Makes jobs ready that are due. */
 export const promoteJobs =
@@ -82,11 +93,13 @@ export const nextDue = own(
   `select extract(epoch from min(due_at) - clock_timestamp()) * 1000 from plimsoll.jobs where state = 'delayed'`,
 )
 
+/** A row of what runs, found by its id: the index of what is active is full of what was, so it is kept from being used. */
+const active = `jobs.worker + 0 = $1 and jobs.state || '' = 'active'`
 /**
- * The run still has its lease. Its attempt too: an outcome whose answer was lost is said again, perhaps when the next run has begun. A
- * sum, so that rows are found by their ids: the index of what is active is full of what was.
+ * The run still has its lease. Its attempt too: an outcome whose answer was lost is said again, perhaps when the next run has begun. The
+ * last condition is always true: by it PostgreSQL takes the runs for few, and looks for each by its id instead of reading all jobs.
  */
-const held = `jobs.worker + 0 = $1 and jobs.state = 'active' and jobs.attempts = run.attempt`
+const held = `${active} and jobs.attempts = run.attempt and run.attempt = abs(run.attempt)`
 const expiry = (keep: string): string => `greatest(clock_timestamp() + ${bounded(keep)}, unique_until)`
 const heldKey = 'case when unique_until is null then null else unique_key end'
 /** How long a job is kept that was cancelled before a run of it could say so. */
@@ -118,7 +131,7 @@ export const settleJobs =
 /** Stores how far runs are. */
 export const storeProgress = own(`update plimsoll.jobs set progress = run.progress
   from unnest($2::uuid[], $3::text[]) as run(id, progress)
-  where jobs.id = run.id and jobs.worker = $1 and jobs.state = 'active' returning jobs.id, watched`)
+  where jobs.id = run.id and ${active} returning jobs.id, watched`)
 
 /** Gives a worker process its lease. */
 export const registerWorker = own(`insert into plimsoll.job_workers (host, pid, alive_until)
@@ -128,23 +141,31 @@ export const beat = own(`update plimsoll.job_workers set alive_until = clock_tim
   where id = $1 returning id`)
 /** What a worker process runs, by the tables. */
 export const activeOf = own(`select id, attempts, cancel from plimsoll.jobs where worker = $1 and state = 'active'`)
+/** Those of a worker's runs that were cancelled. */
+export const cancelledOf = own(
+  `select id from plimsoll.jobs where id = any(array(select unnest($2::uuid[]))) and ${active} and cancel`,
+)
 /**
  * Takes the leases of processes that give no heartbeat any more; their jobs go on in the odd lanes. While the server was down nobody
- * could give one. A claim that was under way when its process lost its lease leaves jobs of a process that is not there.
+ * could give one. A claim that was under way when its process lost its lease leaves jobs of a process that is not there. They are looked
+ * for between the ids of those that are: what those have run is full of dead rows.
  */
 export const recoverJobs = own(`with gone as (
     delete from plimsoll.job_workers where id = any(array(
       select id from plimsoll.job_workers where alive_until = '-infinity' or (alive_until < clock_timestamp()
         and pg_postmaster_start_time() < clock_timestamp() - ${ms('$3::double precision')})
-      for update skip locked)) returning id)
+      for update skip locked)) returning id),
+  gaps as (select id as above, lead(id, 1, 9223372036854775807) over (order by id) as below from (
+    select 0 as id union all select id from plimsoll.job_workers where id not in (select id from gone)) alive)
   update plimsoll.jobs set worker = null, attempts = attempts - 1, deaths = deaths + 1, lane = lane | 1,
     state = case when cancel then 'cancelled' when deaths + 1 >= $1 then 'quarantined' else 'waiting' end,
     seq = nextval('plimsoll.jobs_seq'), ended_at = case when cancel or deaths + 1 >= $1 then clock_timestamp() end,
     expires_at = case when cancel then ${cancelledDay} end,
     unique_key = case when cancel or deaths + 1 >= $1 then ${heldKey} else unique_key end,
     error = case when deaths + 1 >= $1 then $2 else error end
-  where state = 'active' and (worker in (select id from gone)
-    or not exists (select from plimsoll.job_workers where job_workers.id = jobs.worker))
+  where id = any(array(select job.id from gaps cross join lateral (
+    select id from plimsoll.jobs where state = 'active' and worker > above and worker < below order by worker limit 10000
+    for update skip locked) job))
   returning id, state, name, watched, ${lane}`)
 /** All leases at once: of an embedded database, which only one process uses. */
 export const endWorkers = own(`update plimsoll.job_workers set alive_until = '-infinity'`)
