@@ -276,7 +276,7 @@ export const controlCases: readonly JobsCase[] = [
       await one.work()
       let looks = 0
       const stop = observe((event) => {
-        if (event.type === 'statement' && event.text.startsWith('with recursive found')) looks++
+        if (event.type === 'statement' && event.text.startsWith('with recursive known')) looks++
       })
       for (let i = 0; i < 20; i++) expect(await (await two.jobs.enqueue(job, i)).result()).toBe(i)
       stop()

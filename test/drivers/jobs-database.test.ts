@@ -40,7 +40,7 @@ describe.runIf(inject('postgresUrl'))('the database engine', () => {
     return seen
   }
 
-  const lookText = 'with recursive found'
+  const lookText = 'with recursive known'
 
   test('a worker that has nothing to do runs a handful of statements per look', async () => {
     const { define, open } = setup()

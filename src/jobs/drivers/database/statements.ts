@@ -156,7 +156,7 @@ export const recoverJobs = own(`with gone as (
         and pg_postmaster_start_time() < clock_timestamp() - ${ms('$3::double precision')})
       for update skip locked)) returning id),
   gaps as (select id as above, lead(id, 1, 9223372036854775807) over (order by id) as below from (
-    select 0 as id union all select id from plimsoll.job_workers where id not in (select id from gone)) alive)
+    select -1 as id union all select id from plimsoll.job_workers where id not in (select id from gone)) alive)
   update plimsoll.jobs set worker = null, attempts = attempts - 1, deaths = deaths + 1, lane = lane | 1,
     state = case when cancel then 'cancelled' when deaths + 1 >= $1 then 'quarantined' else 'waiting' end,
     seq = nextval('plimsoll.jobs_seq'), ended_at = case when cancel or deaths + 1 >= $1 then clock_timestamp() end,
