@@ -9,9 +9,10 @@ export const defaultType = 'application/octet-stream'
 
 const mostMetadata = 2048
 const mostHeader = 1024
-// RFC 9110, section 5.6.2 and 8.3.1.
+// RFC 9110, sections 5.6.2, 5.6.4 and 8.3.1.
 const token = "[!#$%&'*+.^_`|~0-9a-z-]+"
-const mediaType = new RegExp(`^${token}/${token}(?:[ \\t]*;[ \\t]*${token}=(?:${token}|"[\\x20-\\x7e]*"))*$`, 'i')
+const quoted = '"(?:[\\x20\\x21\\x23-\\x5b\\x5d-\\x7e]|\\\\[\\x20-\\x7e])*"'
+const mediaType = new RegExp(`^${token}/${token}(?:[ \\t]*;[ \\t]*${token}=(?:${token}|${quoted}))*$`, 'i')
 // Without spaces at its ends: headers lose them.
 const printable = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/
 

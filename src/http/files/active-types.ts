@@ -30,13 +30,14 @@ function essence(type: string): string {
   return type.split(';', 1)[0]!.trim().toLowerCase()
 }
 
-/** Whether a browser may run what is in a file of a type. Types that we do not know may be. */
+/** Whether a browser may run what is in a file of a type. Of several types, which a store of others may say, it takes any. */
 export function isActive(type: string): boolean {
+  if (type.includes(',')) return true
   const bare = essence(type)
   return active.has(bare) || bare.endsWith('+xml') ? !passive.test(bare) : false
 }
 
 /** Whether a browser shows a file of a type without running anything. */
 export function isPassive(type: string): boolean {
-  return passive.test(essence(type))
+  return !type.includes(',') && passive.test(essence(type))
 }
