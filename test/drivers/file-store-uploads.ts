@@ -21,6 +21,17 @@ async function openUploads(store: FileStore, prefix: string): Promise<{ key: str
 /** An object that comes in parts is there when it is completed, never before. */
 export const uploadCases: readonly FileCase[] = [
   {
+    name: 'ends an upload once, however many end it at the same time',
+    async run({ open }) {
+      await using one = await open()
+      await using two = await open()
+      const key = unique('given-up')
+      const upload = { key, id: await one.uploads.create(key) }
+      await Promise.all([one, two, one, two].map((store) => store.uploads.abort(upload)))
+      await expect(one.uploads.parts(upload)).rejects.toMatchObject({ code: 'PLIMSOLL_UPLOAD_NOT_FOUND' })
+    },
+  },
+  {
     name: 'makes an object of parts that come in any order, over several processes',
     async run({ open }) {
       await using one = await open()

@@ -179,8 +179,9 @@ export class DiskUploads implements MultipartUploads {
 
   /** In one step for everybody else, then bit by bit. */
   async #end(id: string): Promise<void> {
-    const ended = await this.#objects.staging.takeIn(this.#pathOf(id))
-    await rm(ended, { recursive: true, force: true })
+    const ended = await ifThere(this.#objects.staging.takeIn(this.#pathOf(id)))
+    // Somebody else has ended it, while this one waited for its lock.
+    if (ended !== undefined) await rm(ended, { recursive: true, force: true })
   }
 
   /** The parts by number. */
