@@ -1,3 +1,4 @@
+import { isPlimsollError } from '../core/errors.ts'
 import type { FileStore, ObjectFacts, StoredObject } from '../files/contract.ts'
 import { fileTag } from '../http/index.ts'
 import type { Outbox } from '../outbox/index.ts'
@@ -6,9 +7,12 @@ import type { Postgres } from '../postgres/index.ts'
 /** Parts of the store that nobody is served from: what waits to be verified, and what drivers and images keep for themselves. */
 const unserved = /^\.(?:uploads|plimsoll|images)\//
 
+/** Errors after which everything is as it was. */
+const refusals = /^PLIMSOLL_(?:FILE|UPLOAD|OPTION)_|^PLIMSOLL_STORAGE_CLOSED$/
+
 /**
  * Has what replaces or removes an object purge it at the CDN, as writes purge what was made of rows: by an effect of the outbox that is
- * recorded when the store has acknowledged the change. What is stored as `immutable` replaces nothing, and is purged only when it is removed.
+ * recorded when the store has acknowledged the change, or has not said that it has refused it. What is stored as `immutable` replaces nothing, and is purged only when it is removed.
  */
 export function purgedStore(store: FileStore, changed: (tags: readonly string[]) => Promise<void>): FileStore {
   const done = async <T>(result: T, keys: readonly string[]): Promise<T> => {
@@ -16,6 +20,12 @@ export function purgedStore(store: FileStore, changed: (tags: readonly string[])
     if (tags.length > 0) await changed(tags)
     return result
   }
+  const tried = <T>(change: Promise<T>, keys: readonly string[]): Promise<T> =>
+    change.catch(async (error: unknown) => {
+      // It may be done, or half of it, and only the answer was lost. What went wrong first is what is told.
+      if (!isPlimsollError(error) || !refusals.test(error.code)) await done(undefined, keys).catch(() => {})
+      throw error
+    })
   const stored = async (object: StoredObject, facts: ObjectFacts = {}): Promise<StoredObject> =>
     /\bimmutable\b/.test(facts.cacheControl ?? '') ? object : done(object, [object.key])
   return {
@@ -27,19 +37,19 @@ export function purgedStore(store: FileStore, changed: (tags: readonly string[])
       putPart: (...given) => store.uploads.putPart(...given),
       parts: (...given) => store.uploads.parts(...given),
       complete: async (...given) => {
-        const object = await store.uploads.complete(...given)
+        const object = await tried(store.uploads.complete(...given), [given[0].key])
         return stored(object, object)
       },
       abort: (...given) => store.uploads.abort(...given),
       list: (...given) => store.uploads.list(...given),
     },
-    put: async (key, body, options) => stored(await store.put(key, body, options), options),
+    put: async (key, body, options) => stored(await tried(store.put(key, body, options), [key]), options),
     get: (...given) => store.get(...given),
     head: (...given) => store.head(...given),
-    copy: async (from, to, options) => stored(await store.copy(from, to, options), options),
-    compose: async (parts, to, options) => stored(await store.compose(parts, to, options), options),
+    copy: async (from, to, options) => stored(await tried(store.copy(from, to, options), [to]), options),
+    compose: async (parts, to, options) => stored(await tried(store.compose(parts, to, options), [to]), options),
     list: (...given) => store.list(...given),
-    delete: async (keys) => done(await store.delete(keys), keys),
+    delete: async (keys) => done(await tried(store.delete(keys), keys), keys),
     close: () => store.close(),
     [Symbol.asyncDispose]: () => store.close(),
   }
