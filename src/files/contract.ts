@@ -222,6 +222,8 @@ export interface StoredPart {
  * @throws PLIMSOLL_FEATURE_UNSUPPORTED where the store would not check what is to be signed
  */
 export interface DirectAccess {
+  /** True where the answer to a signed GET says the Cache-Control that is stored, and no other one can be asked for. */
+  readonly keepsCacheControl?: boolean | undefined
   /** An address to GET an object, or a range of it. */
   signGet(key: string, options: SignGetOptions): Promise<string>
   /** A request that stores an object of exactly this size and type. */

@@ -134,8 +134,13 @@ export function mountDownloads(
       reply.headers(headers).header('etag', object.etag).code(304).send()
       return true
     }
-    if (namesOthers.test(object.type)) return proxy(request, reply, key)
-    const url = await direct!.signGet(key, { expiresMs, disposition, cacheControl })
+    // An address is signed for GET; and a HEAD costs nothing more here.
+    if (namesOthers.test(object.type) || request.method === 'HEAD') return proxy(request, reply, key)
+    const kept = direct!.keepsCacheControl === true
+    // A storage that says nothing of its own would have every cache keep what none may.
+    if (kept && cacheControl.startsWith('private') && object.cacheControl?.startsWith('private') === false)
+      return proxy(request, reply, key)
+    const url = await direct!.signGet(key, { expiresMs, disposition, ...(kept ? {} : { cacheControl }) })
     reply.header('cache-control', redirectControl(cacheControl, expiresMs)).redirect(url, 302)
     return true
   }

@@ -32,6 +32,7 @@ interface Signing {
 
 /** Addresses with a signature of version 4, made with the key of a service account, or by the service that signs for one. */
 export class GcsDirect implements DirectAccess {
+  readonly keepsCacheControl = true
   readonly #gcs: GcsClient
   readonly #features: FileStoreFeatures
 

@@ -18,7 +18,7 @@ async function setup() {
     },
   })
   const { url } = await listen((fastify) => fastify.downloads(remote, '/files', { deliver: 'redirect' }))
-  return { store, get: (path: string) => ask(url, path) }
+  return { store, get: (path: string, method = 'GET') => ask(url, path, { method }) }
 }
 
 test('a file is redirected to the storage', async () => {
@@ -28,6 +28,18 @@ test('a file is redirected to the storage', async () => {
   expect(status).toBe(302)
   expect(headers.location).toMatch(/^https:\/\/storage\.example\/files\?/)
   expect(body.length).toBe(0)
+})
+
+test('HEAD of a file is answered, since the addresses of storages are signed for GET', async () => {
+  const { store, get } = await setup()
+  const { etag } = await store.put('videos/a.mp4', Buffer.from('a film'), { type: 'video/mp4' })
+  const { status, headers } = await get('/files/videos/a.mp4', 'HEAD')
+  expect([status, headers['content-length'], headers['content-type'], headers.etag]).toEqual([
+    200,
+    '6',
+    'video/mp4',
+    etag,
+  ])
 })
 
 test.each([
