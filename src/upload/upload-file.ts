@@ -113,7 +113,8 @@ class Run {
   readonly #endpoint: string
   readonly #file: LocalFile
   readonly #options: UploadFileOptions
-  readonly #key: string
+  /** What the file is remembered by; undefined of bytes without a name, which may be any. */
+  readonly #key: string | undefined
   /** Ends what is on its way: at a pause, and for good. */
   #running = new AbortController()
   #ended = new AbortController()
@@ -129,7 +130,8 @@ class Run {
     this.#endpoint = new URL(endpoint, base).href
     this.#file = file
     this.#options = options
-    this.#key = ['plimsoll', endpoint, file.name, file.size, file.lastModified].join(':')
+    const { name, size, lastModified } = file
+    this.#key = name && lastModified ? ['plimsoll', endpoint, name, size, lastModified].join(':') : undefined
     this.done = this.#run()
     // Who looks at it later still hears of it.
     this.done.catch(() => {})
@@ -302,15 +304,13 @@ class Run {
         if (signal.aborted) throw error
         return undefined
       })
-      if (answer?.ok === true) return answer.json()
-      const status = answer?.status ?? 0
+      const said = (await answer?.json().catch(() => undefined)) as Readonly<Record<string, unknown>> | undefined
+      signal.throwIfAborted()
+      if (answer?.ok === true && said !== undefined) return said
+      // An answer that breaks off is none.
+      const status = answer === undefined || answer.ok ? 0 : answer.status
       if (!mayPass(status) || attempt >= retries) {
-        const problem = (await answer?.json().catch(() => undefined)) as Readonly<Record<string, unknown>> | undefined
-        throw new UploadError(
-          String(problem?.['detail'] ?? `The service does not answer (${status}).`),
-          status,
-          problem,
-        )
+        throw new UploadError(String(said?.['detail'] ?? `The service does not answer (${status}).`), status, said)
       }
       await backOff(attempt, signal)
     }
@@ -334,23 +334,23 @@ class Run {
   }
 
   #recall(): string | undefined {
-    return this.#memory()?.getItem(this.#key) ?? undefined
+    return this.#memory()?.getItem(this.#key!) ?? undefined
   }
 
   #remember(self: string): void {
     try {
-      this.#memory()?.setItem(this.#key, self)
+      this.#memory()?.setItem(this.#key!, self)
     } catch {
       // It is full: there is no going on after a reload.
     }
   }
 
   #forget(): void {
-    this.#memory()?.removeItem(this.#key)
+    this.#memory()?.removeItem(this.#key!)
   }
 
   #memory(): Memory | undefined {
-    if (this.#options.remember === false) return undefined
+    if (this.#options.remember === false || this.#key === undefined) return undefined
     try {
       return (globalThis as { readonly localStorage?: Memory }).localStorage
     } catch {

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import type { FastifyInstance } from 'fastify'
 import type { Browser, Page } from 'playwright-core'
@@ -47,10 +48,12 @@ describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
     fail: ((put: number) => number | undefined) | undefined
     /** Holds them up. */
     hold: Promise<void> | undefined
+    /** Breaks the next answer off that says that an upload is completed. */
+    cut: boolean
   }
 
   async function setup(): Promise<{ readonly service: UploadService; readonly page: Page; readonly traffic: Traffic }> {
-    const traffic: Traffic = { puts: 0, fail: undefined, hold: undefined }
+    const traffic: Traffic = { puts: 0, fail: undefined, hold: undefined, cut: false }
     const routes = (fastify: FastifyInstance): void => {
       fastify.get('/page', (_, reply) => reply.type('text/html').send(page))
       fastify.get('/upload.js', (_, reply) => reply.type('text/javascript').send(code))
@@ -60,6 +63,17 @@ describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
         const status = traffic.fail?.(traffic.puts)
         await traffic.hold
         if (status !== undefined) return reply.code(status).send()
+      })
+      fastify.addHook('onSend', async (request, reply, payload) => {
+        if (!traffic.cut || !request.url.endsWith('/complete')) return payload
+        traffic.cut = false
+        reply.removeHeader('content-length')
+        return Readable.from(
+          (async function* () {
+            yield '{'
+            throw new Error('The line is cut.')
+          })(),
+        )
       })
     }
     // Hooks hold for what is added after them.
@@ -115,6 +129,17 @@ describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
     }, 3 * mb)
     expect(traffic.puts).toBe(9)
     await isThere(service, 3 * mb)
+  })
+
+  test('asks again when the answer breaks off', async () => {
+    const { service, page, traffic } = await setup()
+    traffic.cut = true
+    const done = await page.evaluate(async () => {
+      const { uploadFile, makeFile } = globalThis as unknown as Window
+      return uploadFile('/uploads', makeFile(1000)).done
+    })
+    expect([done.file.size, traffic.cut]).toEqual([1000, false])
+    await isThere(service, 1000)
   })
 
   test('gives up what is refused for good', async () => {
@@ -180,6 +205,34 @@ describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
     expect(traffic.puts).toBeLessThanOrEqual(9)
     await isThere(service, 4 * mb)
     expect(await page.evaluate(() => localStorage.length)).toBe(0)
+  })
+
+  test('does not take bytes without a name for others of the same size', async () => {
+    const { service, page, traffic } = await setup()
+    const held = Promise.withResolvers<void>()
+    traffic.hold = held.promise
+    const begin = (value: number): void => {
+      const { uploadFile } = globalThis as unknown as Window
+      const { done } = uploadFile('/uploads', new Blob([new Uint8Array(1000).fill(value)]))
+      Object.assign(globalThis, { [`uploaded${value}`]: done })
+    }
+    for (const value of [1, 2]) {
+      await page.evaluate(begin, value)
+      await vi.waitFor(() => expect(traffic.puts).toBe(value))
+    }
+    held.resolve()
+    traffic.hold = undefined
+    await page.evaluate(async () => {
+      const { uploaded1, uploaded2 } = globalThis as unknown as Record<string, Promise<unknown>>
+      await Promise.all([uploaded1, uploaded2])
+    })
+    const known = await page.evaluate(() => localStorage.length)
+    const values: number[] = []
+    for (const [key] of await service.rows()) {
+      const { stream } = await service.app.files.get(key!)
+      values.push(Buffer.concat(await stream.toArray())[0]!)
+    }
+    expect([values.sort(), known]).toEqual([[1, 2], 0])
   })
 
   test('leaves nothing behind when it is given up', async () => {
