@@ -1,7 +1,7 @@
-import { isPlimsollError } from '../../core/errors.ts'
+import { isPlimsollError, PlimsollError, showValue } from '../../core/errors.ts'
 import type { StoredObject, StoredPart } from '../contract.ts'
 import { ledger } from './ledger.ts'
-import { removeWaiting } from './remove-upload.ts'
+import { isOf, markOf, removeWaiting } from './remove-upload.ts'
 import type { StoredUpload, UploadOutcome, UploadParts, UploadSpec } from './types.ts'
 import {
   endedUpload,
@@ -43,7 +43,7 @@ export async function completeUpload(parts: UploadParts, row: UploadRow, spec: U
     const file = { id, name, size, sha256, owner, ...content }
     const key = await ledger.noteKey(postgres, id, spec.keyOf(file))
     if (key === undefined) return await again(parts, row)
-    const { etag } = await copy(parts, { from: object, key, facts: { type: content.type, ...spec.factsOf(file) } })
+    const { etag } = await copy(parts, { id, from: object, key, facts: { type: content.type, ...spec.factsOf(file) } })
     const outcome = await conclude(parts, { row, spec, file: { ...file, key, etag } })
     await removeWaiting(parts, row).then(
       () => ledger.markTidy(postgres, id),
@@ -114,26 +114,39 @@ export function partCount({ size, partBytes }: Pick<UploadRow, 'size' | 'partByt
   return Math.max(1, Math.ceil(size / partBytes))
 }
 
-/** To a key of its own: what is there was put there by a call before this one, of the same bytes. */
+/** How large a part is. */
+export function partSize(row: Pick<UploadRow, 'size' | 'partBytes'>, number: number): number {
+  const count = partCount(row)
+  return number < count ? row.partBytes : row.size - (count - 1) * row.partBytes
+}
+
+/** To a key of its own: what is there was put there by a call before this one, of the same bytes. @throws PLIMSOLL_FILE_EXISTS */
 async function copy(
   { store }: UploadParts,
   {
+    id,
     from,
     key,
     facts,
   }: {
+    readonly id: string
     readonly from: StoredObject
     readonly key: string
     readonly facts: { readonly type: string; readonly disposition: string; readonly cacheControl: string | undefined }
   },
 ): Promise<StoredObject> {
   try {
-    return await store.copy(from.key, key, { ...facts, ifAbsent: true })
+    return await store.copy(from.key, key, { ...facts, metadata: markOf(id), ifAbsent: true })
   } catch (error) {
     if (!isPlimsollError(error, 'PLIMSOLL_FILE_EXISTS')) throw error
     const there = await store.head(key)
     if (there === undefined) throw error
-    return there
+    if (isOf(there, id)) return there
+    throw new PlimsollError(
+      'PLIMSOLL_FILE_EXISTS',
+      `The file ${showValue(key)} is there already, and is not of this upload. The option 'key' has to give each upload a key of its own.`,
+      { details: { key } },
+    )
   }
 }
 

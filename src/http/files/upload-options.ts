@@ -30,7 +30,10 @@ export interface UploadOptions<Tx> {
   readonly authorize?:
     | ((request: FastifyRequest, wanted: WantedUpload | undefined) => string | boolean | Promise<string | boolean>)
     | undefined
-  /** Where a verified file is to lie. Default: the path, the id of the upload, and its name. */
+  /**
+   * Where a verified file is to lie: a key of its own for each upload. One that is another file's already is refused with 412, and nothing is
+   * replaced. Default: the path, the id of the upload, and its name.
+   */
   readonly key?: ((file: NewFile) => string) | undefined
   /** The Cache-Control that is stored with a file. Default: none. */
   readonly cacheControl?: string | undefined

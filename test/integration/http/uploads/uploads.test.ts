@@ -123,6 +123,22 @@ describe.each(engines)('an upload on %s', { timeout: 90_000 }, (engine) => {
 })
 
 describe('an upload', () => {
+  test('neither takes for its own nor removes the file of another one, where the application gives both one key', async () => {
+    const service = await openService({ key: ({ name }) => `shared/${name}` })
+    expect((await upload(service, text, { name: 'a.txt' })).status).toBe(200)
+    const other = Buffer.from('What somebody else has uploaded.\n')
+    const { body } = await begin(service, other, { name: 'a.txt' })
+    await send(service.url, body.put!, other)
+    expect(await call(`${service.url}${body.complete}`, 'POST')).toMatchObject({
+      status: 412,
+      body: { code: 'PLIMSOLL_FILE_EXISTS' },
+    })
+    expect((await call(`${service.url}${body.self}`, 'DELETE')).status).toBe(204)
+    const { stream } = await service.app.files.get('shared/a.txt')
+    expect(Buffer.concat(await stream.toArray()).toString()).toBe(text.toString())
+    expect(await service.keys()).toEqual(['shared/a.txt'])
+  })
+
   test('that was given up is gone, with its bytes', async () => {
     const service = await openService({ parts: { from: 1, bytes: '1MB' } })
     const { body } = await begin(service, text)
