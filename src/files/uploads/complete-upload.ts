@@ -94,13 +94,11 @@ async function makeWhole(parts: UploadParts, row: UploadRow): Promise<StoredObje
 
 /** The parts at the store, of which none is missing. */
 async function partsInPlace({ store }: UploadParts, row: UploadRow): Promise<readonly StoredPart[]> {
-  const { size, partBytes } = row
   const listed = new Map((await store.uploads.parts(storeRef(row)!)).map((part) => [part.number, part]))
   const count = partCount(row)
   const missing: number[] = []
   for (let number = 1; number <= count; number++) {
-    const bytes = number < count ? partBytes : size - (count - 1) * partBytes
-    if (listed.get(number)?.size !== bytes) missing.push(number)
+    if (listed.get(number)?.size !== partSize(row, number)) missing.push(number)
   }
   if (missing.length > 0) {
     const named = missing.slice(0, 100)

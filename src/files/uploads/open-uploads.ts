@@ -1,8 +1,8 @@
-import { PlimsollError, showValue } from '../../core/errors.ts'
+import { isPlimsollError, PlimsollError, showValue } from '../../core/errors.ts'
 import { randomToken } from '../../core/random-token.ts'
 import type { SignedRequest, StoredPart, UploadRef } from '../contract.ts'
 import { appendToUpload, type Appended, type AppendOptions } from './append-upload.ts'
-import { completeUpload, partCount } from './complete-upload.ts'
+import { completeUpload, partCount, partSize } from './complete-upload.ts'
 import { joinUploads, makePiece } from './join-uploads.ts'
 import { ledger } from './ledger.ts'
 import { removeUpload } from './remove-upload.ts'
@@ -85,7 +85,16 @@ export class Uploads {
   async arrived(row: UploadRow): Promise<readonly StoredPart[]> {
     const ref = storeRef(row)
     if (ref === undefined || row.state !== 'open') return []
-    return this.#parts.store.uploads.parts(ref)
+    const { uploads } = this.#parts.store
+    return uploads.parts(ref).catch(async (error: unknown) => {
+      // They are one object by now, of an upload that is being completed, or was not to its end.
+      if (!isPlimsollError(error, 'PLIMSOLL_UPLOAD_NOT_FOUND') || !(await this.isThere(row))) throw error
+      return Array.from({ length: partCount(row) }, (_, at) => ({
+        number: at + 1,
+        size: partSize(row, at + 1),
+        etag: '',
+      }))
+    })
   }
 
   /** Whether the bytes of an upload in one request are there. */
@@ -113,7 +122,7 @@ export class Uploads {
         if (!Number.isSafeInteger(number) || number < 1 || number > count)
           throw invalid(`its parts are 1 to ${count}, not ${showValue(number)}`)
         checkSha256(sha256)
-        const size = number < count ? row.partBytes : row.size - (count - 1) * row.partBytes
+        const size = partSize(row, number)
         return {
           number,
           size,

@@ -1,5 +1,5 @@
 import type { SignedRequest, StoredPart } from '../../files/contract.ts'
-import { partCount } from '../../files/uploads/complete-upload.ts'
+import { partCount, partSize } from '../../files/uploads/complete-upload.ts'
 import { mostSigned } from '../../files/uploads/open-uploads.ts'
 import type { UploadOutcome } from '../../files/uploads/types.ts'
 import { fromKept, type KeptRefusal } from '../../files/uploads/upload-errors.ts'
@@ -94,11 +94,6 @@ export function toTicket(
     stored: row.state === 'stored' ? toStoredTicket(row.outcome as UploadOutcome) : null,
     problem: row.state === 'refused' ? toProblem(fromKept(row.outcome as KeptRefusal)) : null,
   }
-}
-
-function partSize(row: UploadRow, number: number): number {
-  const count = partCount(row)
-  return number < count ? row.partBytes : row.size - (count - 1) * row.partBytes
 }
 
 /** What an upload has become, as its client sees it. */

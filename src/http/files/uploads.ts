@@ -114,9 +114,15 @@ function serveTickets(scope: FastifyInstance, own: string, place: UploadPlace): 
   })
 
   // HEAD is tus's.
-  scope.get(`${own}/:id`, { exposeHeadRoute: false }, async (request, reply) =>
-    ticket(reply, await place.find(request)),
-  )
+  scope.get(`${own}/:id`, { exposeHeadRoute: false }, async (request, reply) => {
+    const row = await place.find(request)
+    return ticket(reply, row).catch(async (error: unknown) => {
+      // What waited is gone: it has ended since, which the row tells by now.
+      const now = await place.find(request)
+      if (now.state === row.state) throw error
+      return ticket(reply, now)
+    })
+  })
 
   scope.post(`${own}/:id/parts`, async (request, reply) => {
     const row = await place.find(request)

@@ -123,6 +123,26 @@ describe.each(engines)('an upload on %s', { timeout: 90_000 }, (engine) => {
 })
 
 describe('an upload', () => {
+  test('in parts that are one object already is told of with all of them, to who comes back to complete it', async () => {
+    let fails = true
+    const service = await openService({
+      parts: { from: 1, bytes: '1MB' },
+      onStored: () => {
+        if (fails) throw Object.assign(new Error('Not now.'), { statusCode: 503 })
+      },
+    })
+    const { body } = await begin(service, text)
+    const { parts } = (await call(`${service.url}${body.parts!.url}`, 'POST', { parts: [{ number: 1 }] })).body
+    await send(service.url, parts[0], text)
+    expect((await call(`${service.url}${body.complete}`, 'POST')).status).toBe(503)
+    expect(await call(`${service.url}${body.self}`, 'GET')).toMatchObject({
+      status: 200,
+      body: { state: 'open', parts: { arrived: [1] } },
+    })
+    fails = false
+    expect((await call(`${service.url}${body.complete}`, 'POST')).status).toBe(200)
+  })
+
   test('neither takes for its own nor removes the file of another one, where the application gives both one key', async () => {
     const service = await openService({ key: ({ name }) => `shared/${name}` })
     expect((await upload(service, text, { name: 'a.txt' })).status).toBe(200)
