@@ -83,6 +83,8 @@ async function makeWhole(parts: UploadParts, row: UploadRow): Promise<StoredObje
   const there = await store.head(waitingKey(row))
   if (there !== undefined) return there
   if (row.kind === 'single') throw incomplete('its bytes are not there')
+  if (row.kind !== 'parts' && row.received < row.size)
+    throw incomplete(`there are ${row.received} of its ${row.size} bytes`)
   const ref = storeRef(row)
   if (ref === undefined) throw incomplete('none of its parts is there')
   const listed =

@@ -14,26 +14,25 @@ export async function makePiece({ postgres, store }: UploadParts, row: UploadRow
 }
 
 /**
- * Makes the bytes of an upload of those of others, in their order, within the store. They are removed then.
+ * Makes the bytes of an upload of those of others, in their order, within the store.
  *
  * @throws PLIMSOLL_UPLOAD_INCOMPLETE, PLIMSOLL_UPLOAD_ENDED
  */
-export async function joinUploads(
-  parts: UploadParts,
-  row: UploadRow,
-  pieces: readonly UploadRow[],
-): Promise<UploadRow> {
+export async function joinUploads(parts: UploadParts, row: UploadRow, pieces: readonly UploadRow[]): Promise<void> {
   const { postgres, store } = parts
   const unfit = pieces.find(({ kind, state }) => kind !== 'partial' || (state !== 'whole' && state !== 'open'))
   if (unfit !== undefined) throw endedUpload(unfit.state)
   const open = pieces.find(({ state }) => state === 'open')
   if (open !== undefined) throw incomplete(`there are ${open.received} of ${open.size} bytes of its piece '${open.id}'`)
   await store.compose(pieces.map(waitingKey), waitingKey(row), { type: row.type })
-  const joined = await ledger.setReceived(postgres, row.id, 'open')
+  await ledger.setReceived(postgres, row.id, 'open')
+}
+
+/** Removes what others were made of. */
+export async function removePieces(parts: UploadParts, pieces: readonly UploadRow[]): Promise<void> {
   for (const { id } of pieces) {
-    const given = await ledger.giveUp(postgres, id)
+    const given = await ledger.giveUp(parts.postgres, id)
     // A sweep does it.
     if (given !== undefined) await removeUpload(parts, given).catch(() => {})
   }
-  return joined ?? row
 }

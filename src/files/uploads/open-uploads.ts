@@ -3,7 +3,7 @@ import { randomToken } from '../../core/random-token.ts'
 import type { SignedRequest, StoredPart, UploadRef } from '../contract.ts'
 import { appendToUpload, type Appended, type AppendOptions } from './append-upload.ts'
 import { completeUpload, partCount, partSize } from './complete-upload.ts'
-import { joinUploads, makePiece } from './join-uploads.ts'
+import { joinUploads, makePiece, removePieces } from './join-uploads.ts'
 import { ledger } from './ledger.ts'
 import { removeUpload } from './remove-upload.ts'
 import { sweepUploads, type Sweep } from './sweep-uploads.ts'
@@ -145,7 +145,9 @@ export class Uploads {
   async append(row: UploadRow, spec: UploadSpec, options: Omit<AppendOptions, 'signal'>): Promise<Appended> {
     // A client that comes back knows that its connection is broken, before we do.
     const before = this.#appending.get(row.id)
-    before?.controller.abort(new Error('the client goes on by another request'))
+    before?.controller.abort(
+      new PlimsollError('PLIMSOLL_UPLOAD_BUSY', 'The client goes on with this upload by another request.'),
+    )
     await before?.ended
     const controller = new AbortController()
     const begin = (open: UploadRow): Promise<UploadRef> => this.#storeUpload(open)
@@ -164,7 +166,7 @@ export class Uploads {
     }
   }
 
-  /** Makes one upload of others that are whole, in their order. */
+  /** Makes one upload of others that are whole, in their order, and completes it. Only then are they removed. */
   async join(
     spec: UploadSpec,
     pieces: readonly UploadRow[],
@@ -172,7 +174,16 @@ export class Uploads {
   ): Promise<UploadRow> {
     const size = pieces.reduce((sum, piece) => sum + piece.size, 0)
     const row = await this.begin(spec, { ...wanted, size, kind: 'appended' })
-    return joinUploads(this.#parts, row, pieces)
+    try {
+      await joinUploads(this.#parts, row, pieces)
+      await this.complete(await this.#reread(row), spec)
+    } catch (error) {
+      // Nobody knows of it: who tries again makes another one.
+      await this.abort(row).catch(ignore)
+      throw error
+    }
+    await removePieces(this.#parts, pieces)
+    return this.#reread(row)
   }
 
   /** Gives an upload up, with all that it has left. @throws PLIMSOLL_UPLOAD_ENDED when it is stored */

@@ -47,6 +47,8 @@ export function serveTus(scope: FastifyInstance, own: string, place: UploadPlace
     const row = await place.find(request)
     // What came in another way has no offset.
     if (row.kind !== 'appended' && row.kind !== 'partial') return sendProblem(reply, problemOf(404))
+    // A client that hears of the last byte takes it for done: so it is done first, or says why not.
+    if (row.kind === 'appended' && row.received === row.size) await uploads.complete(row, spec)
     const received = row.state === 'stored' ? row.size : row.received
     reply.header('upload-offset', received).header('upload-length', row.size).header('cache-control', 'no-store')
     if (row.kind === 'partial') reply.header('upload-concat', 'partial')
@@ -125,13 +127,13 @@ async function joinPieces(
 ): Promise<UploadRow> {
   if (urls.length > mostPieces) throw invalid(`it is made of up to ${mostPieces} pieces`)
   const { uploads, spec } = place
-  const owner = await place.ownerOf(request)
+  const asking = await place.ownerOf(request)
   const pieces: UploadRow[] = []
   // The address is ours, whatever proxy made it another one: the id is its last part.
-  for (const url of urls) pieces.push(await uploads.find(spec, /([\w-]+)\/?$/.exec(url)?.[1] ?? '', owner))
-  const row = await uploads.join(spec, pieces, { name, type, owner })
-  await uploads.complete(row, spec)
-  return row
+  for (const url of urls) pieces.push(await uploads.find(spec, /([\w-]+)\/?$/.exec(url)?.[1] ?? '', asking))
+  const size = pieces.reduce((sum, piece) => sum + piece.size, 0)
+  const owner = await place.ownerOf(request, { name, type, size })
+  return uploads.join(spec, pieces, { name, type, owner })
 }
 
 /** The version is said in every answer; with another one nothing is done. */

@@ -192,6 +192,85 @@ describe('tus', () => {
     expect(await service.keys()).toEqual([])
   })
 
+  test('says that all is there only once it is completed, which it does then', async () => {
+    let fails = true
+    const service = await openService({
+      onStored: async ({ key, type, size }, tx) => {
+        if (fails) throw Object.assign(new Error('Not now.'), { statusCode: 503 })
+        await tx.assets.create({ key, type, size })
+      },
+    })
+    const url = await create(service, 5)
+    expect((await patch(url, 0, Buffer.from('hello'))).status).toBe(503)
+    // A client that is told of the whole length takes its upload for done.
+    expect(await offsetOf(url)).toBe(-503)
+    fails = false
+    expect(await offsetOf(url)).toBe(5)
+    expect((await service.rows()).length).toBe(1)
+  })
+
+  test('never says of what was refused that all of it is there', async () => {
+    const service = await openService({ accept: ['image/*'], image: true })
+    const url = await create(service, 5, {
+      'upload-metadata': `filename ${btoa('a.png')},filetype ${btoa('image/png')}`,
+    })
+    const refused = await patch(url, 0, Buffer.from('hello'))
+    expect(refused.status).toBeGreaterThanOrEqual(400)
+    expect(await offsetOf(url)).toBe(-refused.status)
+  })
+
+  test('goes on with what somebody has wanted to complete too early', async () => {
+    const service = await openService()
+    const url = await create(service, 5)
+    expect((await patch(url, 0, Buffer.from('hel'))).status).toBe(204)
+    expect(await call(`${url}/complete`, 'POST')).toMatchObject({
+      status: 409,
+      body: { code: 'PLIMSOLL_UPLOAD_INCOMPLETE' },
+    })
+    expect(await offsetOf(url)).toBe(3)
+    expect((await patch(url, 3, Buffer.from('lo'))).status).toBe(204)
+    expect((await service.rows()).length).toBe(1)
+  })
+
+  /** Makes one upload of others. */
+  const join = (service: UploadService, pieces: readonly string[]): Promise<Response> =>
+    fetch(`${service.url}/uploads`, {
+      method: 'POST',
+      headers: { ...resumable, 'upload-concat': `final;${pieces.join(' ')}` },
+    })
+  async function createPieces(service: UploadService, texts: readonly string[]): Promise<string[]> {
+    const pieces: string[] = []
+    for (const text of texts) {
+      const url = await create(service, text.length, { 'upload-concat': 'partial' })
+      expect((await patch(url, 0, Buffer.from(text))).status).toBe(204)
+      pieces.push(url)
+    }
+    return pieces
+  }
+
+  test('asks whether somebody may upload what pieces come to', async () => {
+    const service = await openService({ authorize: (_request, wanted) => wanted === undefined || wanted.size <= 5 })
+    const pieces = await createPieces(service, ['hel', 'lo.'])
+    expect((await join(service, pieces)).status).toBe(403)
+    expect((await join(service, pieces.slice(0, 1))).status).toBe(201)
+  })
+
+  test('keeps pieces until what they make is completed', async () => {
+    let fails = true
+    const service = await openService({
+      onStored: async ({ key, type, size }, tx) => {
+        if (fails) throw Object.assign(new Error('Not now.'), { statusCode: 503 })
+        await tx.assets.create({ key, type, size })
+      },
+    })
+    const pieces = await createPieces(service, ['hel', 'lo'])
+    expect((await join(service, pieces)).status).toBe(503)
+    fails = false
+    expect((await join(service, pieces)).status).toBe(201)
+    expect(await bytesOf(service)).toEqual([sha256(Buffer.from('hello'))])
+    expect(await service.keys()).toEqual([(await service.rows())[0]![0]])
+  })
+
   test('has one of two requests that append the same', async () => {
     const service = await openService()
     const bytes = pattern(mb)
