@@ -56,11 +56,12 @@ export async function putResumable(
       })
       const text = await textOf(answer)
       if (answer.statusCode !== 308) return checked(JSON.parse(text) as GcsObject, hash.digest('base64'), subject.key)
+      const before = sent
       sent = reached(answer) - at
       if (sent < 0) throw fileCorrupt(subject.key ?? '', 'the storage has lost some of those that it had')
       if (sent === bytes.length && !last) break
-      if (sent < bytes.length) continue
-      if (attempt++ >= attempts) throw fileCorrupt(subject.key ?? '', 'the storage does not end the upload')
+      if (sent > before && sent < bytes.length) continue
+      if (attempt++ >= attempts) throw fileCorrupt(subject.key ?? '', 'the storage does not go on with the upload')
     }
     at += bytes.length
   }
