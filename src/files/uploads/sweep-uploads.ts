@@ -1,3 +1,4 @@
+import { isPlimsollError } from '../../core/errors.ts'
 import { ledger } from './ledger.ts'
 import { removeUpload, removeWaiting } from './remove-upload.ts'
 import type { UploadParts } from './types.ts'
@@ -19,7 +20,7 @@ export interface Sweep {
 
 /**
  * Removes uploads that nobody goes on with, what completed ones have left, and what lies where uploads wait without being one's. One
- * process at a time does; undefined when another one is at it, or was within `restMs`.
+ * process at a time does, and fails in the end when some of it could not be; undefined when another one is at it, or was within `restMs`.
  */
 export async function sweepUploads(
   parts: UploadParts,
@@ -28,20 +29,32 @@ export async function sweepUploads(
   const { postgres } = parts
   if (!(await ledger.takeSweep(postgres, leaseMs))) return undefined
   let uploads = 0
+  const failures: unknown[] = []
   for (;;) {
     const given = await ledger.takeGivenUp(postgres, leaseMs, batch)
-    for (const up of given) await removeUpload(parts, up)
-    uploads += given.length
+    for (const up of given) if (await isDone(removeUpload(parts, up), failures)) uploads++
     if (given.length < batch) break
   }
   for (const row of await ledger.findUntidy(postgres, batch)) {
-    await removeWaiting(parts, row)
-    await ledger.markTidy(postgres, row.id)
+    if (await isDone(removeWaiting(parts, row), failures)) await ledger.markTidy(postgres, row.id)
   }
   await ledger.forgetStored(postgres)
   const strays = (await removeStrayUploads(parts)) + (await removeStrayObjects(parts))
   await ledger.restSweep(postgres, restMs)
+  if (failures.length > 0) throw failures[0]
   return { uploads, strays }
+}
+
+/** False when it has failed, which is noted: one that cannot be removed, such as a locked object, keeps no other from being. */
+async function isDone(work: Promise<void>, failures: unknown[]): Promise<boolean> {
+  try {
+    await work
+    return true
+  } catch (error) {
+    if (isPlimsollError(error, 'PLIMSOLL_STORAGE_UNREACHABLE')) throw error
+    failures.push(error)
+    return false
+  }
 }
 
 /** Uploads in parts whose id was never noted: their process ended in between. */

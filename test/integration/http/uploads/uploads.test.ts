@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { Uploads } from '../../../../src/files/index.ts'
+import { PlimsollError } from '../../../../src/core/errors.ts'
+import { Uploads, type FileStore } from '../../../../src/files/index.ts'
 import { pattern } from '../files/file-service.ts'
 import { begin, call, engines, openService, query, send, sha256, upload } from './upload-service.ts'
 
@@ -252,6 +253,26 @@ describe('an upload', () => {
     ])
       expect((await sign(wrong)).status).toBe(400)
     expect((await sign([{ number: 2 }])).body.parts).toMatchObject([{ number: 2, size: text.length - 10 }])
+  })
+
+  test('that cannot be removed keeps no other from being', async () => {
+    const service = await openService()
+    const [stuck, free] = [await begin(service, text), await begin(service, text)]
+    for (const { body } of [stuck, free]) await send(service.url, body.put!, text)
+    const { postgres, files } = service.app
+    await query(postgres, `update plimsoll.uploads set expires_at = now() - interval '1 second'`)
+    const store: FileStore = {
+      ...files,
+      delete: async (keys) => {
+        if (keys.some((key) => key.includes(stuck.body.id)))
+          throw new PlimsollError('PLIMSOLL_STORAGE_UNAVAILABLE', 'It is locked.')
+        await files.delete(keys)
+      },
+    }
+    const uploads = new Uploads({ postgres, store, direct: files.direct! }, { sweepMs: 600_000 })
+    await expect(uploads.sweep()).rejects.toThrow('It is locked.')
+    expect(await query(postgres, 'select id from plimsoll.uploads')).toEqual([[stuck.body.id]])
+    expect(await service.keys()).toEqual([`.uploads/${stuck.body.id}`])
   })
 
   test('that nobody goes on with is removed by one of the processes, with all it has left', async () => {
