@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { FileStore } from '../contract.ts'
+import { makeWorkFolder } from '../video/work-folder.ts'
 import { imageError } from './image-error.ts'
 
 /** An object as a file of this machine, for programs that read files, in a folder that is gone afterwards. */
@@ -40,7 +41,7 @@ export async function withSpooledSource<T>(
     stream.destroy()
     throw imageError('PLIMSOLL_IMAGE_TOO_LARGE', `The image has ${size} bytes, and may have ${maxBytes}.`)
   }
-  const folder = await mkdtemp(join(tmpdir(), 'plimsoll-image-')).catch((error: unknown) => {
+  const folder = await makeWorkFolder(tmpdir(), 'plimsoll-image-').catch((error: unknown) => {
     stream.destroy()
     throw error
   })

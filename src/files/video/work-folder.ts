@@ -2,17 +2,16 @@ import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-const begins = 'plimsoll-video-'
 /** Work changes its folder more often than this. */
 const staleMs = 24 * 3_600_000
 
-/** Makes a folder for one piece of work, and removes those that processes which were killed have left. */
-export async function makeWorkFolder(within: string = tmpdir()): Promise<string> {
-  await removeStale(within)
+/** Makes a folder for one piece of work, whose name begins so, and removes those that processes which were killed have left. */
+export async function makeWorkFolder(within: string = tmpdir(), begins = 'plimsoll-video-'): Promise<string> {
+  await removeStale(within, begins)
   return mkdtemp(join(within, begins))
 }
 
-async function removeStale(within: string): Promise<void> {
+async function removeStale(within: string, begins: string): Promise<void> {
   for (const name of await readdir(within)) {
     if (!name.startsWith(begins)) continue
     const path = join(within, name)
