@@ -1,5 +1,5 @@
 import { isPlimsollError } from '../core/errors.ts'
-import type { FileStore, ObjectFacts, StoredObject } from '../files/contract.ts'
+import type { FileStore, ObjectFacts, WrittenObject } from '../files/contract.ts'
 import { fileTag } from '../http/index.ts'
 import type { Outbox } from '../outbox/index.ts'
 import type { Postgres } from '../postgres/index.ts'
@@ -26,7 +26,7 @@ export function purgedStore(store: FileStore, changed: (tags: readonly string[])
       if (!isPlimsollError(error) || !refusals.test(error.code)) await done(undefined, keys).catch(() => {})
       throw error
     })
-  const stored = async (object: StoredObject, facts: ObjectFacts = {}): Promise<StoredObject> =>
+  const stored = async (object: WrittenObject, facts: ObjectFacts = {}): Promise<WrittenObject> =>
     /\bimmutable\b/.test(facts.cacheControl ?? '') ? object : done(object, [object.key])
   return {
     engine: store.engine,

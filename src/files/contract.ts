@@ -29,7 +29,7 @@ export interface FileStore extends AsyncDisposable {
    * @throws PLIMSOLL_FILE_EXISTS with `ifAbsent`; PLIMSOLL_FILE_CHANGED with `ifMatch`; PLIMSOLL_FILE_CORRUPT when the bytes are not those
    * that `size` and `sha256` say; PLIMSOLL_FILE_TOO_LARGE
    */
-  put(key: string, body: FileBody, options?: PutOptions): Promise<StoredObject>
+  put(key: string, body: FileBody, options?: PutOptions): Promise<WrittenObject>
 
   /**
    * Opens an object for reading, or a part of it. The stream must be read or destroyed. It has the bytes of one and the same object, and
@@ -47,14 +47,14 @@ export interface FileStore extends AsyncDisposable {
    *
    * @throws PLIMSOLL_FILE_NOT_FOUND, PLIMSOLL_FILE_EXISTS
    */
-  copy(from: string, to: string, options?: CopyOptions): Promise<StoredObject>
+  copy(from: string, to: string, options?: CopyOptions): Promise<WrittenObject>
 
   /**
    * Makes one object of others, in their order; within the store where it can.
    *
    * @throws PLIMSOLL_FILE_NOT_FOUND, PLIMSOLL_FILE_EXISTS
    */
-  compose(parts: readonly string[], to: string, options?: PutOptions): Promise<StoredObject>
+  compose(parts: readonly string[], to: string, options?: PutOptions): Promise<WrittenObject>
 
   /** Objects whose keys begin with a text, in the order of their keys' bytes. */
   list(prefix: string, page?: ListOptions): Promise<ObjectPage>
@@ -135,17 +135,24 @@ export interface GetOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-export interface StoredObject {
+/**
+ * What is known of an object that has just been stored. When that was is not part of it: a bucket dates an object by a clock of its own, at
+ * a moment of its own, and says so only to who asks, as `head` does.
+ */
+export interface WrittenObject {
   readonly key: string
   readonly size: number
   /** A strong validator, as in RFC 9110, with its quotes: other bytes have another one. */
   readonly etag: string
   readonly type: string
-  /** Epoch milliseconds, whole seconds. */
-  readonly modifiedAt: number
   readonly cacheControl: string | undefined
   readonly disposition: string | undefined
   readonly metadata: Readonly<Record<string, string>>
+}
+
+export interface StoredObject extends WrittenObject {
+  /** Epoch milliseconds, whole seconds. */
+  readonly modifiedAt: number
 }
 
 export interface OpenObject extends StoredObject {
@@ -189,7 +196,7 @@ export interface MultipartUploads {
     upload: UploadRef,
     parts: readonly Pick<StoredPart, 'number' | 'etag'>[],
     options?: { readonly ifAbsent?: boolean | undefined },
-  ): Promise<StoredObject>
+  ): Promise<WrittenObject>
   /** Ends an upload and frees its parts; one that is not there is no error. */
   abort(upload: UploadRef): Promise<void>
   /** Uploads that were created and have not ended, the oldest first. */

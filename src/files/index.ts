@@ -24,6 +24,7 @@ export type {
   StoredObject,
   StoredPart,
   UploadRef,
+  WrittenObject,
 } from './contract.ts'
 export { Uploads } from './uploads/open-uploads.ts'
 export type { StoredUpload, UploadParts, WantedUpload } from './uploads/types.ts'

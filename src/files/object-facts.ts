@@ -1,8 +1,8 @@
 import { listNames, PlimsollError, showValue } from '../core/errors.ts'
-import type { ObjectFacts, StoredObject } from './contract.ts'
+import type { ObjectFacts, StoredObject, WrittenObject } from './contract.ts'
 
 /** Facts as they are stored: checked, with the type that is taken where none is given. */
-export type CheckedFacts = Pick<StoredObject, 'type' | 'cacheControl' | 'disposition' | 'metadata'>
+export type CheckedFacts = Pick<WrittenObject, 'type' | 'cacheControl' | 'disposition' | 'metadata'>
 
 /** The type of what says nothing of its own. */
 export const defaultType = 'application/octet-stream'
@@ -47,6 +47,12 @@ export function checkFacts({
     throw invalid(`The metadata ${listNames(Object.keys(metadata))} has ${bytes} bytes, more than ${mostMetadata}`)
   }
   return Object.freeze({ type, cacheControl, disposition, metadata: Object.freeze({ ...metadata }) })
+}
+
+/** What is said of an object to who has stored it. */
+export function asWritten(object: StoredObject): WrittenObject {
+  const { modifiedAt: _, ...written } = object
+  return written
 }
 
 /** The facts of a copy: those that are given, and of the source's the others. */

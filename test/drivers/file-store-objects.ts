@@ -19,7 +19,9 @@ export const objectCases: readonly FileCase[] = [
       const [key, bytes] = [unique(), someBytes(size)]
       const stored = await store.put(key, bytes, { size })
       expect(stored).toMatchObject({ key, size, type: 'application/octet-stream', metadata: {} })
-      expect(await store.head(key)).toEqual(stored)
+      const { modifiedAt, ...head } = (await store.head(key))!
+      // When it was stored is said by a clock that only the store reads.
+      expect([head, modifiedAt > 0]).toEqual([stored, true])
       const opened = await store.get(key)
       expect(opened).toMatchObject({ ...stored, first: 0, last: size - 1 })
       expect((await read(opened)).equals(bytes)).toBe(true)
@@ -209,7 +211,7 @@ export const objectCases: readonly FileCase[] = [
       const stored = await store.compose(keys, to, { ...facts, size: all.length })
       expect(stored).toMatchObject({ key: to, size: all.length, ...facts })
       expect((await bytesAt(store, to)).equals(all)).toBe(true)
-      expect(await store.head(to)).toEqual(stored)
+      expect(await store.head(to)).toMatchObject(stored)
       await refused(store.compose([...keys, unique()], unique()), 'PLIMSOLL_FILE_NOT_FOUND')
       await refused(store.compose(keys.slice(1, 3), to, { ifAbsent: true }), 'PLIMSOLL_FILE_EXISTS')
       const twice = await store.compose([keys[2]!, keys[2]!], to)

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isPlimsollError } from '../../core/errors.ts'
-import type { FileStore, StoredObject } from '../contract.ts'
+import type { FileStore, WrittenObject } from '../contract.ts'
 import type { PlainLimits } from './image-limits.ts'
 import type { ImageMaker } from './image-maker.ts'
 import type { ImageFacts } from './image-messages.ts'
@@ -99,6 +99,6 @@ async function keep(parts: {
 }
 
 /** What the store knows of a variant. */
-function toStoredVariant({ key, type, size, etag, metadata }: StoredObject): StoredVariant {
+function toStoredVariant({ key, type, size, etag, metadata }: WrittenObject): StoredVariant {
   return { key, type, size, etag, width: Number(metadata['width']), height: Number(metadata['height']) }
 }

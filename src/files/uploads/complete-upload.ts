@@ -1,5 +1,5 @@
 import { isPlimsollError, PlimsollError, showValue } from '../../core/errors.ts'
-import type { StoredObject, StoredPart } from '../contract.ts'
+import type { StoredPart, WrittenObject } from '../contract.ts'
 import { ledger } from './ledger.ts'
 import { isOf, markOf, removeWaiting } from './remove-upload.ts'
 import type { StoredUpload, UploadOutcome, UploadParts, UploadSpec } from './types.ts'
@@ -78,7 +78,7 @@ async function again({ postgres }: UploadParts, { id, route }: UploadRow): Promi
 }
 
 /** The object of all bytes. It may be there already: somebody has begun before. */
-async function makeWhole(parts: UploadParts, row: UploadRow): Promise<StoredObject> {
+async function makeWhole(parts: UploadParts, row: UploadRow): Promise<WrittenObject> {
   const { store, postgres } = parts
   const there = await store.head(waitingKey(row))
   if (there !== undefined) return there
@@ -130,11 +130,11 @@ async function copy(
     facts,
   }: {
     readonly id: string
-    readonly from: StoredObject
+    readonly from: WrittenObject
     readonly key: string
     readonly facts: { readonly type: string; readonly disposition: string; readonly cacheControl: string | undefined }
   },
-): Promise<StoredObject> {
+): Promise<WrittenObject> {
   try {
     return await store.copy(from.key, key, { ...facts, metadata: markOf(id), ifAbsent: true })
   } catch (error) {

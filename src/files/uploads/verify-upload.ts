@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { FileStore, StoredObject } from '../contract.ts'
+import type { FileStore, WrittenObject } from '../contract.ts'
 import { gathered } from '../file-body.ts'
 import { pictureHeadBytes, pictureSize, pictureTypes, type PictureSize } from './picture-size.ts'
 import { headBytes, realType, secondNature } from './real-type.ts'
@@ -22,7 +22,7 @@ export interface VerifiedContent {
  */
 export async function verifyUpload(
   store: FileStore,
-  { row, spec, object }: { readonly row: UploadRow; readonly spec: UploadSpec; readonly object: StoredObject },
+  { row, spec, object }: { readonly row: UploadRow; readonly spec: UploadSpec; readonly object: WrittenObject },
 ): Promise<VerifiedContent> {
   const { size, sha256 } = row
   if (object.size !== size) throw refusedUpload(`it has ${object.size} bytes, and was announced with ${size}`)
@@ -50,7 +50,7 @@ export async function verifyUpload(
   return { type, picture }
 }
 
-async function checkWhole(store: FileStore, { key, etag }: StoredObject, sha256: string): Promise<void> {
+async function checkWhole(store: FileStore, { key, etag }: WrittenObject, sha256: string): Promise<void> {
   const { stream } = await store.get(key, { ifMatch: etag })
   const hash = createHash('sha256')
   for await (const chunk of stream) hash.update(chunk as Buffer)
@@ -60,7 +60,7 @@ async function checkWhole(store: FileStore, { key, etag }: StoredObject, sha256:
 
 async function readBytes(
   store: FileStore,
-  { key, size, etag }: StoredObject,
+  { key, size, etag }: WrittenObject,
   { first, length }: { readonly first: number; readonly length: number },
 ): Promise<Buffer> {
   if (size === 0) return Buffer.alloc(0)

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { PlimsollError } from '../../core/errors.ts'
-import type { FileStore, StoredObject } from '../../files/contract.ts'
+import type { FileStore, StoredObject, WrittenObject } from '../../files/contract.ts'
 import { problemHandler, problemOf, sendProblem } from '../problem.ts'
 import { isActive, isPassive, sandboxPolicy } from './active-types.ts'
 import { answerFile, untilGone, type FileAnswer } from './answer-file.ts'
@@ -83,7 +83,7 @@ export function serveAddresses(
     }
   }
 
-  async function takeForm(request: FastifyRequest, reply: FastifyReply): Promise<StoredObject> {
+  async function takeForm(request: FastifyRequest, reply: FastifyReply): Promise<WrittenObject> {
     const boundary = formBoundary(request.headers['content-type'])
     if (boundary === undefined) throw refused()
     const signal = untilGone(reply)

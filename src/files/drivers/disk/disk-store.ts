@@ -12,6 +12,7 @@ import type {
   OpenObject,
   PutOptions,
   StoredObject,
+  WrittenObject,
 } from '../../contract.ts'
 import { checkRange, rangeWithin } from '../../byte-range.ts'
 import { bytesOf, checkAnnounced, endBody, orAborted } from '../../file-body.ts'
@@ -25,7 +26,7 @@ import { DiskObjects } from './disk-objects.ts'
 import { DiskUploads } from './disk-uploads.ts'
 import { listKeys } from './list-keys.ts'
 import { SharedFiles } from './shared-files.ts'
-import { readRecord, readRecordNow, toStored, type ObjectRecord } from './object-record.ts'
+import { readRecord, readRecordNow, toStored, toWritten, type ObjectRecord } from './object-record.ts'
 
 /** The options of {@link diskStore}. */
 export interface DiskStoreOptions {
@@ -73,7 +74,7 @@ class DiskStore implements FileStore {
     this.uploads = new DiskUploads(this.#objects, { run, features: this.features })
   }
 
-  async put(key: string, body: FileBody, options: PutOptions = {}): Promise<StoredObject> {
+  async put(key: string, body: FileBody, options: PutOptions = {}): Promise<WrittenObject> {
     try {
       const facts = checkPut(key, options)
       const announced = { key, ...options, mostBytes: this.features.maxBytes }
@@ -120,7 +121,7 @@ class DiskStore implements FileStore {
     return record && toStored(record)
   }
 
-  async copy(from: string, to: string, options: CopyOptions = {}): Promise<StoredObject> {
+  async copy(from: string, to: string, options: CopyOptions = {}): Promise<WrittenObject> {
     checkKey(from)
     checkPut(to, options)
     return this.#run(async () => {
@@ -133,11 +134,11 @@ class DiskStore implements FileStore {
         const path = await this.#objects.staging.twin(this.#folder.blobPath(record.blob))
         return { facts: copiedFacts(record, options), size: record.size, path }
       })
-      return toStored(await this.#objects.commit({ key: to, path, size, facts }, options))
+      return toWritten(await this.#objects.commit({ key: to, path, size, facts }, options))
     })
   }
 
-  async compose(parts: readonly string[], to: string, options: PutOptions = {}): Promise<StoredObject> {
+  async compose(parts: readonly string[], to: string, options: PutOptions = {}): Promise<WrittenObject> {
     for (const key of parts) checkKey(key)
     const facts = checkPut(to, options)
     const announced = { key: to, ...options, mostBytes: this.features.maxBytes }
@@ -191,9 +192,9 @@ class DiskStore implements FileStore {
     { key, facts }: { readonly key: string; readonly facts: CheckedFacts },
     bytes: AsyncIterable<Buffer>,
     options: PutOptions,
-  ): Promise<StoredObject> {
+  ): Promise<WrittenObject> {
     const { path, size } = await this.#objects.staging.write(bytes)
-    return toStored(await this.#objects.commit({ key, path, size, facts }, options))
+    return toWritten(await this.#objects.commit({ key, path, size, facts }, options))
   }
 
   /** Opens the bytes of an object, of one that replaces it meanwhile where it is replaced. */

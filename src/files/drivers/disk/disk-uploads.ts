@@ -8,9 +8,9 @@ import type {
   MultipartUploads,
   ObjectFacts,
   PartOptions,
-  StoredObject,
   StoredPart,
   UploadRef,
+  WrittenObject,
 } from '../../contract.ts'
 import { bytesOf, checkAnnounced, endBody } from '../../file-body.ts'
 import { fileCorrupt, uploadNotFound } from '../../file-errors.ts'
@@ -19,7 +19,7 @@ import type { CheckedFacts } from '../../object-facts.ts'
 import { ifThere } from './disk-errors.ts'
 import { syncFolder } from './disk-folder.ts'
 import type { DiskObjects } from './disk-objects.ts'
-import { readRecord, toStored } from './object-record.ts'
+import { readRecord, toWritten } from './object-record.ts'
 
 /** What is known of an upload: `uploads/<id>/upload.json`. */
 interface UploadRecord {
@@ -107,7 +107,7 @@ export class DiskUploads implements MultipartUploads {
     upload: UploadRef,
     parts: readonly Pick<StoredPart, 'number' | 'etag'>[],
     options: { readonly ifAbsent?: boolean | undefined } = {},
-  ): Promise<StoredObject> {
+  ): Promise<WrittenObject> {
     return this.#run(() => this.#lock(upload, () => this.#complete(upload, parts, options)))
   }
 
@@ -145,14 +145,14 @@ export class DiskUploads implements MultipartUploads {
     upload: UploadRef,
     parts: readonly Pick<StoredPart, 'number' | 'etag'>[],
     { ifAbsent }: { readonly ifAbsent?: boolean | undefined },
-  ): Promise<StoredObject> {
+  ): Promise<WrittenObject> {
     const { key, id } = upload
     const open = await this.#find(upload)
     const there = await readRecord(this.#objects.folder, key)
     if (there?.upload === id) {
       // Somebody was killed before the folder was gone.
       if (open !== undefined) await this.#end(id)
-      return toStored(there)
+      return toWritten(there)
     }
     if (open === undefined) throw uploadNotFound(upload)
     await this.#objects.check(key, { ifAbsent })
@@ -160,7 +160,7 @@ export class DiskUploads implements MultipartUploads {
     const { path, size } = await this.#joined(files, key)
     const record = await this.#objects.commit({ key, path, size, facts: open.facts, upload: id }, { ifAbsent })
     await this.#end(id)
-    return toStored(record)
+    return toWritten(record)
   }
 
   async #joined(files: readonly PartFile[], key: string): Promise<{ readonly path: string; readonly size: number }> {

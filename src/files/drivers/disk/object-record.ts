@@ -1,7 +1,7 @@
 import { rename, link } from 'node:fs/promises'
 import { readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import type { StoredObject } from '../../contract.ts'
+import type { StoredObject, WrittenObject } from '../../contract.ts'
 import { fileExists } from '../../file-errors.ts'
 import { damaged, hasCode } from './disk-errors.ts'
 import { syncFolder, type DiskFolder } from './disk-folder.ts'
@@ -21,8 +21,12 @@ export interface ObjectRecord extends Omit<StoredObject, 'etag'> {
 
 /** What is told of an object. */
 export function toStored(record: ObjectRecord): StoredObject {
-  const { key, size, blob, type, modifiedAt, cacheControl, disposition, metadata } = record
-  return { key, size, etag: `"${blob}"`, type, modifiedAt, cacheControl, disposition, metadata }
+  return { ...toWritten(record), modifiedAt: record.modifiedAt }
+}
+
+/** A record as the store says of it to who has just written it. */
+export function toWritten({ key, size, blob, type, cacheControl, disposition, metadata }: ObjectRecord): WrittenObject {
+  return { key, size, etag: `"${blob}"`, type, cacheControl, disposition, metadata }
 }
 
 /** Reads the record of a key; undefined when there is none. */

@@ -15,13 +15,14 @@ import type {
   OpenObject,
   PutOptions,
   StoredObject,
+  WrittenObject,
 } from '../../contract.ts'
 import { randomToken } from '../../../core/random-token.ts'
 import { bytesOf, checkAnnounced, endBody } from '../../file-body.ts'
 import { fileCorrupt, fileNotFound } from '../../file-errors.ts'
 import { guardStream } from '../../guarded-stream.ts'
 import { checkKey, ownFolder } from '../../object-key.ts'
-import { copiedFacts, type CheckedFacts } from '../../object-facts.ts'
+import { asWritten, copiedFacts, type CheckedFacts } from '../../object-facts.ts'
 import { PartReader } from '../../part-reader.ts'
 import { GcsClient, type GcsSource } from './gcs-client.ts'
 import { GcsDirect } from './gcs-direct.ts'
@@ -66,7 +67,7 @@ class GcsStore implements FileStore {
     this.direct = new GcsDirect(gcs, { features })
   }
 
-  async put(key: string, body: FileBody, options: PutOptions = {}): Promise<StoredObject> {
+  async put(key: string, body: FileBody, options: PutOptions = {}): Promise<WrittenObject> {
     try {
       const facts = checkPut(key, options)
       this.#gcs.checkOpen()
@@ -90,7 +91,7 @@ class GcsStore implements FileStore {
       answer.resume()
       const session = new URL(answer.headers.location ?? '', this.#gcs.endpoint)
       try {
-        return fromResource(key, await putResumable(this.#gcs, session, { reader, first, subject, signal }))
+        return asWritten(fromResource(key, await putResumable(this.#gcs, session, { reader, first, subject, signal })))
       } catch (error) {
         await this.#drop(session)
         throw error
@@ -147,7 +148,7 @@ class GcsStore implements FileStore {
     return object && fromResource(key, object)
   }
 
-  async copy(from: string, to: string, options: CopyOptions = {}): Promise<StoredObject> {
+  async copy(from: string, to: string, options: CopyOptions = {}): Promise<WrittenObject> {
     checkKey(from)
     checkPut(to, options)
     const source = await this.#need(from, options.signal)
@@ -169,12 +170,12 @@ class GcsStore implements FileStore {
         signal,
         again: ifAbsent !== true,
       })
-      if (answer.done) return fromResource(to, answer.resource!)
+      if (answer.done) return asWritten(fromResource(to, answer.resource!))
       rewriteToken = answer.rewriteToken
     }
   }
 
-  async compose(parts: readonly string[], to: string, options: PutOptions = {}): Promise<StoredObject> {
+  async compose(parts: readonly string[], to: string, options: PutOptions = {}): Promise<WrittenObject> {
     for (const key of parts) checkKey(key)
     const facts = checkPut(to, options)
     checkAnnounced({ key: to, ...options, mostBytes: features.maxBytes })
@@ -199,7 +200,7 @@ class GcsStore implements FileStore {
         }
         level = next
       }
-      return fromResource(to, await this.#join(level, this.#gcs.nameOf(to), { facts, options, key: to }))
+      return asWritten(fromResource(to, await this.#join(level, this.#gcs.nameOf(to), { facts, options, key: to })))
     } finally {
       await Promise.all(made.map(({ name }) => this.#remove(name).catch(() => {})))
     }
@@ -254,7 +255,7 @@ class GcsStore implements FileStore {
     key: string,
     bytes: Buffer,
     { facts, options }: { readonly facts: CheckedFacts; readonly options: PutOptions },
-  ): Promise<StoredObject> {
+  ): Promise<WrittenObject> {
     const { ifAbsent, ifMatch, signal } = options
     const md5Hash = createHash('md5').update(bytes).digest('base64')
     const boundary = `plimsoll-${randomToken()}`
@@ -277,7 +278,7 @@ class GcsStore implements FileStore {
       signal,
       again: ifAbsent !== true && ifMatch === undefined,
     })
-    return fromResource(key, object)
+    return asWritten(fromResource(key, object))
   }
 
   async #join(

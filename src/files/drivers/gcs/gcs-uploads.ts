@@ -7,12 +7,13 @@ import type {
   MultipartUploads,
   ObjectFacts,
   PartOptions,
-  StoredObject,
   StoredPart,
   UploadRef,
+  WrittenObject,
 } from '../../contract.ts'
 import { bytesOf, checkAnnounced, endBody, gathered, mostHeld } from '../../file-body.ts'
 import { fileCorrupt, fileExists, uploadNotFound } from '../../file-errors.ts'
+import { asWritten } from '../../object-facts.ts'
 import { checkKey, checkPrefix, ownFolder } from '../../object-key.ts'
 import type { GcsCall, GcsClient } from './gcs-client.ts'
 import { fromResource, toHeaders, uploadMark, type GcsObject } from './gcs-objects.ts'
@@ -90,14 +91,14 @@ export class GcsUploads implements MultipartUploads {
     upload: UploadRef,
     parts: readonly NamedPart[],
     { ifAbsent }: { readonly ifAbsent?: boolean | undefined } = {},
-  ): Promise<StoredObject> {
+  ): Promise<WrittenObject> {
     const call = this.#call(upload)
     const { key } = upload
     if (parts.length === 0) throw fileCorrupt(key, 'there are no parts')
     const { token } = parseId(upload)!
     if (ifAbsent === true) {
       const there = await this.#find(this.#gcs.nameOf(key))
-      if (there?.metadata?.[uploadMark] === token) return fromResource(key, there)
+      if (there?.metadata?.[uploadMark] === token) return asWritten(fromResource(key, there))
       // Before the upload is over.
       if (there !== undefined) throw fileExists(key)
     }
@@ -147,7 +148,7 @@ export class GcsUploads implements MultipartUploads {
   }
 
   /** Puts the object of an upload in its place, in one step and once, and removes where it was. */
-  async #place(upload: UploadRef, ifAbsent: boolean | undefined): Promise<StoredObject> {
+  async #place(upload: UploadRef, ifAbsent: boolean | undefined): Promise<WrittenObject> {
     const { key } = upload
     const { token } = parseId(upload)!
     for (;;) {
@@ -155,7 +156,7 @@ export class GcsUploads implements MultipartUploads {
       const source = await this.#find(nameOf(this.#gcs, key, token))
       if (there?.metadata?.[uploadMark] === token) {
         if (source !== undefined) await this.#remove(source.name)
-        return fromResource(key, there)
+        return asWritten(fromResource(key, there))
       }
       // Somebody else may have put it there between the two.
       if (source === undefined && (await this.#find(this.#gcs.nameOf(key)))?.metadata?.[uploadMark] === token) continue
@@ -164,7 +165,7 @@ export class GcsUploads implements MultipartUploads {
       const made = await this.#join(source, { key, token, generation: there?.generation ?? '0' })
       if (made !== undefined) {
         await this.#remove(source.name)
-        return fromResource(key, made)
+        return asWritten(fromResource(key, made))
       }
     }
   }

@@ -16,6 +16,7 @@ import type {
   OpenObject,
   PutOptions,
   StoredObject,
+  WrittenObject,
 } from '../../contract.ts'
 import { bytesOf, checkAnnounced, endBody } from '../../file-body.ts'
 import { fileCorrupt, fileNotFound } from '../../file-errors.ts'
@@ -24,7 +25,7 @@ import { checkKey, ownFolder } from '../../object-key.ts'
 import { copiedFacts, type CheckedFacts } from '../../object-facts.ts'
 import { mostUnknownBytes, partSize, sendParts, wholeBytes } from './multipart-put.ts'
 import { PartReader } from '../../part-reader.ts'
-import { datedBy, S3Client, type S3Source } from './s3-client.ts'
+import { S3Client, type S3Source } from './s3-client.ts'
 import { S3Conditions, type Conditions } from './s3-conditions.ts'
 import { S3Direct } from './s3-direct.ts'
 import { isMissing, unreachable } from './s3-errors.ts'
@@ -71,7 +72,7 @@ class S3Store implements FileStore {
     this.direct = new S3Direct(s3, { conditions: this.#conditions, features })
   }
 
-  async put(key: string, body: FileBody, options: PutOptions = {}): Promise<StoredObject> {
+  async put(key: string, body: FileBody, options: PutOptions = {}): Promise<WrittenObject> {
     try {
       const facts = checkPut(key, options)
       this.#s3.checkOpen()
@@ -134,7 +135,7 @@ class S3Store implements FileStore {
     }
   }
 
-  async copy(from: string, to: string, options: CopyOptions = {}): Promise<StoredObject> {
+  async copy(from: string, to: string, options: CopyOptions = {}): Promise<WrittenObject> {
     checkKey(from)
     checkPut(to, options)
     const source = await this.#need(from, options.signal)
@@ -151,11 +152,11 @@ class S3Store implements FileStore {
       })
       const call = { key: to, ...options, bytes: source.size, once: options.ifAbsent }
       const { CopyObjectResult } = await this.#s3.send(command, call)
-      return fromHead(to, { ...toHeaders(facts), ...CopyObjectResult }, source.size)
+      return { key: to, size: source.size, etag: toEtag(CopyObjectResult?.ETag), ...facts }
     })
   }
 
-  async compose(parts: readonly string[], to: string, options: PutOptions = {}): Promise<StoredObject> {
+  async compose(parts: readonly string[], to: string, options: PutOptions = {}): Promise<WrittenObject> {
     for (const key of parts) checkKey(key)
     const facts = checkPut(to, options)
     checkAnnounced({ key: to, ...options, mostBytes: features.maxBytes })
@@ -225,7 +226,7 @@ class S3Store implements FileStore {
     key: string,
     bytes: Buffer,
     { facts, options }: { readonly facts: CheckedFacts; readonly options: PutOptions },
-  ): Promise<StoredObject> {
+  ): Promise<WrittenObject> {
     return this.#conditions.run({ key, call: 'put', conditions: options }, async (headers) => {
       const command = new this.#s3.sdk.PutObjectCommand({
         ...this.#s3.at(key),
@@ -233,11 +234,10 @@ class S3Store implements FileStore {
         ...toHeaders(facts),
         Body: bytes,
       })
-      const date = datedBy(command)
       const { ifAbsent, ifMatch, signal } = options
       const once = ifAbsent === true || ifMatch !== undefined
       const { ETag } = await this.#s3.send(command, { key, ifAbsent, ifMatch, signal, bytes: bytes.length, once })
-      return { key, size: bytes.length, etag: toEtag(ETag), ...facts, modifiedAt: date() }
+      return { key, size: bytes.length, etag: toEtag(ETag), ...facts }
     })
   }
 
@@ -253,7 +253,7 @@ class S3Store implements FileStore {
       readonly failed: AbortController
     },
     { facts, options }: { readonly facts: CheckedFacts; readonly options: PutOptions },
-  ): Promise<StoredObject> {
+  ): Promise<WrittenObject> {
     let size = 0
     const upload = async (UploadId: string): Promise<readonly CompletedPart[]> =>
       sendParts<CompletedPart>(reader, first, {
@@ -268,8 +268,8 @@ class S3Store implements FileStore {
           return { PartNumber, ETag }
         },
       })
-    const { ETag, date } = await this.#inParts(key, { facts, conditions: options }, upload)
-    return { key, size, etag: toEtag(ETag), ...facts, modifiedAt: date }
+    const { ETag } = await this.#inParts(key, { facts, conditions: options }, upload)
+    return { key, size, etag: toEtag(ETag), ...facts }
   }
 
   /** Joins objects, or parts of a large one, without their bytes coming by here. */
@@ -277,7 +277,7 @@ class S3Store implements FileStore {
     sources: readonly StoredObject[],
     to: string,
     { facts, options }: { readonly facts: CheckedFacts; readonly options: CopyOptions | PutOptions },
-  ): Promise<StoredObject> {
+  ): Promise<WrittenObject> {
     const { signal } = options
     const upload = (UploadId: string): Promise<readonly CompletedPart[]> =>
       copyInParts(this.#s3, sources, {
@@ -285,9 +285,9 @@ class S3Store implements FileStore {
         sourceOf: (key) => this.#sourceOf(key),
         signal,
       })
-    const { ETag, date } = await this.#inParts(to, { facts, conditions: options }, upload)
+    const { ETag } = await this.#inParts(to, { facts, conditions: options }, upload)
     const size = sources.reduce((sum, source) => sum + source.size, 0)
-    return { key: to, size, etag: toEtag(ETag), ...facts, modifiedAt: date }
+    return { key: to, size, etag: toEtag(ETag), ...facts }
   }
 
   /** Creates a multipart upload, has its parts sent and completes it; whatever fails, the parts are removed. */
@@ -295,7 +295,7 @@ class S3Store implements FileStore {
     key: string,
     { facts, conditions }: { readonly facts: CheckedFacts; readonly conditions: Conditions },
     upload: (id: string) => Promise<readonly CompletedPart[]>,
-  ): Promise<{ readonly ETag: string; readonly date: number }> {
+  ): Promise<{ readonly ETag: string }> {
     const { sdk } = this.#s3
     const { signal } = conditions
     // Before all of the bytes are sent in vain.
@@ -307,12 +307,11 @@ class S3Store implements FileStore {
       const Parts = [...(await upload(UploadId!))]
       return await this.#conditions.run({ key, call: 'complete', conditions }, async (headers) => {
         const command = new sdk.CompleteMultipartUploadCommand({ ...at, ...headers, MultipartUpload: { Parts } })
-        const date = datedBy(command)
         const { ifAbsent, ifMatch } = conditions
         const call = { key, ifAbsent, ifMatch, signal, uploadId: UploadId, once: true }
         const { ETag } = await this.#s3.send(command, call)
         // Ceph 16 leaves it out.
-        return { ETag: ETag || joinedEtag(Parts.map((part) => part.ETag ?? '')), date: date() }
+        return { ETag: ETag || joinedEtag(Parts.map((part) => part.ETag ?? '')) }
       })
     } catch (error) {
       await this.#s3.send(new sdk.AbortMultipartUploadCommand(at)).catch(() => {})

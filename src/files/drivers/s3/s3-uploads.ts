@@ -8,12 +8,13 @@ import type {
   MultipartUploads,
   ObjectFacts,
   PartOptions,
-  StoredObject,
   StoredPart,
   UploadRef,
+  WrittenObject,
 } from '../../contract.ts'
 import { bytesOf, checkAnnounced, endBody, gathered, mostHeld } from '../../file-body.ts'
 import { fileCorrupt, uploadNotFound } from '../../file-errors.ts'
+import { asWritten } from '../../object-facts.ts'
 import { checkKey, checkPrefix, ownFolder } from '../../object-key.ts'
 import type { S3Client } from './s3-client.ts'
 import type { S3Conditions } from './s3-conditions.ts'
@@ -87,7 +88,7 @@ export class S3Uploads implements MultipartUploads {
     upload: UploadRef,
     parts: readonly NamedPart[],
     { ifAbsent }: { readonly ifAbsent?: boolean | undefined } = {},
-  ): Promise<StoredObject> {
+  ): Promise<WrittenObject> {
     const at = this.#at(upload)
     const { key } = upload
     const Parts = inOrder(parts).map(({ number, etag }) => ({ PartNumber: number, ETag: etag }))
@@ -171,12 +172,13 @@ export class S3Uploads implements MultipartUploads {
     return (await this.#s3.send(command, { ...this.#call(upload), signal, bytes: size })).ETag ?? ''
   }
 
-  async #made({ key }: UploadRef): Promise<StoredObject> {
-    return fromHead(key, await this.#s3.send(new this.#s3.sdk.HeadObjectCommand(this.#s3.at(key)), { key }))
+  async #made({ key }: UploadRef): Promise<WrittenObject> {
+    const head = await this.#s3.send(new this.#s3.sdk.HeadObjectCommand(this.#s3.at(key)), { key })
+    return asWritten(fromHead(key, head))
   }
 
   /** The object, if it is the one of these parts: its ETag is made of theirs. */
-  async #findMade(upload: UploadRef, parts: readonly NamedPart[]): Promise<StoredObject | undefined> {
+  async #findMade(upload: UploadRef, parts: readonly NamedPart[]): Promise<WrittenObject | undefined> {
     const made = await this.#made(upload).catch((error: unknown) => {
       if (!isPlimsollError(error, 'PLIMSOLL_FILE_NOT_FOUND')) throw error
     })
