@@ -17,17 +17,19 @@ export const ms = (value: string): string => `${value} * interval '1 millisecond
 /** A time that fits a timestamp, whatever somebody has come to: 95 years at most. */
 export const bounded = (value: string): string => ms(`least(${value}, 3e12)`)
 
+/** The clock is read once for a job: it is due exactly its delay after it was created. */
 const added = `select id, lane, case when due is null then 'waiting' else 'delayed' end, name, version, queue, priority, tenant,
-    limit_key, unique_key, clock_timestamp() + ${ms('unique_ms')}, unique_started,
-    due, owner, trace, step, input
+    limit_key, unique_key, now + ${ms('unique_ms')}, unique_started,
+    due, owner, trace, step, input, now
   from unnest($1::uuid[], $2::bigint[], $3::double precision[], $4::text[], $5::int[], $6::text[], $7::smallint[], $8::text[], $9::text[],
     $10::text[], $11::double precision[], $12::boolean[], $13::text[], $14::text[], $15::text[], $16::text[],
     $17::double precision[])
     as job(id, lane, delay, name, version, queue, priority, tenant, limit_key, unique_key, unique_ms, unique_started, owner, trace, step, input, at)
-  cross join lateral (select case when at is not null then case when to_timestamp(at / 1000) > clock_timestamp() then to_timestamp(at / 1000) end
-    when delay > 0 then clock_timestamp() + ${bounded('delay')} end as due) as time`
+  cross join (select clock_timestamp() as now) as clock
+  cross join lateral (select case when at is not null then case when to_timestamp(at / 1000) > now then to_timestamp(at / 1000) end
+    when delay > 0 then now + ${bounded('delay')} end as due) as time`
 const insert = `insert into plimsoll.jobs (id, lane, state, name, version, queue, priority, tenant, limit_key, unique_key, unique_until,
-  unique_started, due_at, owner, trace, step, input) ${added}`
+  unique_started, due_at, owner, trace, step, input, created_at) ${added}`
 /** What is left of a time is told, not a time: the clocks of processes differ. */
 const dueIn = 'extract(epoch from due_at - clock_timestamp()) * 1000'
 
