@@ -83,7 +83,9 @@ export class Settlements {
     for (const { resolve } of this.#open.keys()) resolve(false)
   }
 
-  async #send(batch: readonly Settlement[]): Promise<void> {
+  async #send(unsorted: readonly Settlement[]): Promise<void> {
+    // Somebody who cancels them locks them in this order.
+    const batch = unsorted.toSorted((a, b) => (a.run.id < b.run.id ? -1 : 1))
     const done = batch.filter(({ outcome }) => outcome.state === 'done')
     const others = batch.filter(({ outcome }) => outcome.state !== 'done')
     await Promise.all([done, others].filter(({ length }) => length > 0).map((part) => this.#say(part)))

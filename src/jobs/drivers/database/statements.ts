@@ -198,13 +198,14 @@ export const findJob = own(`select ${record} from plimsoll.jobs where id = $1 an
 export const watchJob = own(`update plimsoll.jobs set watched = true where id = $1 and ${open} returning id`)
 /** A row when it has not ended. */
 export const isOpen = own(`select id from plimsoll.jobs where id = $1 and ${open}`)
-/** Ends jobs that wait, and marks those that run. */
+/** Ends jobs that wait, and marks those that run; in the order of their ids, in which outcomes of runs are said too. */
 export const cancelJobs = own(`update plimsoll.jobs set
     state = case when state = 'active' then state else 'cancelled' end, cancel = true, due_at = null,
     ended_at = case when state = 'active' then null else clock_timestamp() end,
     expires_at = case when state = 'active' then null else ${cancelledDay} end,
     unique_key = case when state = 'active' or unique_until is not null then unique_key end
-  where id = any($1::uuid[]) and state in ('waiting', 'delayed', 'active', 'parked', 'quarantined') and cancel is not true
+  where id = any(array(select id from plimsoll.jobs where id = any($1::uuid[])
+    and state in ('waiting', 'delayed', 'active', 'parked', 'quarantined') and cancel is not true order by id for update))
   returning id, state, watched`)
 
 const filter = `($1::uuid[] is null or id = any($1)) and state = any($2::text[]) and ($3::text[] is null or name = any($3))
