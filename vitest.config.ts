@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './test/servers/longest-first.ts'
 
 /** Tests that leave nothing behind in their process: their files share one, because to begin one takes longer than most of them. */
 const tidy = ['test/unit/**/*.test.ts', 'test/integration/db/**/*.test.ts']
@@ -11,8 +12,9 @@ export default defineConfig({
     ],
     globalSetup: ['test/servers/global-setup.ts'],
     setupFiles: ['test/servers/quick-pglite.ts'],
-    // One more than the cores of a small machine: many tests wait for servers, or for time to pass.
-    maxWorkers: 3,
+    // Twice the cores of a small machine: many tests wait for servers, or for time to pass.
+    maxWorkers: 4,
+    sequence: { sequencer: LongestFirst },
     // Tests of memory measure it after a collection.
     execArgv: ['--expose-gc'],
     // A condition is waited for as long as the machine needs: time-outs here only end what has failed anyway.

@@ -9,10 +9,13 @@ const run = promisify(execFile)
 /** The ways in which the page plays. */
 export const ways = ['hls', 'dash'] as const
 
-/** Makes a film of 90 s in two qualities' size, filled up to `bytes` with what no player reads. */
-export async function makeClip(path: string, { bytes = 0 } = {}): Promise<void> {
-  const picture = ['-f', 'lavfi', '-i', 'testsrc=size=640x360:rate=15:duration=90']
-  const sound = ['-f', 'lavfi', '-i', 'sine=440:duration=90']
+/** Makes a film of so many seconds in two qualities' size, filled up to `bytes` with what no player reads. */
+export async function makeClip(
+  path: string,
+  { seconds, bytes = 0 }: { seconds: number; bytes?: number },
+): Promise<void> {
+  const picture = ['-f', 'lavfi', '-i', `testsrc=size=640x360:rate=15:duration=${seconds}`]
+  const sound = ['-f', 'lavfi', '-i', `sine=440:duration=${seconds}`]
   const coded = ['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-c:a', 'aac', '-b:a', '64k']
   await run('ffmpeg', [
     '-v',

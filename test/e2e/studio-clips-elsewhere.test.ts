@@ -5,7 +5,6 @@ import { PutBucketCorsCommand, S3Client } from '@aws-sdk/client-s3'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
 import { parseS3Url } from '../../src/files/drivers/s3/parse-s3-url.ts'
-import { createDatabase } from '../servers/database.ts'
 import { freePort } from '../servers/free-port.ts'
 import { hasFfmpeg } from '../servers/ffmpeg.ts'
 import { hasNginx, startNginxEdge } from '../servers/nginx.ts'
@@ -13,7 +12,7 @@ import { findRadosgw, radosgwUrl } from '../servers/radosgw.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
 import { bringClip, chooseQuality, makeClip, play, readyClip, seek, watchSegments, ways } from './clip-pages.ts'
 import { openPage } from './open-page.ts'
-import { buildWhenStale, studioFor } from './studio-process.ts'
+import { createStudioDatabase, studioFor, studiosReady } from './filled-studio.ts'
 
 const ready = missingBrowser() === undefined && hasFfmpeg()
 let browser: Browser
@@ -22,11 +21,11 @@ const clip = (): string => join(folder, 'ferry.mp4')
 
 beforeAll(async () => {
   if (!ready) return
-  buildWhenStale()
+  await studiosReady()
   browser = await openBrowser()
   folder = mkdtempSync(join(tmpdir(), 'plimsoll-clips-'))
-  await makeClip(clip())
-}, 60_000)
+  await makeClip(clip(), { seconds: 60 })
+})
 
 afterAll(async () => {
   await browser?.close()
@@ -46,7 +45,7 @@ describe.skipIf(!ready)('a clip of the studio', { timeout: 240_000 }, () => {
         forcePathStyle: true,
       })
       onTestFinished(() => client.destroy())
-      const database = await createDatabase()
+      const database = await createStudioDatabase()
       onTestFinished(database.drop)
       const studio = await studioFor({ DATABASE_URL: database.url, STORAGE_URL: storageUrl })
       const rule = {
@@ -76,7 +75,7 @@ describe.skipIf(!ready)('a clip of the studio', { timeout: 240_000 }, () => {
         await page.goto(`${studio.url}/clip.html?id=${id}&by=${way}`)
         await play(page)
         await chooseQuality(page, 360)
-        await seek(page, 50)
+        await seek(page, 40)
         expect(new Set(segments.values())).toEqual(new Set([endpoint]))
       }
     },
@@ -103,7 +102,7 @@ describe.skipIf(!ready)('a clip of the studio', { timeout: 240_000 }, () => {
         await page.goto(`${edge.url}/clip.html?id=${id}&by=${way}`)
         await play(page)
         await chooseQuality(page, 360)
-        await seek(page, 50)
+        await seek(page, 40)
         expect(new Set(segments.values())).toEqual(new Set([edge.url]))
       }
       const { hls } = (

@@ -9,21 +9,23 @@ import { hasFfmpeg } from '../servers/ffmpeg.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
 import { chooseQuality, makeClip, play, readyClip, seek, watchSegments, ways } from './clip-pages.ts'
 import { openPage } from './open-page.ts'
-import { buildWhenStale, studioFor } from './studio-process.ts'
+import { studioFor, studiosReady } from './filled-studio.ts'
 
 const noBrowser = missingBrowser()
 const name = 'Ferry — été 1.mp4'
+const short = 'Ferry 2.mp4'
 let browser: Browser
 let folder = ''
 
 beforeAll(async () => {
   if (noBrowser || !hasFfmpeg()) return
-  buildWhenStale()
+  await studiosReady()
   browser = await openBrowser()
   folder = mkdtempSync(join(tmpdir(), 'plimsoll-clips-'))
   // Large enough to come in parts.
-  await makeClip(join(folder, name), { bytes: 20_000_000 })
-}, 60_000)
+  await makeClip(join(folder, name), { seconds: 70, bytes: 20_000_000 })
+  await makeClip(join(folder, short), { seconds: 20 })
+})
 
 afterAll(async () => {
   await browser?.close()
@@ -84,12 +86,12 @@ describe.skipIf(noBrowser !== undefined || !hasFfmpeg())('a clip in the studio',
       await play(watched)
       await chooseQuality(watched, 240)
       await chooseQuality(watched, 360)
-      await seek(watched, 62)
+      await seek(watched, 56)
       const pictures = [...segments.keys()]
         .filter((one) => one.startsWith('360p/'))
         .map((one) => Number(one.slice(5, 10)))
       pictures.sort((one, other) => one - other)
-      expect(pictures.at(-1)).toBeGreaterThan(30)
+      expect(pictures.at(-1)).toBeGreaterThan(28)
       // What lies between was passed over.
       expect(Math.max(...pictures.map((number, i) => number - (pictures[i - 1] ?? 0)))).toBeGreaterThan(4)
       const { fetched, total } = await watched.evaluate<{ fetched: number; total: number }>(
@@ -146,7 +148,7 @@ describe.skipIf(noBrowser !== undefined || !hasFfmpeg())('a clip in the studio',
     page.on('filechooser', () => {})
     await tabTo('#file')
     const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.keyboard.press('Enter')])
-    await chooser.setFiles(join(folder, name))
+    await chooser.setFiles(join(folder, short))
     await fits()
     await readyClip(page)
     await fits()

@@ -2,16 +2,15 @@ import { readFile } from 'node:fs/promises'
 import pg from 'pg'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
-import { createDatabase } from '../servers/database.ts'
 import { startSmtp } from '../servers/smtp.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
-import { buildWhenStale, studioFor } from './studio-process.ts'
+import { createStudioDatabase, studioFor, studiosReady } from './filled-studio.ts'
 
 const noBrowser = missingBrowser()
 let browser: Browser
 
 beforeAll(async () => {
-  buildWhenStale()
+  await studiosReady()
   if (!noBrowser) browser = await openBrowser()
 })
 
@@ -25,7 +24,7 @@ describe.skipIf(noBrowser !== undefined || inject('postgresUrl') === '')(
   { timeout: 180_000 },
   () => {
     test('lose nothing when their worker is killed while it works, and the page says so', async () => {
-      const database = await createDatabase()
+      const database = await createStudioDatabase()
       onTestFinished(database.drop)
       // A mail server that takes calls, and says nothing until it may.
       const silent: (() => void)[] = []

@@ -2,18 +2,19 @@ import { readFile } from 'node:fs/promises'
 import pg from 'pg'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
-import { createDatabase, type Database } from '../servers/database.ts'
+import type { Database } from '../servers/database.ts'
 import { unzip } from '../unit/files/unzip.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
 import { openPage } from './open-page.ts'
-import { buildWhenStale, studioFor, type StudioProcess } from './studio-process.ts'
+import { createStudioDatabase, studioFor, studiosReady } from './filled-studio.ts'
+import type { StudioProcess } from './studio-process.ts'
 
 const noBrowser = missingBrowser()
 const offer = 'Recount the comments'
 let browser: Browser
 
 beforeAll(async () => {
-  buildWhenStale()
+  await studiosReady()
   if (!noBrowser) browser = await openBrowser()
 })
 
@@ -42,7 +43,7 @@ describe.skipIf(noBrowser !== undefined)('the jobs of the studio', { timeout: 18
   test.skipIf(inject('postgresUrl') === '')(
     'go on in another worker when theirs is killed, and the page says so',
     async () => {
-      const database = await createDatabase()
+      const database = await createStudioDatabase()
       onTestFinished(database.drop)
       const studio = await studioFor({ DATABASE_URL: database.url })
       const client = await connect(database)
@@ -85,7 +86,7 @@ describe.skipIf(noBrowser !== undefined)('the jobs of the studio', { timeout: 18
   test.skipIf(inject('postgresUrl') === '')(
     'are ordered with the keyboard, cancelled, and seen by nobody else',
     async () => {
-      const database = await createDatabase()
+      const database = await createStudioDatabase()
       onTestFinished(database.drop)
       const studio = await studioFor({ DATABASE_URL: database.url })
       const client = await connect(database)
@@ -129,7 +130,7 @@ describe.skipIf(noBrowser !== undefined)('the jobs of the studio', { timeout: 18
   test.skipIf(inject('postgresUrl') === '')(
     'write a spreadsheet, draw a poster and send a mail in the worker, and the page shows what has come of them',
     async () => {
-      const database = await createDatabase()
+      const database = await createStudioDatabase()
       onTestFinished(database.drop)
       const studio = await studioFor({ DATABASE_URL: database.url })
       const page = await visit(studio)

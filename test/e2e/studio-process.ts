@@ -1,9 +1,5 @@
-import { execFileSync, spawn } from 'node:child_process'
-import { existsSync, readdirSync, statSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { onTestFinished } from 'vitest'
 
 const root = join(import.meta.dirname, '../..')
 const server = join(root, 'examples/studio/server.ts')
@@ -30,17 +26,6 @@ export async function startStudio(options: StartOptions): Promise<StudioProcess>
   const started = launchStudio(options)
   const [, url] = await started.saw(/web page\s+(http\S+)/)
   return { ...started, url: url! }
-}
-
-/** A studio of a test's own. */
-export async function studioFor(env: Readonly<Record<string, string>> = {}): Promise<StudioProcess> {
-  const cwd = await mkdtemp(join(tmpdir(), 'plimsoll-studio-'))
-  const studio = await startStudio({ cwd, env })
-  onTestFinished(async () => {
-    await studio.stop()
-    await rm(cwd, { recursive: true, force: true })
-  })
-  return studio
 }
 
 /** Starts the studio and returns at once. `saw` waits for something in its output, and fails when it ends without it. */
@@ -84,18 +69,4 @@ export function launchStudio({ cwd, env = {} }: StartOptions): Omit<StudioProces
       await exit
     },
   }
-}
-
-/** Compiles the package, on which the studio stands, unless what is compiled is newer than every source. */
-export function buildWhenStale(): void {
-  const built = join(root, 'dist/app/index.js')
-  const newest = (folder: string): number =>
-    Math.max(
-      ...readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => statSync(join(folder, name)).mtimeMs),
-    )
-  if (existsSync(built) && statSync(built).mtimeMs > newest(join(root, 'src'))) return
-  execFileSync(process.execPath, [join(root, 'scripts/build.ts')], {
-    cwd: root,
-    env: { ...process.env, PATH: `${join(root, 'node_modules/.bin')}:${process.env['PATH']}` },
-  })
 }

@@ -7,8 +7,11 @@ export interface Database {
   drop(): Promise<void>
 }
 
-/** Makes an empty database on the PostgreSQL of the test run, or on the server at `url`. */
-export async function createDatabase(url = inject('postgresUrl')): Promise<Database> {
+/** Makes a database on the PostgreSQL of the test run, or on the server at `url`: an empty one, or a copy of the one at `template`. */
+export async function createDatabase(
+  url = inject('postgresUrl'),
+  { template }: { readonly template?: string } = {},
+): Promise<Database> {
   const name = `test_${process.pid}_${Math.random().toString(36).slice(2, 10)}`
   const run = async (text: string): Promise<void> => {
     const client = new pg.Client({ connectionString: url })
@@ -16,7 +19,9 @@ export async function createDatabase(url = inject('postgresUrl')): Promise<Datab
     await client.query(text)
     await client.end()
   }
-  await run(`create database ${name}`)
+  await run(
+    `create database ${name}${template === undefined ? '' : ` template ${new URL(template).pathname.slice(1)}`}`,
+  )
   return {
     url: Object.assign(new URL(url), { pathname: `/${name}` }).href,
     drop: () => run(`drop database ${name} with (force)`),

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { findBrowser } from '../e2e/browser.ts'
+import { offerStudio } from '../e2e/filled-studio.ts'
 import { installPackages } from './debian.ts'
 import { findFfmpeg } from './ffmpeg.ts'
 import { findMemcached, startMemcached } from './memcached.ts'
@@ -28,6 +29,8 @@ declare module 'vitest' {
     redisUrl: string
     /** Where the Ceph of the test run is to be had. */
     radosgwOffer: string
+    /** Where studios that have filled their tables are to be had. */
+    studioOffer: string
   }
 }
 
@@ -63,7 +66,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('memcachedUrl', memcached?.url ?? '')
   project.provide('redisUrl', redis?.url ?? '')
   project.provide('radosgwOffer', ceph.url)
+  const studios = await offerStudio({ folder, postgresUrl: postgres?.url })
+  project.provide('studioOffer', studios.url)
   return async () => {
+    await studios.stop()
     await Promise.all([ceph.stop(), postgres?.stop(), memcached?.stop(), redis?.stop()])
     rmSync(folder, { recursive: true, force: true })
   }

@@ -1,0 +1,47 @@
+import { existsSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+
+const root = join(import.meta.dirname, '../..')
+
+/** The files that take longer than 40 seconds, the longest first. After an installation Vitest knows only how large files are. */
+const longest = [
+  'test/integration/docs/pages.test.ts',
+  'test/e2e/studio-clips-elsewhere.test.ts',
+  'test/e2e/studio.test.ts',
+  'test/e2e/studio-clips.test.ts',
+  'test/e2e/studio-starts.test.ts',
+  'test/e2e/studio-jobs.test.ts',
+  'test/faults/jobs-rabbitmq.test.ts',
+  'test/drivers/jobs.test.ts',
+  'test/faults/door.test.ts',
+  'test/integration/cdn/app-purges.test.ts',
+  'test/integration/jobs/relay.test.ts',
+  'test/faults/cache.test.ts',
+  'test/integration/jobs/sandbox.test.ts',
+  'test/integration/video/chunks.test.ts',
+  'test/faults/jobs.test.ts',
+  'test/drivers/door.test.ts',
+  'test/integration/images/maker.test.ts',
+  'test/faults/jobs-redis.test.ts',
+  'test/faults/uploads.test.ts',
+  'test/e2e/upload.test.ts',
+  'test/integration/jobs/workflows.test.ts',
+  'test/faults/files.test.ts',
+  'test/faults/video.test.ts',
+  'test/integration/jobs/schedules.test.ts',
+  'test/e2e/studio-jobs-killed.test.ts',
+]
+
+/** Has the longest files begin first, so that in the end no processor waits for one of them. */
+export class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const missing = longest.filter((file) => !existsSync(join(root, file)))
+    if (missing.length > 0) throw new Error(`test/servers/longest-first.ts names files that are not there: ${missing}`)
+    const rank = ({ moduleId }: TestSpecification): number => {
+      const at = longest.indexOf(relative(root, moduleId))
+      return at === -1 ? longest.length : at
+    }
+    return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b))
+  }
+}
