@@ -1,10 +1,14 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import { isPlimsollError } from '../../src/core/errors.ts'
 import { observe } from '../../src/core/events.ts'
 import { createStatement, openPostgres, type Postgres, type PostgresOptions } from '../../src/postgres/index.ts'
 import { createTable, rowsOf, run, valueOf } from '../drivers/door.ts'
 import { createDatabase, type Database } from '../servers/database.ts'
+import { copyPgliteTemplate } from '../servers/pglite-template.ts'
 import { hasPgBouncer, startPgBouncer } from '../servers/pgbouncer.ts'
 import { startPostgres, type PostgresServer } from '../servers/postgres.ts'
 import { Wire } from '../servers/wire.ts'
@@ -439,7 +443,10 @@ describe.runIf(inject('postgresUrl'))('a process with an open door', () => {
     })
 
   test.each(['PGlite', 'PostgreSQL'])('ends by itself when there is nothing left to do, on %s', async (engine) => {
-    const child = start(engine === 'PGlite' ? 'pglite:memory' : inject('postgresUrl'), '')
+    const folder = mkdtempSync(join(tmpdir(), 'plimsoll-door-'))
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+    copyPgliteTemplate(join(folder, 'db'))
+    const child = start(engine === 'PGlite' ? `pglite:${folder}/db` : inject('postgresUrl'), '')
     expect(await new Promise((resolve) => child.once('exit', resolve))).toBe(0)
   })
 

@@ -1,5 +1,5 @@
-// Databases of PGlite in memory begin as copies of one that was made for the whole run: making one takes PGlite seconds.
-import { readFileSync } from 'node:fs'
+// New databases of PGlite begin as copies of one that was made for the whole run: making one takes PGlite seconds.
+import { cpSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type * as Pglite from '@electric-sql/pglite'
 import { inject, vi } from 'vitest'
@@ -8,7 +8,10 @@ vi.mock('@electric-sql/pglite', async (importOriginal) => {
   const { PGlite, ...others } = await importOriginal<typeof Pglite>()
   let archive: Blob | undefined
   const create = (folder?: string): Promise<unknown> => {
-    if (folder !== undefined) return PGlite.create(folder)
+    if (folder !== undefined) {
+      if (!existsSync(folder)) cpSync(join(inject('pgliteTemplate'), 'db'), folder, { recursive: true })
+      return PGlite.create(folder)
+    }
     archive ??= new Blob([readFileSync(join(inject('pgliteTemplate'), 'db.tar'))])
     return PGlite.create({ loadDataDir: archive })
   }

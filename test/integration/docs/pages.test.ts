@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { copyPgliteTemplate } from '../../servers/pglite-template.ts'
 import { importSources, readSnippets, type PageProgram } from './snippets.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
@@ -37,7 +38,9 @@ function write(into: string, { files }: PageProgram): void {
   }
 }
 
-async function migrations(cwd: string): Promise<void> {
+/** Makes migrations, and a new database where the programs look for theirs: making one takes PGlite seconds. */
+async function prepare(cwd: string): Promise<void> {
+  copyPgliteTemplate(join(cwd, '.plimsoll/db'))
   const options = ['generate', '--dialect', 'postgresql', '--schema', './schema.ts', '--out', './migrations']
   await run(join(bin, 'drizzle-kit'), options, { cwd, env: { ...process.env, PATH: `${bin}:${process.env['PATH']}` } })
 }
@@ -70,13 +73,13 @@ describe('the documentation', () => {
   describe('prints what it says', () => {
     beforeAll(async () => {
       const cwd = join(folder, 'getting-started')
-      await migrations(cwd)
+      await prepare(cwd)
       expect(await node(cwd, 'seed.ts')).toEqual(start.prints.get('seed.ts'))
     })
 
     test('in README.md', async () => {
       const cwd = join(folder, 'readme')
-      await migrations(cwd)
+      await prepare(cwd)
       const app = join(cwd, 'app.ts')
       // A server goes on for ever; the program ends where it would begin to listen.
       writeFileSync(app, readFileSync(app, 'utf8').replace(/^await app\.listen.*$/m, 'await app.close()'))
