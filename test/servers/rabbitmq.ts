@@ -39,8 +39,8 @@ export function findRabbitmq(): string | undefined {
 }
 
 /**
- * Starts a RabbitMQ on free loopback ports, with its data in a temporary folder and a port mapper (epmd) of its own; undefined, with the
- * reason printed, when it is not installed outside CI. It takes some six seconds.
+ * Starts a RabbitMQ on free loopback ports, with its data in a temporary folder and a port mapper (epmd) of its own, which ends with it;
+ * undefined, with the reason printed, when it is not installed outside CI. It takes some six seconds.
  */
 export async function startRabbitmq(options: RabbitmqServerOptions = {}): Promise<RabbitmqServer | undefined> {
   const program = findRabbitmq()
@@ -69,51 +69,55 @@ export async function startRabbitmq(options: RabbitmqServerOptions = {}): Promis
     ERL_EPMD_PORT: String(mapper),
     ERL_EPMD_ADDRESS: '127.0.0.1',
   }
-  const run = async (): Promise<ChildProcess> => {
-    const started = spawn(program, [], { env, cwd: folder, stdio: 'ignore' })
-    const deadline = performance.now() + readyMs
-    while (!isReady(port)) {
-      if (started.exitCode !== null || performance.now() > deadline)
-        throw new Error(`RabbitMQ did not start: ${logOf(folder)}`)
-      await wait(50)
-    }
-    return started
-  }
-  let server = await run()
+  // A node that finds no port mapper starts one that goes on without it. This one is ours.
+  const ports = spawn('epmd', ['-port', String(mapper), '-address', '127.0.0.1'], { env, cwd: folder, stdio: 'ignore' })
+  let server: ChildProcess | undefined
   const end = async (): Promise<void> => {
-    if (server.exitCode !== null || server.signalCode !== null) return
-    const ended = new Promise((resolve) => server.once('exit', resolve))
-    // The server is what the script has started, and what that has.
-    for (const pid of descendants(server.pid!)) tryKill(pid)
-    await ended
+    if (server !== undefined) await endAll(server)
   }
+  const stop = async (): Promise<void> => {
+    process.off('exit', killAll)
+    await end()
+    await endAll(ports)
+    rmSync(folder, { recursive: true, force: true })
+  }
+  const killAll = (): void => {
+    for (const child of [server, ports])
+      if (child !== undefined && lives(child)) descendants(child.pid!).forEach(tryKill)
+  }
+  // Whoever ends without stopping it takes it along.
+  process.on('exit', killAll)
+  const run = async (): Promise<void> => {
+    const deadline = performance.now() + readyMs
+    const listens = async (child: ChildProcess, at: number): Promise<void> => {
+      while (!isReady(at)) {
+        if (!lives(child) || performance.now() > deadline) {
+          const log = logOf(folder)
+          await stop()
+          throw new Error(`RabbitMQ did not start: ${log}`)
+        }
+        await wait(50)
+      }
+    }
+    await listens(ports, mapper)
+    server = spawn(program, [], { env, cwd: folder, stdio: 'ignore' })
+    await listens(server, port)
+  }
+  await run()
   return {
     url: `amqp://guest:guest@127.0.0.1:${port}`,
     port,
     get pid() {
-      return server.pid!
+      return server!.pid!
     },
     crash: end,
-    restart: async () => {
-      server = await run()
-    },
+    restart: run,
     control: (...args) => {
       const { status, stderr } = spawnSync(join(home, 'rabbitmqctl'), ['-n', node, ...args], { env, cwd: folder })
       if (status !== 0) throw new Error(`rabbitmqctl ${args.join(' ')} failed: ${stderr.toString()}`)
     },
-    stop: async () => {
-      await end()
-      // The port mapper goes on without whoever has started it; it is known by what it was given.
-      for (const pid of processes(({ environment }) => environment.includes(`ERL_EPMD_PORT=${mapper}\0`))) tryKill(pid)
-      rmSync(folder, { recursive: true, force: true })
-    },
+    stop,
   }
-}
-
-interface RunningProcess {
-  readonly pid: number
-  readonly parent: number
-  readonly environment: string
 }
 
 /** True when something listens on the port. It accepts connections before it serves them, so a client asks again. */
@@ -129,25 +133,32 @@ function logOf(folder: string): string {
     .join('\n')
 }
 
-function processes(fits: (one: RunningProcess) => boolean): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => {
-      try {
-        const stat = readFileSync(`/proc/${name}/stat`, 'latin1')
-        const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
-        const environment = readFileSync(`/proc/${name}/environ`, 'latin1')
-        return fits({ pid: Number(name), parent, environment }) ? [Number(name)] : []
-      } catch {
-        // It has ended meanwhile, or is not ours to look at.
-        return []
-      }
-    })
+function lives({ pid, exitCode, signalCode }: ChildProcess): boolean {
+  return pid !== undefined && exitCode === null && signalCode === null
+}
+
+/** Ends a process with all that it has started: the server is what its script has started, and what that has. */
+async function endAll(child: ChildProcess): Promise<void> {
+  if (!lives(child)) return
+  const ended = new Promise((resolve) => child.once('exit', resolve))
+  for (const pid of descendants(child.pid!)) tryKill(pid)
+  await ended
 }
 
 /** A process, and all that it has started, the last ones first. */
 function descendants(pid: number): number[] {
-  return [...processes(({ parent }) => parent === pid).flatMap(descendants), pid]
+  const children = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && parentOf(name) === pid)
+  return [...children.flatMap((name) => descendants(Number(name))), pid]
+}
+
+function parentOf(pid: string): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
+  } catch {
+    // It has ended meanwhile.
+    return undefined
+  }
 }
 
 function tryKill(pid: number): void {
