@@ -230,6 +230,39 @@ describe.runIf(findRabbitmq())('the engine on RabbitMQ', () => {
     await eventually(() => expect([...first, ...second]).toContain('last'))
   })
 
+  test('what somebody was delivered who is gone has had no death, and begins alone', async () => {
+    const engine = await open()
+    const queue = 'gone'
+    const jobs = Array.from({ length: 5 }, (_, n) => newJob(n, { queue }))
+    await engine.add(jobs)
+    const broker = await connect(rabbitmq.url)
+    const { name } = await look(queue)
+    const channel = await broker.createChannel()
+    let delivered = 0
+    await channel.consume(name, () => void delivered++)
+    await expect.poll(() => delivered).toBe(5)
+    await broker.close()
+    let running = 0
+    let most = 0
+    const began = await runAll(engine, {
+      queue,
+      concurrency: 5,
+      pass: async () => {
+        most = Math.max(most, ++running)
+        await new Promise((resolve) => setImmediate(resolve))
+        running--
+      },
+    })
+    await eventually(async () =>
+      expect(await Promise.all(jobs.map(({ id }) => engine.find(id)))).toMatchObject(
+        jobs.map(() => ({ state: 'done', attempts: 1, deaths: 0 })),
+      ),
+    )
+    expect(began.toSorted()).toEqual([0, 1, 2, 3, 4])
+    // Nobody knows which of them has ended the one that is gone.
+    expect(most).toBe(1)
+  })
+
   test('a broker that is full takes nothing more, and jobs go on without it', async () => {
     const engine = await open()
     const queue = 'full'

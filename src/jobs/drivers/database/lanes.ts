@@ -20,7 +20,7 @@ export interface LaneParts {
 
 const ids = new LRUCache<string, string>({ max: 10_000 })
 
-/** The id of a lane: 64 bits of a hash, even. Jobs whose worker has died go on in the odd lane beside it. */
+/** The id of a lane: 64 bits of a hash, even. Jobs whose worker has died, or may have, go on in the odd lane beside it. */
 export function laneId({ queue, priority, tenant, limit = '' }: LaneParts): string {
   const name = `${queue}\0${priority}\0${limit}\0${tenant}`
   let id = ids.get(name)
@@ -31,7 +31,7 @@ export function laneId({ queue, priority, tenant, limit = '' }: LaneParts): stri
   return id
 }
 
-/** True for a lane of jobs whose worker has died while they ran. */
+/** True for a lane of jobs whose worker has died while they ran, or may have. */
 export function isSuspect(laneId: string): boolean {
   return (laneId.charCodeAt(laneId.length - 1) & 1) === 1
 }

@@ -116,11 +116,12 @@ export const finishJobs =
   returning jobs.id, watched`)
 /**
  * Outcomes of all kinds. A run that was handed back, or is parked, was no attempt. What was cancelled meanwhile does not come again,
- * whatever has come of this run.
+ * whatever has come of this run. A job that nobody has seen die is no suspect when it has come through a run.
  */
 export const settleJobs =
   own(`update plimsoll.jobs set state = case when cancel and not run.ended then 'cancelled' else run.state end,
-    worker = null, cancel = null, attempts = attempts - run.uncounted, error = coalesce(run.error, jobs.error),
+    worker = null, cancel = null, attempts = attempts - run.uncounted,
+    lane = case when deaths = 0 and run.uncounted = 0 then lane & ~1::bigint else lane end, error = coalesce(run.error, jobs.error),
     seq = case when run.state = 'waiting' then nextval('plimsoll.jobs_seq') else seq end,
     due_at = case when run.state = 'delayed' and cancel is not true then clock_timestamp() + ${bounded('run.time')} end,
     ended_at = case when run.ended or cancel then clock_timestamp() end,
@@ -147,6 +148,8 @@ export const activeOf = own(`select id, attempts, cancel from plimsoll.jobs wher
 export const cancelledOf = own(
   `select id from plimsoll.jobs where id = any(array(select unnest($2::uuid[]))) and ${active} and cancel`,
 )
+/** A job without deaths in an odd lane may have had one: it is counted when there is another. */
+const died = 'deaths + case when deaths = 0 and lane & 1 = 1 then 2 else 1 end'
 /**
  * Takes the leases of processes that give no heartbeat any more; their jobs go on in the odd lanes. While the server was down nobody
  * could give one. A claim that was under way when its process lost its lease leaves jobs of a process that is not there. They are looked
@@ -159,12 +162,12 @@ export const recoverJobs = own(`with gone as (
       for update skip locked)) returning id),
   gaps as (select id as above, lead(id, 1, 9223372036854775807) over (order by id) as below from (
     select -1 as id union all select id from plimsoll.job_workers where id not in (select id from gone)) alive)
-  update plimsoll.jobs set worker = null, attempts = attempts - 1, deaths = deaths + 1, lane = lane | 1,
-    state = case when cancel then 'cancelled' when deaths + 1 >= $1 then 'quarantined' else 'waiting' end,
-    seq = nextval('plimsoll.jobs_seq'), ended_at = case when cancel or deaths + 1 >= $1 then clock_timestamp() end,
+  update plimsoll.jobs set worker = null, attempts = attempts - 1, deaths = ${died}, lane = lane | 1,
+    state = case when cancel then 'cancelled' when ${died} >= $1 then 'quarantined' else 'waiting' end,
+    seq = nextval('plimsoll.jobs_seq'), ended_at = case when cancel or ${died} >= $1 then clock_timestamp() end,
     expires_at = case when cancel then ${cancelledDay} end,
-    unique_key = case when cancel or deaths + 1 >= $1 then ${heldKey} else unique_key end,
-    error = case when deaths + 1 >= $1 then $2 else error end
+    unique_key = case when cancel or ${died} >= $1 then ${heldKey} else unique_key end,
+    error = case when ${died} >= $1 then $2 else error end
   where id = any(array(select job.id from gaps cross join lateral (
     select id from plimsoll.jobs where state = 'active' and worker > above and worker < below order by worker limit 10000
     for update skip locked) job))

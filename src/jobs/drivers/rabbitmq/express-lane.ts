@@ -1,7 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { backoffMs } from '../../../core/backoff.ts'
 import { isPlimsollError } from '../../../core/errors.ts'
-import { events } from '../../../core/events.ts'
 import type { Postgres } from '../../../postgres/index.ts'
 import type { ConsumeOptions, JobProgress, LeasedJob, Outcome } from '../../contract.ts'
 import type { Bulletin } from '../database/bulletin.ts'
@@ -101,6 +100,7 @@ export class ExpressLane implements SideLane {
 
   arrived(channel: number, deliveries: readonly Delivery[]): void {
     const again: DeliveredJob[] = []
+    const elsewhere: DeliveredJob[] = []
     for (const [tag, isAgain, content] of deliveries) {
       const job = read(content)
       if (job === undefined) {
@@ -110,11 +110,13 @@ export class ExpressLane implements SideLane {
       const delivered = { job, channel, tag, arrivedAt: performance.now() }
       const shelf = this.#shelves.get(job.queue)
       if (this.#isOurs(delivered)) continue
-      if (isAgain || shelf === undefined) again.push(delivered)
+      if (isAgain) again.push(delivered)
+      else if (shelf === undefined) elsewhere.push(delivered)
       else shelf.put(delivered)
     }
-    // Its worker has died, or was cut off: what has become of it is in the books, if anything has.
-    if (again.length > 0) void this.#return(again, { deaths: 1 })
+    // Whoever had it has died, or was cut off: what has become of it is in the books, if anything has.
+    if (again.length > 0) void this.#return(again, { suspect: true })
+    if (elsewhere.length > 0) void this.#return(elsewhere)
     this.#consumer.wake()
   }
 
@@ -123,7 +125,7 @@ export class ExpressLane implements SideLane {
     const back = [...this.#shelves.values()].flatMap((shelf) => shelf.remove((job) => job.channel <= channel))
     this.#withheld = this.#withheld.filter((message) => message.channel > channel)
     this.#voided = this.#voided.filter((job) => job.channel > channel)
-    if (back.length > 0) void this.#return(back, { deaths: 0 })
+    if (back.length > 0) void this.#return(back)
     void this.flush()
   }
 
@@ -206,7 +208,7 @@ export class ExpressLane implements SideLane {
       ...this.#voided.splice(0),
       ...[...this.#shelves.values()].flatMap((shelf) => shelf.remove(() => true)),
     ]
-    if (left.length > 0) await this.#return(left, { deaths: 0 })
+    if (left.length > 0) await this.#return(left)
   }
 
   /** Ends when everything is in the books, or after a while; the broker delivers again what is not. */
@@ -300,17 +302,13 @@ export class ExpressLane implements SideLane {
   }
 
   /** Has jobs wait in the tables, where everybody may take them. */
-  async #return(jobs: readonly DeliveredJob[], { deaths, withhold = false }: { deaths: number; withhold?: boolean }) {
+  async #return(jobs: readonly DeliveredJob[], { suspect = false, withhold = false } = {}): Promise<void> {
     const ids = jobs.map(({ job }) => job.id)
-    const returned = await this.#until(() => returnJobs(this.#parts.postgres, ids, deaths))
+    const returned = await this.#until(() => returnJobs(this.#parts.postgres, ids, suspect))
     if (returned === undefined) return
     this.#parts.bulletin.ready(returned.map(({ notice }) => notice))
     if (withhold) this.#withheld.push(...jobs.map(({ channel, tag }) => ({ channel, tag, since: performance.now() })))
     else this.#acknowledge(jobs)
-    if (deaths > 0 && events.hasSubscribers) {
-      for (const { id, name, notice } of returned)
-        events.publish({ type: 'job.death', id, name, queue: notice.lane.queue, quarantined: false })
-    }
     const gone = ids.filter((id) => this.#recalled.delete(id))
     if (gone.length > 0) await forgetRecalled(this.#parts.postgres, gone).catch(() => {})
   }
@@ -321,14 +319,14 @@ export class ExpressLane implements SideLane {
     const end = (): void => {
       if (!this.#voided.includes(delivered)) return
       this.#voided = this.#voided.filter((one) => one !== delivered)
-      void this.#return([delivered], { deaths: 0 })
+      void this.#return([delivered])
     }
     setTimeout(end, voidMs).unref()
   }
 
   #giveAway(): void {
     const stuck = [...this.#shelves.values()].flatMap((shelf) => shelf.takeStuck(stuckMs))
-    if (stuck.length > 0) void this.#return(stuck, { deaths: 0, withhold: true })
+    if (stuck.length > 0) void this.#return(stuck, { withhold: true })
     this.#release(withholdMs)
   }
 

@@ -30,14 +30,15 @@ const finish =
   where jobs.id = run.id and (state = 'handed' or (state = 'done' and worker = $1))
   returning jobs.id, watched`)
 
-const back = (deaths: string): string =>
+const back = (laneOf: string): string =>
   `update plimsoll.jobs set state = case when cancel then 'cancelled' else 'waiting' end, seq = nextval('plimsoll.jobs_seq'),
-    deaths = deaths + ${deaths}, ended_at = case when cancel then clock_timestamp() end,
+    lane = ${laneOf}, ended_at = case when cancel then clock_timestamp() end,
     expires_at = case when cancel then clock_timestamp() + interval '1 day' end
   where id = any($1::uuid[]) and state = 'handed' returning ${lane}, id, name`
 
-const putBack = own(back('$2::int'))
-const recall = own(`with back as (${back('0')}),
+const putBack = own(back('lane'))
+const putApart = own(back('lane | 1'))
+const recall = own(`with back as (${back('lane')}),
   noted as (insert into plimsoll.job_recalls (id) select id from back on conflict do nothing)
   select * from back`)
 const mark = own(`update plimsoll.jobs set cancel = true where id = any($1::uuid[]) and state = 'handed'
@@ -126,13 +127,16 @@ export interface ReturnedJob {
   readonly notice: LaneNotice
 }
 
-/** Has jobs wait in their lanes whose messages have come back to us; `deaths`: how many workers of theirs have died. */
+/**
+ * Has jobs wait in their lanes whose messages have come back to us. `suspect`: a worker may have died while it ran them, or had not come to
+ * begin; nobody knows. They wait in the odd lanes, and one that dies there counts the death before, too.
+ */
 export async function returnJobs(
   executor: Executor,
   ids: readonly string[],
-  deaths: number,
+  suspect: boolean,
 ): Promise<readonly ReturnedJob[]> {
-  return (await readTexts(executor, putBack, [ids, deaths])).map(toReturned)
+  return (await readTexts(executor, suspect ? putApart : putBack, [ids])).map(toReturned)
 }
 
 /** Has jobs wait in their lanes whose messages may still be somewhere: whoever gets one has to ask before running it. */
