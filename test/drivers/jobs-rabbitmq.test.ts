@@ -263,6 +263,34 @@ describe.runIf(findRabbitmq())('the engine on RabbitMQ', () => {
     expect(most).toBe(1)
   })
 
+  test.each<readonly [string, readonly Partial<NewJob>[]]>([
+    ['go to the broker', [{}, {}]],
+    ['wait in the tables', [{ priority: 1 }, { tenant: 't' }]],
+    ['do both', [{}, { priority: 1 }]],
+  ])(
+    'jobs of a transaction that %s do not run again when they were forgotten before it is relayed again',
+    async (_, kinds) => {
+      const engine = await open()
+      const queue = `relayed-${kinds.length}-${JSON.stringify(kinds).length}`
+      const pack = kinds.map((options, n) => newJob(n, { queue, relayed: true, ...options }))
+      expect(await engine.add(pack)).toEqual(pack.map(({ id }) => ({ id, duplicate: false })))
+      const began = await runAll(engine, { queue })
+      const done = (count: number) =>
+        eventually(async () =>
+          expect((await engine.counts()).filter((one) => one.queue === queue)).toEqual([
+            { queue, state: 'done', count },
+          ]),
+        )
+      await done(2)
+      // As they are when their time to be kept is over.
+      await rowsOf(postgres, `delete from plimsoll.jobs where queue = '${queue}' returning id`)
+      expect(await engine.add(pack)).toEqual(pack.map(({ id }) => ({ id, duplicate: true })))
+      await engine.add([newJob('last', { queue })])
+      await done(1)
+      expect(began.toSorted()).toEqual([0, 1, 'last'])
+    },
+  )
+
   test('a broker that is full takes nothing more, and jobs go on without it', async () => {
     const engine = await open()
     const queue = 'full'

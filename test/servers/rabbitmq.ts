@@ -7,7 +7,7 @@ import { reportMissing } from './debian.ts'
 import { freePort } from './free-port.ts'
 
 const home = '/usr/lib/rabbitmq/bin'
-const readyMs = 60_000
+const readyMs = 120_000
 
 /** A RabbitMQ of the tests' own. */
 export interface RabbitmqServer {

@@ -7,12 +7,18 @@ import { toNotice, type LaneNotice } from '../database/job-rows.ts'
 /** What our own statements write is no effect of anybody's. */
 const own = (text: string): Statement => createStatement(text, { tracked: true })
 
-const insert =
-  own(`insert into plimsoll.jobs (id, lane, state, name, version, queue, priority, tenant, owner, trace, step, input)
+const insertInto = `insert into plimsoll.jobs (id, lane, state, name, version, queue, priority, tenant, owner, trace, step, input)
   select id, lane, 'handed', name, version, queue, 0, '', owner, trace, step, input
   from unnest($1::uuid[], $2::bigint[], $3::text[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
-    as job(id, lane, name, version, queue, owner, trace, step, input)
-  on conflict do nothing returning id`)
+    as job(id, lane, name, version, queue, owner, trace, step, input)`
+const insert = own(`${insertInto} on conflict do nothing returning id`)
+/** What is handed on again keeps the memory of it: whoever does so has not heard that it is done. */
+const relayed = (pack: string): string => `insert into plimsoll.job_relays (id) values (${pack})
+  on conflict (id) do update set at = excluded.at, again = true returning again`
+const noteRelay = own(relayed('$1::uuid'))
+const insertRelayed = own(`with noted as (${relayed('$10::uuid')})
+  ${insertInto} where not (select again from noted) on conflict do nothing returning id`)
+const cleanRelays = own(`delete from plimsoll.job_relays where at < clock_timestamp() - interval '1 day'`)
 
 /** A run goes into the books, as one under the lease of its worker. What an answer was lost to is said again. */
 const adopt = own(`update plimsoll.jobs set state = 'active', worker = $1, attempts = 1,
@@ -61,9 +67,16 @@ const readRecalls = own(
 const forgetRecalls = own('delete from plimsoll.job_recalls where id = any($1::uuid[])')
 const cleanRecalls = own(`delete from plimsoll.job_recalls where at < clock_timestamp() - interval '7 days'`)
 
-/** Stores jobs as handed to the broker. Resolves to the ids of those that were not there. */
-export async function insertHanded(executor: Executor, jobs: readonly NewJob[]): Promise<ReadonlySet<string>> {
-  const rows = await readTexts(executor, insert, [
+/**
+ * Stores jobs as handed to the broker. Resolves to the ids of those that were not there. `pack`: the id that a relay hands them on under;
+ * when it has done so before, nothing is stored.
+ */
+export async function insertHanded(
+  executor: Executor,
+  jobs: readonly NewJob[],
+  pack?: string,
+): Promise<ReadonlySet<string>> {
+  const rows = await readTexts(executor, pack === undefined ? insert : insertRelayed, [
     jobs.map(({ id }) => id),
     jobs.map((job) => laneId(job)),
     jobs.map(({ name }) => name),
@@ -73,8 +86,15 @@ export async function insertHanded(executor: Executor, jobs: readonly NewJob[]):
     jobs.map(({ trace }) => trace ?? null),
     jobs.map(({ step }) => step ?? null),
     jobs.map(({ input }) => input),
+    ...(pack === undefined ? [] : [pack]),
   ])
   return new Set(rows.map(([id]) => id!))
+}
+
+/** Notes that a relay hands on a pack. False when it has done so before, though its jobs may have been forgotten since. */
+export async function noteRelayed(executor: Executor, pack: string): Promise<boolean> {
+  const [[again]] = (await readTexts(executor, noteRelay, [pack])) as [string[]]
+  return again === 'f'
 }
 
 /** A run that is in the books by now. */
@@ -187,6 +207,11 @@ export async function forgetRecalled(executor: Executor, ids: readonly string[])
 /** Forgets those whose messages will not come any more. */
 export async function cleanRecalled(executor: Executor): Promise<void> {
   await executor.execute(cleanRecalls, [])
+}
+
+/** Forgets the packs that no relay has handed on for a day. */
+export async function cleanRelayed(executor: Executor): Promise<void> {
+  await executor.execute(cleanRelays, [])
 }
 
 function toReturned(row: readonly (string | null)[]): ReturnedJob {

@@ -3,7 +3,8 @@ import { ensureTables } from '../../ensure-tables.ts'
 
 /**
  * What RabbitMQ needs beside the tables of the jobs: an index of what it has been handed; the messages that are void though they
- * may still arrive; and a name for this database, which its queues carry, so that two that share a broker do not get each other's jobs.
+ * may still arrive; a name for this database, which its queues carry, so that two that share a broker do not get each other's jobs; and
+ * what a relay has handed on, by the first job of each pack.
  */
 const script = `
 create index if not exists jobs_handed_idx on plimsoll.jobs (queue, id) where state = 'handed';
@@ -14,7 +15,12 @@ create table if not exists plimsoll.job_recalls (
 create index if not exists job_recalls_at_idx on plimsoll.job_recalls (at);
 create table if not exists plimsoll.job_ledger (name text not null);
 insert into plimsoll.job_ledger select substr(md5(random()::text || clock_timestamp()::text), 1, 8)
-  where not exists (select from plimsoll.job_ledger)`
+  where not exists (select from plimsoll.job_ledger);
+create table if not exists plimsoll.job_relays (
+  id uuid primary key,
+  at timestamptz not null default clock_timestamp(),
+  again boolean not null default false
+)`
 
 /**
  * Makes them when they are missing. The tables of the jobs have to be there.
@@ -22,7 +28,7 @@ insert into plimsoll.job_ledger select substr(md5(random()::text || clock_timest
  * @throws PLIMSOLL_JOBS_UNAVAILABLE when the role may not make them
  */
 export async function ensureHandedTables(postgres: Postgres): Promise<void> {
-  await ensureTables(postgres, { script, last: 'job_ledger', lock: 7_056_209_317 })
+  await ensureTables(postgres, { script, last: 'job_relays', lock: 7_056_209_317 })
 }
 
 const ledgerName = createStatement('select name from plimsoll.job_ledger', { tracked: true })

@@ -4,7 +4,7 @@ import type { DatabaseConsumer } from '../database/database-consumer.ts'
 import type { DatabaseEngine } from '../database/database-engine.ts'
 import { Deliveries } from './deliveries.ts'
 import { ExpressLane } from './express-lane.ts'
-import { cleanRecalled, recallsSince } from './handed-jobs.ts'
+import { cleanRecalled, cleanRelayed, recallsSince } from './handed-jobs.ts'
 import type { QueueNames } from './messages.ts'
 import type { RabbitmqAddress } from './rabbitmq-address.ts'
 
@@ -15,6 +15,8 @@ const overlapMs = 30_000
 /** Longer than they are kept. */
 const everMs = 30 * 24 * 3_600_000
 const cleanMs = 60_000
+/** So many of these before it is forgotten what was relayed: when all processes were gone for a day, relays come first. */
+const cleansBeforeRelayed = 10
 /** What a queue has been handed for so long, and is not ready there any more, was lost. */
 const goneMs = 15 * 60_000
 
@@ -40,6 +42,7 @@ export class RabbitmqConsumer implements Consumer {
   #unread = (): void => {}
   #lookTimer: NodeJS.Timeout | undefined
   #cleanTimer: NodeJS.Timeout | undefined
+  #cleans = 0
   #pausing: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
@@ -139,6 +142,7 @@ export class RabbitmqConsumer implements Consumer {
     const { postgres } = this.#parts
     this.#deliveries.look()
     await cleanRecalled(postgres)
+    if (++this.#cleans % cleansBeforeRelayed === 0) await cleanRelayed(postgres)
     this.#express.recallOnly(await recallsSince(postgres, everMs), overlapMs)
   }
 }

@@ -13,7 +13,15 @@ import {
 } from '../../contract.ts'
 import { DatabaseEngine } from '../database/database-engine.ts'
 import { ensureJobTables } from '../database/job-tables.ts'
-import { cancelHanded, countHandedJobs, handedInQueue, insertHanded, markCancelled, recallJobs } from './handed-jobs.ts'
+import {
+  cancelHanded,
+  countHandedJobs,
+  handedInQueue,
+  insertHanded,
+  markCancelled,
+  noteRelayed,
+  recallJobs,
+} from './handed-jobs.ts'
 import { ensureHandedTables, readLedgerName } from './handed-tables.ts'
 import { queueNames, toContent, type QueueNames } from './messages.ts'
 import { Publisher } from './publisher.ts'
@@ -96,17 +104,20 @@ class RabbitmqEngine implements JobEngine {
   async add(jobs: readonly NewJob[]): Promise<readonly AddedJob[]> {
     const plain = jobs.filter(isPlain)
     const queues = [...new Set(plain.map(({ queue }) => queue))]
+    const pack = packOf(jobs)
     // A broker that takes nothing now is not waited for: everything runs from the tables as well.
-    if (plain.length === 0 || !(await this.#publisher.prepare(queues))) return this.#ledger.add(jobs)
-    if (plain.length === jobs.length) return this.#hand(plain, await insertHanded(this.#postgres, plain))
-    const others = jobs.filter((job) => !isPlain(job))
-    const { stored, added } = await this.#postgres.transaction(async (transaction) => ({
-      stored: await insertHanded(transaction, plain),
-      added: await this.#ledger.add(others, transaction),
-    }))
+    const takes = plain.length > 0 && (await this.#publisher.prepare(queues))
+    if (!takes && pack === undefined) return this.#ledger.add(jobs)
+    if (takes && plain.length === jobs.length) return this.#hand(plain, await insertHanded(this.#postgres, plain, pack))
+    const others = takes ? jobs.filter((job) => !isPlain(job)) : jobs
+    const { stored, added } = await this.#postgres.transaction(async (transaction) => {
+      if (pack !== undefined && !(await noteRelayed(transaction, pack)))
+        return { stored: new Set<string>(), added: others.map(({ id }) => ({ id, duplicate: true })) }
+      const handed = takes ? await insertHanded(transaction, plain) : new Set<string>()
+      return { stored: handed, added: await this.#ledger.add(others, transaction) }
+    })
     const answers = new Map(others.map(({ id }, i) => [id, added[i]!]))
-    const handed = await this.#hand(plain, stored)
-    for (const [i, { id }] of plain.entries()) answers.set(id, handed[i]!)
+    if (takes) for (const one of await this.#hand(plain, stored)) answers.set(one.id, one)
     return jobs.map(({ id }) => answers.get(id)!)
   }
 
@@ -244,6 +255,11 @@ class RabbitmqEngine implements JobEngine {
   async #flush(id?: string): Promise<void> {
     await Promise.all([...this.#consumers].map((consumer) => consumer.flush(id)))
   }
+}
+
+/** What a relay hands on together, and would hand on together again, is known by its first job. */
+function packOf(jobs: readonly NewJob[]): string | undefined {
+  return jobs.every(({ relayed }) => relayed === true) ? jobs[0]?.id : undefined
 }
 
 /** Asks for no order, and for no bound: it may run as soon as somebody is free. */
