@@ -230,6 +230,57 @@ describe.runIf(findRabbitmq())('the engine on RabbitMQ', () => {
     await eventually(() => expect([...first, ...second]).toContain('last'))
   })
 
+  test('a worker that has given away all that it was delivered is delivered more when it has room', async () => {
+    const engine = await open()
+    const queue = 'credit'
+    const door = gate()
+    const inputs = Array.from({ length: 9 }, (_, n) => n)
+    // One runs, and the broker sends eight more at most.
+    await engine.add(inputs.map((n) => newJob(n, { queue })))
+    const began = await runAll(engine, { queue, pass: () => door.pass() })
+    const given = async () =>
+      (await rowsOf(postgres, `select 1 from plimsoll.jobs where queue = '${queue}' and state = 'waiting'`)).length
+    await expect.poll(given, { timeout: 10_000 }).toBe(8)
+    door.open()
+    await engine.add([newJob(9, { queue })])
+    await eventually(() => expect(began.toSorted()).toEqual([...inputs, 9]))
+  })
+
+  test('jobs that come in one message are run once each, and acknowledged together', async () => {
+    const engine = await open()
+    const queue = 'together'
+    const jobs = Array.from({ length: 300 }, (_, n) => newJob(n, { queue }))
+    await engine.add(jobs)
+    const { channel, name } = await look(queue)
+    expect((await channel.checkQueue(name)).messageCount).toBeLessThan(50)
+    const began = await runAll(engine, { queue, concurrency: 3 })
+    await eventually(async () =>
+      expect((await engine.counts()).filter((one) => one.queue === queue)).toEqual([
+        { queue, state: 'done', count: 300 },
+      ]),
+    )
+    expect(began).toHaveLength(300)
+    await engine.close()
+    // What was not acknowledged would be ready again.
+    await expect.poll(async () => (await channel.checkQueue(name)).consumerCount).toBe(0)
+    expect((await channel.checkQueue(name)).messageCount).toBe(0)
+  })
+
+  test('jobs that may have ended a worker hold up each other only until they have shown that they do not do so at once', async () => {
+    const engine = await open()
+    const queue = 'slow'
+    await engine.add([0, 1, 2].map((n) => newJob(n, { queue })))
+    const broker = await connect(rabbitmq.url)
+    let delivered = 0
+    await (await broker.createChannel()).consume((await look(queue)).name, () => void delivered++)
+    await expect.poll(() => delivered).toBe(3)
+    await broker.close()
+    const door = gate()
+    const began = await runAll(engine, { queue, concurrency: 3, pass: () => door.pass() })
+    await eventually(() => expect(began.toSorted()).toEqual([0, 1, 2]))
+    door.open()
+  })
+
   test('what somebody was delivered who is gone has had no death, and begins alone', async () => {
     const engine = await open()
     const queue = 'gone'

@@ -15,6 +15,7 @@ import { Settlements } from './settlements.ts'
 import { recover } from './recover.ts'
 import { SideTurns, type AdoptedJob, type SideLane } from './side-lane.ts'
 import { activeOf, cancelledOf, findLanes, removeExpired } from './statements.ts'
+import { Suspects } from './suspects.ts'
 
 const cleanMs = 60_000
 /** Each so many looks is one at everything: it walks over all that was, while a transaction elsewhere stays open. */
@@ -45,7 +46,7 @@ export class DatabaseConsumer implements Consumer {
   readonly #runningOf = new Map<string, number>()
   /** Until when a limit is left alone. */
   readonly #resting = new Map<string, number>()
-  #suspects = 0
+  readonly #suspects = new Suspects(() => this.#fill())
   #filling: Promise<void> | undefined
   #again = false
   #check = false
@@ -274,7 +275,7 @@ export class DatabaseConsumer implements Consumer {
       }
       this.#running.set(job.id, one)
       this.#runningOf.set(job.queue, (this.#runningOf.get(job.queue) ?? 0) + 1)
-      if (isSuspect(one.laneId)) this.#suspects++
+      if (isSuspect(one.laneId)) this.#suspects.began(job)
       this.#options.take(job)
     }
     this.#bulletin.changed(claimed.filter(({ watched }) => watched).map(({ job }) => job.id))
@@ -284,7 +285,7 @@ export class DatabaseConsumer implements Consumer {
     const { id, queue } = one.job
     this.#running.delete(id)
     this.#runningOf.set(queue, this.#runningOf.get(queue)! - 1)
-    if (isSuspect(one.laneId)) this.#suspects--
+    this.#suspects.ended(one.job)
     if (one.limit !== undefined && this.#options.limits.get(one.limit)?.rate === undefined) {
       this.#resting.delete(one.limit)
     }
@@ -303,7 +304,7 @@ export class DatabaseConsumer implements Consumer {
   /** How many jobs of a lane may begin now. Of those whose worker has died one at a time: it may be the one to blame. */
   #open(lane: Lane, ofQueue: number): number {
     if (!this.#queues.has(lane.queue)) return 0
-    if (isSuspect(lane.id) && this.#suspects > 0) return 0
+    if (isSuspect(lane.id) && this.#suspects.busy) return 0
     if (lane.limit !== undefined && performance.now() < (this.#resting.get(lane.limit) ?? 0)) return 0
     const open = this.#openOf(lane.queue) - ofQueue
     return isSuspect(lane.id) ? Math.min(open, 1) : open

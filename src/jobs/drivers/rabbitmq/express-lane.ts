@@ -10,7 +10,7 @@ import type { Delivery } from './broker-reader.ts'
 import { FinishedRuns } from './finished-runs.ts'
 import { adoptRuns, forgetRecalled, queuesWithHanded, returnJobs } from './handed-jobs.ts'
 import { readContent } from './messages.ts'
-import { Shelf, type DeliveredJob } from './shelf.ts'
+import { Shelf, type DeliveredJob, type DeliveredMessage } from './shelf.ts'
 
 /** A run that lasts longer goes into the books: a shorter one costs the database one statement less. */
 const adoptMs = 20
@@ -36,6 +36,8 @@ interface ExpressLaneParts {
   readonly bulletin: Bulletin
   readonly options: ConsumeOptions
   readonly acknowledge: (channel: number, tags: readonly number[]) => void
+  /** How many jobs of a queue are kept here while others may have room for them. */
+  readonly mostHere: (queue: string) => number
 }
 
 /**
@@ -53,7 +55,7 @@ export class ExpressLane implements SideLane {
   readonly #finished: FinishedRuns
   /** Deliveries of jobs that somebody has taken back. */
   #voided: DeliveredJob[] = []
-  #withheld: { readonly channel: number; readonly tag: number; readonly since: number }[] = []
+  #withheld: { readonly message: DeliveredMessage; readonly since: number }[] = []
   #consumer!: DatabaseConsumer
   #adopting: { readonly runs: ExpressRun[]; readonly ours: Promise<ReadonlySet<string>> } | undefined
   #adoptTimer: NodeJS.Timeout | undefined
@@ -102,17 +104,17 @@ export class ExpressLane implements SideLane {
     const again: DeliveredJob[] = []
     const elsewhere: DeliveredJob[] = []
     for (const [tag, isAgain, content] of deliveries) {
-      const job = read(content)
-      if (job === undefined) {
-        this.#parts.acknowledge(channel, [tag])
-        continue
+      const jobs = read(content)
+      if (jobs.length === 0) this.#parts.acknowledge(channel, [tag])
+      const message = { channel, tag, left: jobs.length }
+      for (const job of jobs) {
+        const delivered = { job, message, arrivedAt: performance.now() }
+        const shelf = this.#shelves.get(job.queue)
+        if (this.#isOurs(delivered)) continue
+        if (isAgain) again.push(delivered)
+        else if (shelf === undefined) elsewhere.push(delivered)
+        else shelf.put(delivered)
       }
-      const delivered = { job, channel, tag, arrivedAt: performance.now() }
-      const shelf = this.#shelves.get(job.queue)
-      if (this.#isOurs(delivered)) continue
-      if (isAgain) again.push(delivered)
-      else if (shelf === undefined) elsewhere.push(delivered)
-      else shelf.put(delivered)
     }
     // Whoever had it has died, or was cut off: what has become of it is in the books, if anything has.
     if (again.length > 0) void this.#return(again, { suspect: true })
@@ -122,9 +124,11 @@ export class ExpressLane implements SideLane {
 
   /** What came over this channel comes again: what has begun is put into the books at once, the rest waits in the tables. */
   lost(channel: number): void {
-    const back = [...this.#shelves.values()].flatMap((shelf) => shelf.remove((job) => job.channel <= channel))
-    this.#withheld = this.#withheld.filter((message) => message.channel > channel)
-    this.#voided = this.#voided.filter((job) => job.channel > channel)
+    const back = [...this.#shelves.values()].flatMap((shelf) =>
+      shelf.remove(({ message }) => message.channel <= channel),
+    )
+    this.#withheld = this.#withheld.filter(({ message }) => message.channel > channel)
+    this.#voided = this.#voided.filter(({ message }) => message.channel > channel)
     if (back.length > 0) void this.#return(back)
     void this.flush()
   }
@@ -166,7 +170,8 @@ export class ExpressLane implements SideLane {
         }
       }
     }
-    if (begun > 0 && this.#withheld.length > 0) this.#release(0)
+    // There is room for more than is here.
+    if (begun < most && this.#withheld.length > 0) this.#release(0)
     return begun
   }
 
@@ -307,7 +312,7 @@ export class ExpressLane implements SideLane {
     const returned = await this.#until(() => returnJobs(this.#parts.postgres, ids, suspect))
     if (returned === undefined) return
     this.#parts.bulletin.ready(returned.map(({ notice }) => notice))
-    if (withhold) this.#withheld.push(...jobs.map(({ channel, tag }) => ({ channel, tag, since: performance.now() })))
+    if (withhold) this.#withheld.push(...jobs.map(({ message }) => ({ message, since: performance.now() })))
     else this.#acknowledge(jobs)
     const gone = ids.filter((id) => this.#recalled.delete(id))
     if (gone.length > 0) await forgetRecalled(this.#parts.postgres, gone).catch(() => {})
@@ -325,7 +330,7 @@ export class ExpressLane implements SideLane {
   }
 
   #giveAway(): void {
-    const stuck = [...this.#shelves.values()].flatMap((shelf) => shelf.takeStuck(stuckMs))
+    const stuck = [...this.#shelves].flatMap(([queue, shelf]) => shelf.takeStuck(stuckMs, this.#parts.mostHere(queue)))
     if (stuck.length > 0) void this.#return(stuck, { withhold: true })
     this.#release(withholdMs)
   }
@@ -341,9 +346,12 @@ export class ExpressLane implements SideLane {
     this.#acknowledge(old)
   }
 
-  #acknowledge(messages: readonly { readonly channel: number; readonly tag: number }[]): void {
+  /** A message is, when all of its jobs are. */
+  #acknowledge(jobs: readonly { readonly message: DeliveredMessage }[]): void {
     const tags = new Map<number, number[]>()
-    for (const { channel, tag } of messages) {
+    for (const { message } of jobs) {
+      if (--message.left > 0) continue
+      const { channel, tag } = message
       const known = tags.get(channel)
       if (known === undefined) tags.set(channel, [tag])
       else known.push(tag)
@@ -366,7 +374,7 @@ export class ExpressLane implements SideLane {
   }
 }
 
-function read(content: string): LeasedJob | undefined {
+function read(content: string): readonly LeasedJob[] {
   try {
     return readContent(content)
   } catch (error) {
@@ -374,6 +382,6 @@ function read(content: string): LeasedJob | undefined {
       `A message that no job of ours can have sent was taken off RabbitMQ: ${String(error)}`,
       'PlimsollWarning',
     )
-    return undefined
+    return []
   }
 }

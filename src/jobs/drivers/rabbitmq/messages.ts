@@ -2,14 +2,46 @@ import type { LeasedJob, NewJob } from '../../contract.ts'
 
 /** A message for a queue of the broker. */
 export interface Message {
-  readonly id: string
+  /** The jobs that go in it, one at least. */
+  readonly ids: readonly string[]
   /** As the broker names it. */
   readonly queue: string
   readonly content: string
 }
 
-/** What a job's message says: all that is needed to run it. */
-export function toContent({ id, name, version, queue, owner, trace, step, input }: NewJob): string {
+/** So many jobs go in one message at most, and about so many characters. */
+const most = { jobs: 8, characters: 16_000 }
+/** What is enqueued together is spread over so many messages before any has two jobs: they may be for many workers. */
+const spread = 32
+
+/** Puts jobs into messages. A broker is paid by the message, not by the byte: what is enqueued together may go together. */
+export function toMessages(jobs: readonly NewJob[], names: QueueNames): Message[] {
+  const together = Math.min(most.jobs, Math.ceil(jobs.length / spread))
+  const messages: Message[] = []
+  for (const [queue, ofQueue] of Map.groupBy(jobs, (job) => job.queue)) {
+    let ids: string[] = []
+    let contents: string[] = []
+    let characters = 0
+    const close = (): void => {
+      if (ids.length > 0) messages.push({ ids, queue: names.of(queue), content: `[${contents.join()}]` })
+      ids = []
+      contents = []
+      characters = 0
+    }
+    for (const job of ofQueue) {
+      const content = toContent(job)
+      if (ids.length === together || characters + content.length > most.characters) close()
+      ids.push(job.id)
+      contents.push(content)
+      characters += content.length
+    }
+    close()
+  }
+  return messages
+}
+
+/** What a message says of a job: all that is needed to run it. */
+function toContent({ id, name, version, queue, owner, trace, step, input }: NewJob): string {
   return JSON.stringify([id, name, version, queue, owner ?? null, trace ?? null, step ?? null, input])
 }
 
@@ -24,9 +56,12 @@ type Told = [
   input: string,
 ]
 
-/** The job of a message, which is run for the first time. */
-export function readContent(content: string): LeasedJob {
-  const [id, name, version, queue, owner, trace, step, input] = JSON.parse(content) as Told
+/** The jobs of a message, which are run for the first time. */
+export function readContent(content: string): LeasedJob[] {
+  return (JSON.parse(content) as Told[]).map(toJob)
+}
+
+function toJob([id, name, version, queue, owner, trace, step, input]: Told): LeasedJob {
   return {
     id,
     name,

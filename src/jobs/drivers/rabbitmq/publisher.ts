@@ -17,7 +17,7 @@ interface Line {
   readonly channel: ConfirmChannel
   /** The queues that are known to be there. */
   readonly declared: Set<string>
-  /** Messages that had no queue to go to, which is told before they are confirmed. */
+  /** Messages, by their first job, that had no queue to go to, which is told before they are confirmed. */
   readonly returned: Set<string>
   readonly room: (() => void)[]
   /** Ends calls whose messages the broker will not confirm soon. */
@@ -64,24 +64,24 @@ export class Publisher {
     return this.#declaring
   }
 
-  /** Resolves to the ids of messages that the broker does not have for sure. */
+  /** Resolves to the ids of jobs that the broker does not have for sure. */
   async publish(messages: readonly Message[]): Promise<readonly string[]> {
     const line = this.#line
-    if (line === undefined) return messages.map(({ id }) => id)
+    if (line === undefined) return messages.flatMap(({ ids }) => ids)
     const failed: string[] = []
-    const open = new Set<string>()
+    const open = new Set<Message>()
     const { promise: confirmed, resolve } = Promise.withResolvers<void>()
     let heardAt = performance.now()
     let sent = false
-    const note = (id: string, error: unknown): void => {
+    const note = (message: Message, error: unknown): void => {
       heardAt = performance.now()
       if (--line.onTheirWay < mostOnTheirWay) for (const go of line.room.splice(0)) go()
-      if (!open.delete(id)) return
-      if (line.returned.delete(id) || error !== null) failed.push(id)
+      if (!open.delete(message)) return
+      if (line.returned.delete(message.ids[0]!) || error !== null) failed.push(...message.ids)
       if (open.size === 0 && sent) resolve()
     }
     const giveUp = (): void => {
-      failed.push(...open)
+      for (const { ids } of open) failed.push(...ids)
       open.clear()
       resolve()
     }
@@ -90,16 +90,17 @@ export class Publisher {
       if (performance.now() - heardAt > confirmMs) dropBroker(line.broker)
     }, confirmMs / 5)
     holdProcess(line.broker, true)
-    for (const { id, queue, content } of messages) {
+    for (const message of messages) {
+      const { ids, queue, content } = message
       if (line.onTheirWay >= mostOnTheirWay && this.#takes(line)) await new Promise<void>((go) => line.room.push(go))
       if (!this.#takes(line)) {
-        failed.push(id)
+        failed.push(...ids)
         continue
       }
-      open.add(id)
+      open.add(message)
       line.onTheirWay++
-      const options = { persistent: true, mandatory: true, messageId: id }
-      line.channel.publish('', queue, Buffer.from(content), options, (error: unknown) => note(id, error))
+      const options = { persistent: true, mandatory: true, messageId: ids[0]! }
+      line.channel.publish('', queue, Buffer.from(content), options, (error: unknown) => note(message, error))
     }
     sent = true
     if (open.size > 0) await confirmed

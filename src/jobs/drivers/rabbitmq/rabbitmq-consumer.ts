@@ -49,19 +49,19 @@ export class RabbitmqConsumer implements Consumer {
   constructor(parts: RabbitmqConsumerParts) {
     const { postgres, ledger, options, address, names, threaded, leaseMs, recover } = parts
     this.#parts = parts
+    const most = new Map(
+      options.queues.map(({ name, concurrency }) => [name, mostHere(Math.min(concurrency, options.concurrency))]),
+    )
     this.#express = new ExpressLane({
       postgres,
       bulletin: ledger.bulletin,
       options,
       acknowledge: (channel, tags) => this.#deliveries.acknowledge(channel, tags),
+      mostHere: (queue) => most.get(queue)!,
     })
     this.#deliveries = new Deliveries({
       address,
-      queues: options.queues.map(({ name, concurrency }) => ({
-        queue: name,
-        name: names.of(name),
-        most: mostHere(Math.min(concurrency, options.concurrency)),
-      })),
+      queues: [...most].map(([queue, count]) => ({ queue, name: names.of(queue), most: count })),
       dropped: names.dropped,
       // After two of them a connection is given up: a stopped process loses what it was delivered when it loses its lease.
       heartbeatS: Math.max(1, Math.floor(leaseMs / 2500)),

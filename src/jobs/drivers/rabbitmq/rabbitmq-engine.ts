@@ -23,7 +23,7 @@ import {
   recallJobs,
 } from './handed-jobs.ts'
 import { ensureHandedTables, readLedgerName } from './handed-tables.ts'
-import { queueNames, toContent, type QueueNames } from './messages.ts'
+import { queueNames, toMessages, type QueueNames } from './messages.ts'
 import { Publisher } from './publisher.ts'
 import { readAddress, type RabbitmqAddress } from './rabbitmq-address.ts'
 import { RabbitmqConsumer } from './rabbitmq-consumer.ts'
@@ -211,9 +211,8 @@ class RabbitmqEngine implements JobEngine {
   /** Hands what was stored to the broker; what that does not take waits in the tables. */
   async #hand(jobs: readonly NewJob[], stored: ReadonlySet<string>): Promise<readonly AddedJob[]> {
     const { names } = this.#parts
-    const messages = jobs
-      .filter(({ id }) => stored.has(id))
-      .map((job) => ({ id: job.id, queue: names.of(job.queue), content: toContent(job) }))
+    const fresh = jobs.filter(({ id }) => stored.has(id))
+    const messages = toMessages(fresh, names)
     // A relay hands on again what it has stored, and may not have come to publish.
     const again = jobs.filter(({ id, relayed }) => relayed === true && !stored.has(id)).map(({ id }) => id)
     const failed = [...(await this.#publisher.publish(messages)), ...again]

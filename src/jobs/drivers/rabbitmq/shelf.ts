@@ -1,11 +1,18 @@
 import type { LeasedJob } from '../../contract.ts'
 
-/** A job that was delivered to this process. */
-export interface DeliveredJob {
-  readonly job: LeasedJob
-  /** Its message, for whom it is to be acknowledged to. */
+/** A message that was delivered to this process. */
+export interface DeliveredMessage {
+  /** Whom it is to be acknowledged to. */
   readonly channel: number
   readonly tag: number
+  /** How many of its jobs are not done with. */
+  left: number
+}
+
+/** A job that was delivered to this process, with others perhaps. */
+export interface DeliveredJob {
+  readonly job: LeasedJob
+  readonly message: DeliveredMessage
   readonly arrivedAt: number
 }
 
@@ -36,11 +43,12 @@ export class Shelf {
     return removed
   }
 
-  /** Takes what has been here for longer than that, when none of it has begun since the last call. */
-  takeStuck(ms: number): DeliveredJob[] {
-    const stands = this.#begun === this.#begunBefore
+  /** Takes what has been here for longer than that: all of it when nothing has begun since the last call, else what is over `most`. */
+  takeStuck(ms: number, most: number): DeliveredJob[] {
+    const kept = this.#begun === this.#begunBefore ? 0 : most
     this.#begunBefore = this.#begun
     const before = performance.now() - ms
-    return stands ? this.remove(({ arrivedAt }) => arrivedAt < before) : []
+    const over = new Set(this.#jobs.slice(kept))
+    return over.size === 0 ? [] : this.remove((job) => job.arrivedAt < before && over.has(job))
   }
 }
