@@ -164,14 +164,16 @@ class RabbitmqEngine implements JobEngine {
   async cancel(ids: readonly string[]): Promise<number> {
     const marked = await markCancelled(this.#postgres, ids)
     if (marked.size === 0) return this.#ledger.cancel(ids)
+    // At once: what has failed meanwhile is tried again soon.
+    const others = ids.filter((id) => !marked.has(id))
+    const cancelled = others.length > 0 ? await this.#ledger.cancel(others) : 0
     await this.#fetch([...marked])
     const watched = await cancelHanded(this.#postgres, [...marked])
     this.#tell(() => {
       this.#ledger.bulletin.cancelled([...marked])
       this.#ledger.bulletin.ended(watched)
     })
-    const others = ids.filter((id) => !marked.has(id))
-    return marked.size + (others.length > 0 ? await this.#ledger.cancel(others) : 0)
+    return marked.size + cancelled
   }
 
   redrive(filter: JobFilter): Promise<number> {
