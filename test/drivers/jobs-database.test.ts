@@ -81,6 +81,18 @@ describe.runIf(inject('postgresUrl'))('the database engine', () => {
     await eventually(async () => expect(await countsOf(process, queue)).toEqual({ done: 58, failed: 2 }))
   })
 
+  test('a worker whose thread has failed closes all the same', { timeout: 60_000 }, async () => {
+    const warnings: string[] = []
+    const note = (warning: Error): void => void warnings.push(warning.message)
+    process.on('warning', note)
+    onTestFinished(() => void process.off('warning', note))
+    const { define, open } = setup({ heartbeat: { url: 'nonsense:' }, lease: '1h' })
+    const opened = await open(define('job', () => {}))
+    const worker = await opened.work()
+    await eventually(() => expect(warnings.join()).toContain('The thread that holds the leases of jobs has failed'))
+    await worker.close()
+  })
+
   test('a worker that has lost its lease gives up what it runs, and goes on under a new one', async () => {
     const { define, open } = setup()
     const door = gate()

@@ -121,7 +121,7 @@ export class DatabaseConsumer implements Consumer {
     })
     await this.#look()
     this.#lookLater()
-    this.#cleanTimer = setInterval(() => void this.#clean().catch(ignore), cleanMs)
+    this.#cleanTimer = setInterval(() => void this.#clean().catch(() => {}), cleanMs)
     this.#cleanTimer.unref()
   }
 
@@ -221,7 +221,10 @@ export class DatabaseConsumer implements Consumer {
       if (room <= 0) return
       const planned = this.#lanes.plan(room, (lane, ofQueue) => this.#open(lane, ofQueue))
       const before = planned[0]?.lane.priority
-      if (this.#turns?.begin(room, { before, open: (queue) => this.#openOf(queue) }) === true) continue
+      if (this.#turns?.begin(room, { before, open: (queue) => this.#openOf(queue) }) === true) {
+        this.#lease.began()
+        continue
+      }
       const asks = this.#turns === undefined ? planned : await this.#turns.allowed(planned)
       if (asks.length === 0) return
       const plain = asks.filter(({ lane }) => this.#limitOf(lane) === undefined)
@@ -278,6 +281,7 @@ export class DatabaseConsumer implements Consumer {
       if (isSuspect(one.laneId)) this.#suspects.began(job)
       this.#options.take(job)
     }
+    this.#lease.began()
     this.#bulletin.changed(claimed.filter(({ watched }) => watched).map(({ job }) => job.id))
   }
 
@@ -384,5 +388,3 @@ export class DatabaseConsumer implements Consumer {
     }
   }
 }
-
-function ignore(): void {}

@@ -1,8 +1,9 @@
 import { hostname } from 'node:os'
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { endsWithin } from './ends-within.ts'
 import { readTexts, type Postgres, type PostgresOptions } from '../../../postgres/index.ts'
+import { SignsOfLife } from '../signs-of-life.ts'
+import { endsWithin } from './ends-within.ts'
 import { beat, endWorkers, registerWorker, removeWorker } from './statements.ts'
 
 /** What the thread is told. */
@@ -52,6 +53,7 @@ export class Lease {
   readonly #parts: LeaseParts
   #thread: Worker | undefined
   #timer: NodeJS.Timeout | undefined
+  #signs: SignsOfLife | undefined
   #worker = ''
   #closed = false
   #regaining: Promise<void> | undefined
@@ -74,11 +76,21 @@ export class Lease {
     const { options, leaseMs, mostMs } = this.#parts
     if (options === undefined) {
       this.#timer = setInterval(() => void this.refresh().catch(ignore), leaseMs / 4)
-    } else {
-      this.#startThread(options)
-      this.#timer = setInterval(() => this.#tell({ type: 'alive', mostMs: mostMs() }), Math.min(aliveMs, leaseMs / 8))
+      this.#timer.unref()
+      return
     }
-    this.#timer.unref()
+    this.#startThread(options)
+    this.#signs = new SignsOfLife({
+      mostMs,
+      tell: (most) => this.#tell({ type: 'alive', mostMs: most }),
+      everyMs: Math.min(aliveMs, leaseMs / 8),
+    })
+    this.#signs.open()
+  }
+
+  /** Runs have begun in this turn of the event loop, which they may block from now on. */
+  began(): void {
+    this.#signs?.began()
   }
 
   /** A heartbeat. One comes before leases of others are taken: a loop that was blocked would take its own with them. */
@@ -91,6 +103,7 @@ export class Lease {
   async close(): Promise<void> {
     this.#closed = true
     clearInterval(this.#timer)
+    this.#signs?.close()
     const thread = this.#thread
     if (thread !== undefined) {
       const ended = new Promise((resolve) => thread.once('exit', resolve))
@@ -146,6 +159,8 @@ export class Lease {
       process.emitWarning(`The thread that holds the leases of jobs has failed: ${String(error)}`, 'PlimsollWarning')
     })
     thread.once('exit', () => {
+      // Nobody is to wait for its end any more.
+      if (this.#thread === thread) this.#thread = undefined
       if (!this.#closed) setTimeout(() => this.#closed || this.#startThread(options), aliveMs).unref()
     })
     this.#thread = thread

@@ -1,5 +1,6 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import { SignsOfLife } from '../signs-of-life.ts'
 import { BrokerReader, type Delivery, type ReaderNews, type ReaderOptions } from './broker-reader.ts'
 
 /** What the thread of a reader is told. */
@@ -26,7 +27,8 @@ export interface DeliveriesParts extends ReaderOptions {
   readonly mostMs: () => number
 }
 
-const aliveMs = 1000
+/** A thread that has failed is followed by another one after so long. */
+const againMs = 1000
 /** How long the end is waited for. */
 const lastMs = 3000
 
@@ -35,7 +37,7 @@ export class Deliveries {
   readonly #parts: DeliveriesParts
   #thread: Worker | undefined
   #reader: BrokerReader | undefined
-  #timer: NodeJS.Timeout | undefined
+  readonly #signs: SignsOfLife
   /** The last channel that was heard of. */
   #channel = 0
   #opened = (): void => {}
@@ -44,6 +46,7 @@ export class Deliveries {
 
   constructor(parts: DeliveriesParts) {
     this.#parts = parts
+    this.#signs = new SignsOfLife({ mostMs: parts.mostMs, tell: (mostMs) => this.#order({ type: 'alive', mostMs }) })
   }
 
   /** Begins to read. Resolves after the first attempt to connect, whatever has come of it. */
@@ -56,9 +59,13 @@ export class Deliveries {
     }
     const opened = new Promise<void>((resolve) => (this.#opened = resolve))
     this.#startThread(options)
-    this.#timer = setInterval(() => this.#order({ type: 'alive', mostMs: this.#parts.mostMs() }), aliveMs)
-    this.#timer.unref()
+    this.#signs.open()
     await opened
+  }
+
+  /** Runs have begun in this turn of the event loop, which they may block from now on. */
+  began(): void {
+    this.#signs.began()
   }
 
   acknowledge(channel: number, tags: readonly number[]): void {
@@ -85,7 +92,7 @@ export class Deliveries {
 
   async close(): Promise<void> {
     this.#closed = true
-    clearInterval(this.#timer)
+    this.#signs.close()
     if (this.#reader !== undefined) return this.#reader.close()
     const thread = this.#thread
     if (thread === undefined) return
@@ -109,11 +116,13 @@ export class Deliveries {
       process.emitWarning(`The thread that reads RabbitMQ has failed: ${String(error)}`, 'PlimsollWarning')
     })
     thread.once('exit', () => {
+      // Nobody is to wait for its end any more.
+      if (this.#thread === thread) this.#thread = undefined
       this.#opened()
       this.#paused()
       if (this.#closed) return
       this.#parts.lost(this.#channel)
-      setTimeout(() => this.#closed || this.#startThread(options), aliveMs).unref()
+      setTimeout(() => this.#closed || this.#startThread(options), againMs).unref()
     })
     this.#thread = thread
   }

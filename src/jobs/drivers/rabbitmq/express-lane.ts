@@ -38,6 +38,8 @@ interface ExpressLaneParts {
   readonly acknowledge: (channel: number, tags: readonly number[]) => void
   /** How many jobs of a queue are kept here while others may have room for them. */
   readonly mostHere: (queue: string) => number
+  /** Told when runs have begun, which may block the event loop from now on. */
+  readonly began: () => void
 }
 
 /**
@@ -170,6 +172,7 @@ export class ExpressLane implements SideLane {
         }
       }
     }
+    if (begun > 0) this.#parts.began()
     // There is room for more than is here.
     if (begun < most && this.#withheld.length > 0) this.#release(0)
     return begun

@@ -58,6 +58,7 @@ export class RabbitmqConsumer implements Consumer {
       options,
       acknowledge: (channel, tags) => this.#deliveries.acknowledge(channel, tags),
       mostHere: (queue) => most.get(queue)!,
+      began: () => this.#deliveries.began(),
     })
     this.#deliveries = new Deliveries({
       address,

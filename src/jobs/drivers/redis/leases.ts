@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
+import { SignsOfLife } from '../signs-of-life.ts'
 import type { RedisLink } from './redis-link.ts'
 import type { RedisAddress } from './redis-source.ts'
-import { registerWorker, removeWorker } from './scripts/lease.ts'
+import { beat, registerWorker, removeWorker } from './scripts/lease.ts'
 
 /** What the thread is told. */
 export type LeaseOrder =
@@ -26,7 +27,8 @@ export interface LeaseThreadData {
   readonly worker: string
 }
 
-const aliveMs = 1000
+/** A thread that has failed is followed by another one after so long. */
+const againMs = 1000
 
 /** The parts of {@link Lease}. */
 interface LeaseParts {
@@ -44,8 +46,8 @@ interface LeaseParts {
 export class Lease {
   readonly #link: RedisLink
   readonly #parts: LeaseParts
+  readonly #signs: SignsOfLife
   #thread: Worker | undefined
-  #timer: NodeJS.Timeout | undefined
   #worker = ''
   #since = ''
   #closed = false
@@ -53,6 +55,7 @@ export class Lease {
   constructor(link: RedisLink, parts: LeaseParts) {
     this.#link = link
     this.#parts = parts
+    this.#signs = new SignsOfLife({ mostMs: parts.mostMs, tell: (mostMs) => this.#tell({ type: 'alive', mostMs }) })
   }
 
   /** The id that this process takes jobs under; another one once the lease was lost. */
@@ -68,9 +71,12 @@ export class Lease {
   async open(): Promise<void> {
     await this.register()
     this.#startThread()
-    const alive = (): void => this.#tell({ type: 'alive', mostMs: this.#parts.mostMs() })
-    this.#timer = setInterval(alive, aliveMs)
-    this.#timer.unref()
+    this.#signs.open()
+  }
+
+  /** Runs have begun in this turn of the event loop, which they may block from now on. */
+  began(): void {
+    this.#signs.began()
   }
 
   /** Takes a new lease. */
@@ -91,7 +97,7 @@ export class Lease {
 
   async close(): Promise<void> {
     this.#closed = true
-    clearInterval(this.#timer)
+    this.#signs.close()
     const thread = this.#thread
     if (thread !== undefined) {
       const ended = new Promise((resolve) => thread.once('exit', resolve))
@@ -115,7 +121,9 @@ export class Lease {
       process.emitWarning(`The thread that holds the leases of jobs has failed: ${String(error)}`, 'PlimsollWarning')
     })
     thread.once('exit', () => {
-      if (!this.#closed) setTimeout(() => this.#closed || this.#startThread(), aliveMs).unref()
+      // Nobody is to wait for its end any more.
+      if (this.#thread === thread) this.#thread = undefined
+      if (!this.#closed) setTimeout(() => this.#closed || this.#startThread(), againMs).unref()
     })
     this.#thread = thread
   }

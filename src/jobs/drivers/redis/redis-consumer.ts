@@ -201,6 +201,7 @@ export class RedisConsumer implements Consumer {
     // Whoever has enqueued them here learns of that first: their answer has come before this one.
     if (taken.length > 0) await new Promise((resolve) => setImmediate(resolve))
     for (const one of taken) this.#start(worker, one)
+    this.#lease.began()
   }
 
   #start(worker: string, taken: TakenJob): void {
