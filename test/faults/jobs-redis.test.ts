@@ -228,4 +228,43 @@ describe.runIf(findRedis())('jobs on Redis', () => {
       expect(began).toHaveLength(600)
     },
   )
+
+  test(
+    'a Redis that was away for longer than a lease takes no job from those who run it',
+    { timeout: 120_000 },
+    async () => {
+      const redis = await start(...keeping)
+      const jobs = await open(redis.url)
+      const other = await open(redis.url)
+      await jobs.work({ queues: ['mine'] })
+      await other.work({ queues: ['theirs'] })
+      const mine = await jobs.enqueue(faultJobs.endless, 'mine', { queue: 'mine' })
+      const theirs = await jobs.enqueue(faultJobs.endless, 'theirs', { queue: 'theirs' })
+      await expect.poll(() => began.length).toBe(2)
+      redis.pause()
+      // It is the time itself that is tested.
+      await new Promise((resolve) => setTimeout(resolve, 26_000))
+      redis.resume()
+      const client = new Redis(redis.url)
+      onTestFinished(() => client.disconnect())
+      // Both have given heartbeats, and have looked for leases that are over.
+      const soonest = async (): Promise<number> =>
+        Number((await client.zrange('{plimsoll:jobs}:workers', '0', '0', 'WITHSCORES'))[1])
+      const before = await soonest()
+      await expect.poll(soonest, patience).toBeGreaterThan(before + 15_000)
+      expect(await client.zcard('{plimsoll:jobs}:workers')).toBe(2)
+      expect(began.toSorted()).toEqual(['mine', 'theirs'])
+      for (const handle of [mine, theirs]) expect(await handle.status()).toMatchObject({ state: 'active', deaths: 0 })
+    },
+  )
+
+  test('closing does not wait for a Redis that has gone', { timeout: 90_000 }, async () => {
+    const redis = await start(...keeping)
+    const jobs = await open(redis.url)
+    await jobs.work()
+    await jobs.enqueue(faultJobs.endless, 'running')
+    await expect.poll(() => began).toEqual(['running'])
+    await redis.crash()
+    await jobs.close({ timeout: 0 })
+  })
 })

@@ -87,6 +87,13 @@ export class Lease {
     this.#tell({ type: 'hold', worker })
   }
 
+  /** A heartbeat. One comes before leases of others are taken, which would take its own with them. */
+  async refresh(): Promise<void> {
+    const worker = this.#worker
+    if (worker === '') await this.register()
+    else if ((await this.#link.run(beat, [worker])) === 0) await this.lose(worker)
+  }
+
   /** The lease `worker` was lost: what ran under it does no more, and a new one is taken. */
   async lose(worker: string): Promise<void> {
     if (this.#closed || worker !== this.#worker) return

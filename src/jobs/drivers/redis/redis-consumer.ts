@@ -9,6 +9,7 @@ import {
   type LeasedJob,
   type Outcome,
 } from '../../contract.ts'
+import { endsWithin } from '../database/ends-within.ts'
 import { toTaken, type TakenJob } from './job-fields.ts'
 import { Lease } from './leases.ts'
 import type { News } from './news.ts'
@@ -26,6 +27,8 @@ const progressMs = 500
 /** A timer can be early by the clock of Redis. */
 const slackMs = 2
 const retry = { firstMs: 50, mostMs: 2000 }
+/** How long a Redis that does not answer is waited for at the end. */
+const lastMs = 5000
 const failure = JSON.stringify({ name: 'WorkerDied', message: `${mostDeaths} workers have died while they ran it.` })
 
 /** The parts of {@link RedisConsumer}. */
@@ -118,7 +121,7 @@ export class RedisConsumer implements Consumer {
     this.#unread()
     clearTimeout(this.#lookTimer)
     clearTimeout(this.#dueTimer)
-    await Promise.all([this.#filling, this.#looking])
+    await endsWithin(Promise.all([this.#filling, this.#looking]), lastMs)
   }
 
   close(): Promise<void> {
@@ -129,9 +132,8 @@ export class RedisConsumer implements Consumer {
   async #close(): Promise<void> {
     await this.pause()
     clearTimeout(this.#progressTimer)
-    const left = [...this.#running.values()].map(({ job }) => this.settle(job, { state: 'released' }))
-    await Promise.all(left)
-    await this.#settlements.idle()
+    for (const { job } of this.#running.values()) void this.settle(job, { state: 'released' })
+    await this.#settlements.close(lastMs)
     await this.#lease.close()
   }
 
@@ -207,6 +209,10 @@ export class RedisConsumer implements Consumer {
   #start(worker: string, taken: TakenJob): void {
     // The lease was lost while the answer was under way: others will take it.
     if (worker !== this.#lease.worker) return
+    if (this.#paused) {
+      void this.#settlements.settle(worker, taken, { state: 'released' })
+      return
+    }
     const { job } = taken
     this.#running.set(job.id, taken)
     this.#runningOf.set(job.queue, (this.#runningOf.get(job.queue) ?? 0) + 1)
@@ -254,7 +260,7 @@ export class RedisConsumer implements Consumer {
   #look(): Promise<void> {
     const look = async (): Promise<void> => {
       try {
-        if (this.#lease.worker === '') await this.#lease.register()
+        await this.#lease.refresh()
         let forgotten
         do {
           const [died, count, since] = (await this.#link.run(sweep, [mostDeaths, failure])) as readonly [

@@ -1,5 +1,7 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { backoffMs } from '../../../core/backoff.ts'
 import type { Outcome } from '../../contract.ts'
+import { endsWithin } from '../database/ends-within.ts'
 import type { TakenJob } from './job-fields.ts'
 import type { RedisLink } from './redis-link.ts'
 import { settleRuns } from './scripts/settle.ts'
@@ -23,6 +25,7 @@ export class Settlements {
   /** Jobs wait, or will: by the outcome of a run. */
   readonly #back: () => void
   readonly #pending = new Map<string, Settlement>()
+  readonly #end = new AbortController()
   #waiting: Settlement[] = []
   #scheduled = false
   #idle: (() => void)[] = []
@@ -66,14 +69,18 @@ export class Settlements {
     }
   }
 
-  /** Resolves when everything has been said. */
-  async idle(): Promise<void> {
-    if (this.#pending.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
+  /** Resolves when everything has been said, or is given up: a Redis that is away will find out by the lease. */
+  async close(timeoutMs: number): Promise<void> {
+    this.send()
+    if (this.#pending.size > 0) await endsWithin(new Promise<void>((resolve) => this.#idle.push(resolve)), timeoutMs)
+    this.#end.abort()
+    for (const { resolve } of this.#pending.values()) resolve(false)
   }
 
   async #store(worker: string, batch: readonly Settlement[]): Promise<void> {
     const values = [worker, ...batch.flatMap(({ taken, outcome }) => toArguments(taken, outcome))]
-    for (let attempt = 1; ; attempt++) {
+    const { signal } = this.#end
+    for (let attempt = 1; !signal.aborted; attempt++) {
       try {
         const answers = (await this.#link.run(settleRuns, values)) as readonly number[]
         for (const [i, { taken, resolve, outcome }] of batch.entries()) {
@@ -88,7 +95,7 @@ export class Settlements {
             `What came of ${batch.length} jobs cannot be stored now: ${String(error)}`,
             'PlimsollWarning',
           )
-        await new Promise((resolve) => setTimeout(resolve, backoffMs(attempt, retry)))
+        await wait(backoffMs(attempt, retry), undefined, { signal }).catch(() => {})
       }
     }
     if (this.#pending.size > 0) return

@@ -5,9 +5,23 @@ const leaseMs = 20_000
 /** How often it gives one. */
 export const heartbeatMs = 5000
 
+/**
+ * While Redis was away nobody could give a heartbeat. What was alive before has time to do so: two of them, from when the first word of
+ * any process has come again.
+ */
+const seen = `
+local seenAt = tonumber(redis.call('GET', P .. ':seen') or now)
+if now - seenAt > ${leaseMs / 2} then
+  for _, worker in ipairs(redis.call('ZRANGE', P .. ':workers', 0, -1)) do
+    redis.call('ZADD', P .. ':workers', 'GT', now + ${2 * heartbeatMs}, worker)
+  end
+end
+redis.call('SET', P .. ':seen', now)
+`
+
 /** Gives a worker process its lease. The answer is the mark of this data: another one when it was emptied since. */
 export const registerWorker = script(
-  `
+  `${seen}
 redis.call('SET', P .. ':since', ARGV[1], 'NX')
 redis.call('ZADD', P .. ':workers', now + ${leaseMs}, ARGV[1])
 return redis.call('GET', P .. ':since')
@@ -17,7 +31,7 @@ return redis.call('GET', P .. ':since')
 
 /** Renews the lease of a worker process; 0 when it is lost. */
 export const beat = script(
-  `
+  `${seen}
 if not redis.call('ZSCORE', P .. ':workers', ARGV[1]) then return 0 end
 redis.call('ZADD', P .. ':workers', now + ${leaseMs}, ARGV[1])
 return 1
@@ -44,7 +58,7 @@ return 1
  * were forgotten, and the mark of this data.
  */
 export const sweep = script(
-  `
+  `${seen}
 local died = {}
 for _, worker in ipairs(redis.call('ZRANGEBYSCORE', P .. ':workers', '-inf', '(' .. now)) do
   for _, id in ipairs(redis.call('SMEMBERS', P .. ':worker:' .. worker)) do
