@@ -223,4 +223,42 @@ describe.runIf(findRedis())('the engine on Redis', () => {
     expect(await consumer.settle(await taken.promise, done)).toBe(false)
     expect(await engine.counts()).toEqual([{ queue: 'q', state: 'done', count: 1 }])
   })
+
+  test('of more jobs than one call takes, a full one stores none', async () => {
+    const redis = await start(...keeping, '--maxmemory', '3mb')
+    const engine = await open({ url: redis.url })
+    const fill = async (): Promise<void> => {
+      for (;;) await engine.add([newJob('x'.repeat(100_000))])
+    }
+    await failureOf(fill())
+    const before = await engine.counts()
+    const failure = await failureOf(engine.add(Array.from({ length: 3000 }, (_, n) => newJob(n))))
+    expect(failure.code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
+    expect(await engine.counts()).toEqual(before)
+  })
+
+  test('who waits for a job is not ended by news that are missed while Redis refuses', async () => {
+    const redis = await start(...keeping)
+    const engine = await open({ url: redis.url })
+    const job = newJob('waits')
+    await engine.add([job])
+    const client = new Redis(redis.url)
+    onTestFinished(() => client.disconnect())
+    const unhandled: unknown[] = []
+    const note = (reason: unknown): void => void unhandled.push(reason)
+    process.on('unhandledRejection', note)
+    onTestFinished(() => void process.off('unhandledRejection', note))
+    const ended = engine.settled(job.id, { timeoutMs: 60_000 })
+    await expect.poll(() => client.call('CLIENT', 'LIST', 'TYPE', 'pubsub')).toContain('sub=1')
+    await client.config('SET', 'maxmemory', '1')
+    await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    // Its subscriber comes back, and asks for what it has missed.
+    const refusals = async (): Promise<number> =>
+      Number(/errorstat_OOM:count=(\d+)/.exec(await client.info('errorstats'))?.[1] ?? 0)
+    await expect.poll(refusals, { timeout: 20_000 }).toBeGreaterThan(0)
+    await client.config('SET', 'maxmemory', '0')
+    await runAll(engine)
+    await ended
+    expect(unhandled).toEqual([])
+  })
 })

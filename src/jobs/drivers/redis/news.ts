@@ -61,8 +61,14 @@ export class News {
       for (const reader of this.#readers) reader.missed?.()
     })
     if (this.#closed) return client
-    await client.connect()
-    await client.subscribe(this.#channel)
+    try {
+      await client.connect()
+      await client.subscribe(this.#channel)
+    } catch (error) {
+      // Another one is made with the next reader; this one would go on connecting for ever, and keep the process.
+      client.disconnect()
+      throw error
+    }
     for (const reader of this.#readers) reader.missed?.()
     return client
   }

@@ -110,7 +110,7 @@ class RedisEngine implements JobEngine {
     let watched = id
     const unread = this.#news.read({
       ended: (one) => (one === id || one === watched) && resolve(),
-      missed: () => void look(),
+      missed: () => void look().catch(ignore),
     })
     const look = async (): Promise<void> => {
       const answer = (await this.#link.run(watchJob, [id])) as string
