@@ -50,6 +50,12 @@ export interface JobEngine extends AsyncDisposable {
    */
   redrive(filter: JobFilter): Promise<number>
 
+  /**
+   * Puts parked jobs back to their queues, of these queues, that a worker of them knows: by their names, up to a version. Resolves to how
+   * many it were. It is asked every few seconds, and costs next to nothing when there are none.
+   */
+  unpark(queues: readonly string[], known: ReadonlyMap<string, number>): Promise<number>
+
   /** How many jobs there are, by queue and state. */
   counts(): Promise<readonly QueueCount[]>
 

@@ -354,6 +354,25 @@ export const runCases: readonly JobsCase[] = [
     },
   },
   {
+    name: 'what an older process parks is run by a newer one beside it, which has started before',
+    async run({ define, open }) {
+      const door = gate()
+      const newer = define('job', (input) => `version 2 of ${input}`, { version: 2 })
+      const holding = define('holding', () => door.pass())
+      const first = await open(newer, holding)
+      await first.work({ concurrency: 1 })
+      await first.jobs.enqueue(holding, 0)
+      await eventually(() => expect(door.arrived).toBe(1))
+      const behind = await open(define('job', () => 'version 1'))
+      const leaving = await behind.work()
+      const handle = await first.jobs.enqueue(newer, 'one')
+      await eventually(async () => expect(await handle.status()).toMatchObject({ state: 'parked' }))
+      await leaving.close()
+      door.open()
+      expect(await handle.result({ timeout: '20s' })).toBe('version 2 of one')
+    },
+  },
+  {
     name: 'a bound on how many run at a time holds across workers',
     async run({ define, open }) {
       let running = 0

@@ -20,12 +20,15 @@ export interface WorkerParts {
 
 export type OutcomeHook = (job: LeasedJob, outcome: Outcome) => Promise<void>
 
+/** How often it is looked for jobs that others have parked. */
+const unparkMs = 5000
+
 interface RunningJob extends Run {
   readonly until: number
   readonly ended: Promise<void>
 }
 
-/** Begins to run jobs. Those that are parked because nobody knew them have another try. */
+/** Begins to run jobs. Those that are parked because nobody knew them have another try, now and whenever there are some. */
 export async function openWorker(parts: WorkerParts, options: WorkOptions = {}): Promise<JobWorker> {
   const worker = new Worker(parts, options)
   await worker.open()
@@ -44,6 +47,7 @@ class Worker implements JobWorker {
   readonly #sandboxes: Sandboxes
   readonly #loop = new BlockedLoop()
   #consumer: Consumer | undefined
+  #unparkTimer: NodeJS.Timeout | undefined
   #closing: Promise<void> | undefined
 
   constructor({ engine, definitions, tracer, onOutcome }: WorkerParts, options: WorkOptions) {
@@ -87,7 +91,16 @@ class Worker implements JobWorker {
     this.#loop.open()
     try {
       await this.#consumer.start()
-      await this.#engine.redrive({ states: ['parked'], names: [...this.#definitions.keys()] })
+      const known = new Map([...this.#definitions.values()].map(({ name, version }) => [name, version]))
+      const unpark = (): Promise<number> =>
+        this.#engine.unpark(
+          this.#queues.map(({ name }) => name),
+          known,
+        )
+      await unpark()
+      // Who does not know them may park more: an older process beside this one, or another service. A failure is followed by the next look.
+      this.#unparkTimer = setInterval(() => void unpark().catch(() => {}), unparkMs)
+      this.#unparkTimer.unref()
     } catch (error) {
       // Nobody would have it to close.
       await this.close({ timeout: 0 })
@@ -106,6 +119,7 @@ class Worker implements JobWorker {
 
   async #close(timeoutMs: number): Promise<void> {
     const consumer = this.#consumer!
+    clearInterval(this.#unparkTimer)
     await consumer.pause()
     const finished = Promise.all([...this.#running.values()].map(({ ended }) => ended))
     if (!(await within(finished, timeoutMs))) {

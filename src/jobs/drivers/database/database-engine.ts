@@ -38,6 +38,7 @@ import {
   redriveJobs,
   releaseKeys,
   replaceJobs,
+  unparkJobs,
   watchJob,
 } from './statements.ts'
 
@@ -193,6 +194,16 @@ export class DatabaseEngine implements JobEngine {
       this.#tell(() => this.bulletin.ready(rows.map(toNotice)))
       count += rows.length
       for (const [, , , , , id] of rows) if (after === null || id! > after) after = id!
+      if (rows.length < 1000) return count
+    }
+  }
+
+  async unpark(queues: readonly string[], known: ReadonlyMap<string, number>): Promise<number> {
+    const values = [queues, [...known.keys()], [...known.values()]]
+    for (let count = 0; ;) {
+      const rows = await readTexts(this.#postgres, unparkJobs, values)
+      this.#tell(() => this.bulletin.ready(rows.map(toNotice)))
+      count += rows.length
       if (rows.length < 1000) return count
     }
   }

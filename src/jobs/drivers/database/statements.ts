@@ -225,5 +225,11 @@ export const redriveJobs =
     and state in ('failed', 'parked', 'quarantined', 'cancelled') and ($6::uuid is null or id > $6)
     order by id limit 1000 for update skip locked))
   returning ${lane}, id`)
+/** Puts parked jobs of queues back to their lanes: those of these names, up to a version each. The state is a literal, for its index. */
+export const unparkJobs = own(`update plimsoll.jobs set state = 'waiting', seq = nextval('plimsoll.jobs_seq')
+  where id = any(array(
+    select id from plimsoll.jobs join unnest($2::text[], $3::int[]) as known(job, most) on name = job and version <= most
+    where state = 'parked' and queue = any($1::text[]) order by seq limit 1000 for update of jobs skip locked))
+  returning ${lane}`)
 /** How many jobs there are. */
 export const countJobs = own(`select queue, ${state}, count(*) from plimsoll.jobs group by 1, 2 order by 1, 2`)

@@ -180,6 +180,10 @@ class RabbitmqEngine implements JobEngine {
     return this.#ledger.redrive(filter)
   }
 
+  unpark(queues: readonly string[], known: ReadonlyMap<string, number>): Promise<number> {
+    return this.#ledger.unpark(queues, known)
+  }
+
   async counts(): Promise<readonly QueueCount[]> {
     await this.#flush()
     return this.#ledger.counts()

@@ -183,6 +183,20 @@ class RedisEngine implements JobEngine {
     return count
   }
 
+  async unpark(queues: readonly string[], known: ReadonlyMap<string, number>): Promise<number> {
+    let count = 0
+    const parked = await listIds(this.#link, ['parked'])
+    for (let at = 0; at < parked.length; at += page) {
+      const records = await this.#read(parked.slice(at, at + page))
+      const ids = records
+        .filter((one) => one !== undefined)
+        .filter(({ queue, name, version }) => queues.includes(queue) && version <= (known.get(name) ?? 0))
+        .map(({ id }) => id)
+      if (ids.length > 0) count += await this.redrive({ ids, states: ['parked'] })
+    }
+    return count
+  }
+
   async counts(): Promise<readonly QueueCount[]> {
     const fields = (await this.#link.command('HGETALL', `${this.#link.prefix}:counts`)) as readonly string[]
     const counts: QueueCount[] = []
