@@ -53,7 +53,11 @@ export async function openJobRelay(postgres: Postgres, engine: JobEngine): Promi
       await Promise.all(packJobs(jobs).map((pack) => outbox.record(transaction, relayKind, [pack])))
       return jobs.map(({ id }) => ({ id, duplicate: false }))
     },
-    engine: { ...relayedEngine(engine, pending), close, [Symbol.asyncDispose]: close },
+    engine: {
+      ...relayedEngine(engine, { pending, inTransaction: () => postgres.current() !== undefined }),
+      close,
+      [Symbol.asyncDispose]: close,
+    },
   }
 }
 

@@ -4,15 +4,33 @@ import type { JobEngine, JobRecord, NewJob } from '../contract.ts'
 const lookMs = 250
 
 /**
- * An engine that also knows of jobs that were committed and have not been handed on to it yet: `pending` finds one by its id.
+ * An engine that also knows of jobs that were committed and have not been handed on to it yet: `pending` finds one by its id. It is
+ * `inTransaction` that nothing is handed on, since what it knows may still be undone.
  */
-export function relayedEngine(engine: JobEngine, pending: (id: string) => Promise<NewJob | undefined>): JobEngine {
+export function relayedEngine(
+  engine: JobEngine,
+  {
+    pending,
+    inTransaction,
+  }: {
+    readonly pending: (id: string) => Promise<NewJob | undefined>
+    readonly inTransaction: () => boolean
+  },
+): JobEngine {
   const find = async (id: string): Promise<JobRecord | undefined> => {
     const record = await engine.find(id)
     if (record !== undefined) return record
     const job = await pending(id)
     // Handed on between the two looks.
     return job === undefined ? engine.find(id) : recordOf(job)
+  }
+  const cancel = async (ids: readonly string[]): Promise<number> => {
+    // What is still to be handed on would be handed on later, and run: it is handed on now, which is harmless twice.
+    if (!inTransaction()) {
+      const jobs = (await Promise.all(ids.map(pending))).filter((job) => job !== undefined)
+      if (jobs.length > 0) await engine.add(jobs)
+    }
+    return engine.cancel(ids)
   }
   return {
     engine: engine.engine,

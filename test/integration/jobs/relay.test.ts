@@ -6,8 +6,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFinish
 import { openQueue } from '../../../src/app/open-queue.ts'
 import { observe } from '../../../src/core/events.ts'
 import type { Jobs } from '../../../src/jobs/index.ts'
-import { relayKind } from '../../../src/jobs/relay/packed-jobs.ts'
-import { openPostgres, type Postgres } from '../../../src/postgres/index.ts'
+import type { JobDefinition } from '../../../src/jobs/define-job.ts'
+import { prepareJob } from '../../../src/jobs/enqueuer.ts'
+import { packJobs, relayKind } from '../../../src/jobs/relay/packed-jobs.ts'
+import { createStatement, openPostgres, type Postgres } from '../../../src/postgres/index.ts'
 import { run, valueOf } from '../../drivers/door.ts'
 import { failureOf } from '../../drivers/jobs.ts'
 import { createDatabase, embeddedDatabase, type Database } from '../../servers/database.ts'
@@ -134,6 +136,26 @@ describe.runIf(findRedis()).each(databases)('jobs in transactions of %s, on Redi
     await jobs.work()
     expect(await second.result()).toBe('first')
     expect(ran).toEqual(['first'])
+  })
+
+  test('that are cancelled before they were handed on do not run', async () => {
+    const jobs = await open()
+    const job = await prepareJob(relayedJob as JobDefinition, 'cancelled')
+    const [pack] = packJobs([job])
+    const insert = createStatement(
+      `insert into plimsoll.outbox (kind, items, due_at) values ($1, $2, clock_timestamp() + interval '1 hour')`,
+      { tracked: true },
+    )
+    await postgres.execute(insert, [relayKind, [pack!]])
+    const handle = jobs.handle(job.id)
+    expect(await handle.status()).toMatchObject({ state: 'waiting' })
+    expect(await handle.cancel()).toBe(true)
+    expect(await handle.status()).toMatchObject({ state: 'cancelled' })
+    await run(postgres, 'update plimsoll.outbox set due_at = clock_timestamp()')
+    await expect.poll(() => valueOf(postgres, recorded), { timeout: 20_000 }).toBe('0')
+    await jobs.work()
+    expect(await (await jobs.enqueue(relayedJob, 'after')).result()).toBe('after')
+    expect(ran).toEqual(['after'])
   })
 
   test('wait for a Redis that is away when they are committed, and are known meanwhile', async () => {
