@@ -2,6 +2,7 @@ import { parseDuration, type Duration } from '../core/duration.ts'
 import { PlimsollError } from '../core/errors.ts'
 import type { Postgres } from '../postgres/index.ts'
 import type { JobEngine, JobRecord } from './contract.ts'
+import { isJobId } from './job-id.ts'
 import { refuseInTransaction } from './refuse-in-transaction.ts'
 import type { JobHandle, JobStatus } from './types.ts'
 import { hasEnded, watchJob } from './watch-job.ts'
@@ -13,20 +14,25 @@ export interface HandleParts {
 }
 
 /** The handle of a job, whether it was enqueued here or elsewhere. */
-export function jobHandle<O>(parts: HandleParts, id: string, duplicate: boolean): JobHandle<O> {
+export function jobHandle<O>(parts: HandleParts, given: string, duplicate: boolean): JobHandle<O> {
   const { engine } = parts
+  const id = given.toLowerCase()
+  const isId = isJobId(id)
   return Object.freeze<JobHandle<O>>({
     id,
     duplicate,
-    result: (options) => resultOf<O>(parts, id, options),
+    result: async (options) => {
+      if (!isId) throw unknown(id)
+      return resultOf<O>(parts, id, options)
+    },
     status: async () => {
-      const record = await engine.find(id)
+      const record = isId ? await engine.find(id) : undefined
       return record && toStatus(record)
     },
     watch: async function* (options) {
-      for await (const record of watchJob(engine, id, options?.signal)) yield toStatus(record)
+      if (isId) for await (const record of watchJob(engine, id, options?.signal)) yield toStatus(record)
     },
-    cancel: async () => (await engine.cancel([id])) > 0,
+    cancel: async () => isId && (await engine.cancel([id])) > 0,
   })
 }
 

@@ -5,6 +5,13 @@ let at = pool.length
 let last = 0
 let counter = 0
 
+const form = /^[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}$/
+
+/** True for what may be the id of a job; no job has another one. */
+export function isJobId(id: string): boolean {
+  return form.test(id)
+}
+
 /** A UUID of version 7 (RFC 9562): ids that were made later sort later, those of one process in the order they were made in. */
 export function jobId(now: number = Date.now()): string {
   if (at === pool.length) {

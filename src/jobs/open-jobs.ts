@@ -4,6 +4,7 @@ import type { Postgres } from '../postgres/index.ts'
 import type { JobEngine, JobState } from './contract.ts'
 import { isJob, type BoundJobs, type JobDefinition } from './define-job.ts'
 import { Enqueuer, type Relay } from './enqueuer.ts'
+import { isJobId } from './job-id.ts'
 import { jobHandle, toStatus } from './job-handle.ts'
 import type { EnqueueOptions, Job, JobHandle, Jobs, JobTracer, JobWorker } from './types.ts'
 import { scheduleDefinitions, type Schedule } from './schedule/define-schedule.ts'
@@ -66,9 +67,11 @@ export function openJobs({ postgres, engine, jobs: given, relay, tracer, schedul
       await scheduler.start()
       return worker
     },
-    list: async (filter = {}, { size = 100, after } = {}) => (await engine.list(filter, { size, after })).map(toStatus),
-    redrive: (filter) => engine.redrive({ ...filter, states: filter.states ?? stuck }),
-    cancel: (...ids) => engine.cancel(ids),
+    list: async (filter = {}, { size = 100, after } = {}) =>
+      (await engine.list({ ...filter, ids: filter.ids && idsOf(filter.ids) }, { size, after })).map(toStatus),
+    redrive: (filter) =>
+      engine.redrive({ ...filter, ids: filter.ids && idsOf(filter.ids), states: filter.states ?? stuck }),
+    cancel: async (...ids) => engine.cancel(idsOf(ids)),
     counts: () => engine.counts(),
     depths: async () => engine.depths?.() ?? engine.counts(),
     close,
@@ -76,6 +79,11 @@ export function openJobs({ postgres, engine, jobs: given, relay, tracer, schedul
   })
   for (const { boundTo } of definitions.values()) boundTo.add(jobs)
   return jobs
+}
+
+/** Those of them that jobs can have, as they are spelled. */
+function idsOf(given: readonly string[]): readonly string[] {
+  return given.map((id) => id.toLowerCase()).filter(isJobId)
 }
 
 function definitionOf(job: Job): JobDefinition {

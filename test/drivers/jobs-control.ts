@@ -298,4 +298,21 @@ export const controlCases: readonly JobsCase[] = [
       await eventually(async () => expect(await countsOf(process, queue)).toMatchObject({ failed: 2, delayed: 1 }))
     },
   },
+  {
+    name: 'what is no id is that of no job, and one in capitals is the same',
+    async run({ define, open }) {
+      const job = define('job', (input) => input)
+      const { jobs } = await open(job)
+      const handle = jobs.handle('no id')
+      expect(await handle.status()).toBeUndefined()
+      expect(await handle.cancel()).toBe(false)
+      expect((await failureOf(handle.result())).code).toBe('PLIMSOLL_JOB_UNKNOWN')
+      for await (const status of handle.watch()) expect.fail(status.id)
+      expect(await jobs.list({ ids: ['no id'] })).toEqual([])
+      expect(await jobs.redrive({ ids: ['no id'] })).toBe(0)
+      const { id } = await jobs.enqueue(job, 1)
+      expect(await jobs.handle(id.toUpperCase()).status()).toMatchObject({ id, input: 1 })
+      expect(await jobs.cancel('no id', id.toUpperCase())).toBe(1)
+    },
+  },
 ]

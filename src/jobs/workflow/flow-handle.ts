@@ -2,6 +2,7 @@ import { parseDuration, type Duration } from '../../core/duration.ts'
 import { PlimsollError } from '../../core/errors.ts'
 import { readTexts } from '../../postgres/index.ts'
 import type { JobFailure } from '../contract.ts'
+import { isJobId } from '../job-id.ts'
 import { refuseInTransaction } from '../refuse-in-transaction.ts'
 import { cancel, retry, type FlowParts } from './flow-control.ts'
 import { countSteps, findFlow, listSteps, listStopped, watchFlow } from './statements.ts'
@@ -13,12 +14,16 @@ const mostLookedUp = 100
 /** The handle of a workflow, whether it was started here or elsewhere. */
 export function flowHandle<O>(parts: FlowParts, given: string): FlowHandle<O> {
   const id = given.toLowerCase()
+  const isId = isJobId(id)
   return Object.freeze<FlowHandle<O>>({
     id,
-    result: (options) => resultOf<O>(parts, id, options),
-    status: ({ steps = 1000 } = {}) => statusOf(parts, id, steps),
-    cancel: () => cancel(parts, id),
-    retry: () => retry(parts, id),
+    result: async (options) => {
+      if (!isId) throw unknown(id)
+      return resultOf<O>(parts, id, options)
+    },
+    status: async ({ steps = 1000 } = {}) => (isId ? statusOf(parts, id, steps) : undefined),
+    cancel: async () => isId && cancel(parts, id),
+    retry: async () => isId && retry(parts, id),
   })
 }
 
@@ -43,11 +48,7 @@ async function resultOf<O>(
   for (;;) {
     signal?.throwIfAborted()
     const row = await readFlow(parts, id)
-    if (row === undefined) {
-      throw new PlimsollError('PLIMSOLL_JOB_UNKNOWN', `There is no workflow '${id}', or none any more.`, {
-        details: { id },
-      })
-    }
+    if (row === undefined) throw unknown(id)
     if (row.state === 'done') return row.output as O
     if (row.state !== 'running') throw failed(id, row)
     const leftMs = deadline - performance.now()
@@ -60,12 +61,20 @@ async function resultOf<O>(
   }
 }
 
+function unknown(id: string): PlimsollError {
+  return new PlimsollError('PLIMSOLL_JOB_UNKNOWN', `There is no workflow '${id}', or none any more.`, {
+    details: { id },
+  })
+}
+
 function failed(id: string, { state, stopped }: FlowRow): PlimsollError {
   const [first] = stopped
+  // What is no job has no name.
+  const step = first?.name ? `the step '${first.name}'` : 'a group'
   const why =
     state === 'cancelled'
       ? 'was cancelled'
-      : `has failed: the step '${first?.name}' ${first?.state === 'cancelled' ? 'was cancelled' : `has failed: ${first?.error?.message}`}`
+      : `has failed: ${step} ${first?.state === 'cancelled' ? 'was cancelled' : `has failed: ${first?.error?.message}`}`
   return new PlimsollError('PLIMSOLL_JOB_FAILED', `The workflow ${why}`, {
     details: { id, state, step: first?.name, job: first?.job, error: first?.error },
   })

@@ -61,7 +61,8 @@ export class FlowLook {
     await outcomes.endGroups(forgotten.map(([id, group]) => ({ flow: id!, step: Number(group) })))
     if (performance.now() - this.#cleanedAt < cleanMs) return
     this.#cleanedAt = performance.now()
-    await readTexts(postgres, removeExpired)
+    // Some at a time; each has steps.
+    while (!this.#closed && (await postgres.execute(removeExpired, [])).rowCount > 0);
   }
 
   async #compare(row: StepRow, record: JobRecord | undefined): Promise<void> {

@@ -2,7 +2,16 @@ import { readTexts, type Transaction } from '../../postgres/index.ts'
 import type { NewJob } from '../contract.ts'
 import { mostInputBytes, type Enqueuer } from '../enqueuer.ts'
 import { toEnded, toJob, toStepRow, type EndedStep, type GroupRef, type StepRow } from './flow-rows.ts'
-import { beginSteps, endChains, endFlows, endGroups, failStep, findInside, findNext } from './statements.ts'
+import {
+  beginSteps,
+  endChains,
+  endFlows,
+  endGroups,
+  failStep,
+  findInside,
+  findNext,
+  mostGroupBytes,
+} from './statements.ts'
 
 /** A step that begins, with what the one before has given. */
 interface Beginning {
@@ -57,8 +66,14 @@ export class FlowMoves {
   }
 
   async #endGroups(groups: readonly GroupRef[]): Promise<EndedStep[]> {
-    const values = [groups.map(({ flow }) => flow), groups.map(({ step }) => step)]
-    return (await readTexts(this.#transaction, endGroups, values)).map(toEnded)
+    const error = {
+      name: 'RangeError',
+      message: `What its steps have given has more than ${mostGroupBytes} bytes as JSON; let them keep it in storage, and give its name.`,
+    }
+    const values = [groups.map(({ flow }) => flow), groups.map(({ step }) => step), JSON.stringify(error)]
+    const rows = await readTexts(this.#transaction, endGroups, values)
+    for (const [flow, , , , , , state, watched] of rows) if (state !== 'done' && watched === 't') this.told.add(flow!)
+    return rows.filter(([, , , , , , state]) => state === 'done').map(toEnded)
   }
 
   /** Begins the next steps of chains; resolves to what has ended with that. */

@@ -59,7 +59,12 @@ export class FlowWriter {
     await this.#add(flow, { inside: null, parent: null, position: 0, begins: true })
     await this.#flush()
     // Groups of nothing have ended as they begin.
-    if (this.#empty.length > 0) await new FlowMoves(this.#transaction, this.#enqueuer).endGroups(this.#empty)
+    for (let open: readonly GroupRef[] = this.#empty; open.length > 0;) {
+      const moves = new FlowMoves(this.#transaction, this.#enqueuer)
+      await moves.endGroups(open)
+      // Nobody else knows of the workflow yet, who could end what they are in.
+      open = moves.groups
+    }
   }
 
   async #add(flow: FlowNode, place: Place): Promise<void> {

@@ -81,15 +81,22 @@ export const findEndedGroups =
     join plimsoll.job_steps steps on steps.flow = wanted.flow and steps.step = wanted.step
   where steps.state = 'running' and not exists (
     select from plimsoll.job_steps member where member.flow = wanted.flow and member.parent = wanted.step and member.state <> 'done')`)
-/** Groups of which nothing is open, with what all of it has given. */
+/** What a group comes to has so many bytes at most: more is no text that this process could read, and would be asked for again and again. */
+export const mostGroupBytes: number = 100 * 1024 * 1024
+/** Groups of which nothing is open, with what all of it has given; they fail when that is too much. */
 export const endGroups =
-  own(`update plimsoll.job_steps steps set state = 'done', ended_at = clock_timestamp(), output = (
+  own(`update plimsoll.job_steps steps set state = case when fits then 'done' else 'failed' end, ended_at = clock_timestamp(),
+    output = case when fits then (
       select '[' || coalesce(string_agg(coalesce(output, 'null'), ',' order by position), '') || ']' from plimsoll.job_steps member
-      where member.flow = steps.flow and member.parent = steps.step)
+      where member.flow = steps.flow and member.parent = steps.step) end,
+    error = case when not fits then $3 end,
+    expires_at = case when not fits then clock_timestamp() + ${ms('flows.keep_failed_ms')} end
   from unnest($1::uuid[], $2::int[]) as run(flow, step) join plimsoll.job_flows flows on flows.id = run.flow and flows.state = 'running'
+    cross join lateral (select coalesce(sum(octet_length(output)), 0) <= ${mostGroupBytes} as fits from plimsoll.job_steps member
+      where member.flow = run.flow and member.parent = run.step) size
   where steps.flow = run.flow and steps.step = run.step and steps.state = 'running' and not exists (
     select from plimsoll.job_steps member where member.flow = run.flow and member.parent = run.step and member.state <> 'done')
-  returning ${ended}`)
+  returning ${ended}, steps.state, flows.watched`)
 /** Workflows that have come to their end. */
 export const endFlows =
   own(`update plimsoll.job_flows flows set state = 'done', output = run.output, ended_at = clock_timestamp(),

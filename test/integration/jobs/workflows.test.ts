@@ -1,6 +1,9 @@
 import { getEventListeners } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import { chain, chord, defineJob, group, mapChunks, type Jobs } from '../../../src/jobs/index.ts'
+import { jobId } from '../../../src/jobs/job-id.ts'
+import { run } from '../../drivers/door.ts'
+import { failureOf } from '../../drivers/jobs.ts'
 import { echo, plusOne, sum } from './flow-jobs.ts'
 import { anything, engines, openPlace } from './open-flows.ts'
 
@@ -250,5 +253,55 @@ describe.each(engines)('a workflow on %s', (engine) => {
     await expect
       .poll(() => place.lines('select count(*) from plimsoll.job_steps'), { timeout: 15_000 })
       .toSatisfy(([count]: string[]) => Number(count) <= 3)
+  })
+
+  test('is there no more when its time to be kept is over, however many there are', { timeout: 60_000 }, async () => {
+    const place = await openPlace(engine)
+    const jobs = await place.open([plusOne])
+    await run(
+      place.postgres,
+      `insert into plimsoll.job_flows (id, state, tenant, keep_ms, keep_failed_ms, expires_at)
+      select gen_random_uuid(), 'done', '', 0, 0, clock_timestamp() - interval '1 minute' from generate_series(1, 25)`,
+    )
+    await run(
+      place.postgres,
+      `insert into plimsoll.job_steps (flow, step, kind, position, state, given)
+      select id, 0, 'job', 0, 'done', false from plimsoll.job_flows`,
+    )
+    await jobs.work()
+    await expect.poll(() => place.lines('select count(*) from plimsoll.job_flows'), { timeout: 20_000 }).toEqual(['0'])
+    expect(await place.lines('select count(*) from plimsoll.job_steps')).toEqual(['0'])
+  })
+
+  test('of nothing but groups of nothing has ended when it is started', async () => {
+    const place = await openPlace(engine)
+    const jobs = await place.open([plusOne])
+    const flow = await jobs.start(group(group(), group(group())))
+    expect(await flow.status()).toMatchObject({ state: 'done', output: [[], [[]]] })
+  })
+
+  test('fails when what a group gives is more than anybody could read', { timeout: 60_000 }, async () => {
+    const place = await openPlace(engine)
+    const jobs = await place.open([plusOne])
+    const id = jobId()
+    await run(
+      place.postgres,
+      `insert into plimsoll.job_flows (id, state, tenant, keep_ms, keep_failed_ms) values ('${id}', 'running', '', 60000, 60000)`,
+    )
+    await run(
+      place.postgres,
+      `insert into plimsoll.job_steps (flow, step, kind, position, state, given) values ('${id}', 0, 'group', 0, 'running', false)`,
+    )
+    await run(
+      place.postgres,
+      `insert into plimsoll.job_steps (flow, step, kind, inside, parent, position, state, given, output)
+      select '${id}', n, 'job', 'group', 0, n, 'done', true, '"' || repeat('x', 1024 * 1024 - 2) || '"' from generate_series(1, 101) n`,
+    )
+    await jobs.work()
+    const failure = await failureOf(jobs.flow(id).result({ timeout: '30s' }))
+    expect([failure.code, failure.message]).toEqual([
+      'PLIMSOLL_JOB_FAILED',
+      expect.stringContaining('a group has failed: What its steps have given has more than 104857600 bytes'),
+    ])
   })
 })
