@@ -259,6 +259,9 @@ export interface QueueCount {
 /** The states in which nothing more becomes of a job by itself. */
 export const endStates: ReadonlySet<JobState> = new Set<JobState>(['done', 'failed', 'cancelled', 'quarantined'])
 
+/** Nothing waits, or holds a key, for longer, in milliseconds: 95 years, whatever somebody has come to. Every engine can tell such a time. */
+export const longestMs = 3e12
+
 /** Up to so many jobs of a kind are counted one by one. */
 export const mostCounted = 10_000
 

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { parseDuration } from '../core/duration.ts'
+import { parseDuration, type Duration } from '../core/duration.ts'
 import { PlimsollError, showValue } from '../core/errors.ts'
 import { events } from '../core/events.ts'
 import type { Postgres, Transaction } from '../postgres/index.ts'
-import type { AddedJob, JobEngine, NewJob, UniqueKey } from './contract.ts'
+import { longestMs, type AddedJob, type JobEngine, type NewJob, type UniqueKey } from './contract.ts'
 import { checkPriority, checkQueue, type JobDefinition } from './define-job.ts'
 import { jobId } from './job-id.ts'
 import { describeIssues } from './standard-schema.ts'
@@ -159,14 +159,19 @@ function planOf(job: JobDefinition, options: EnqueueOptions): EnqueuePlan {
     queue,
     tenant,
     owner,
-    delayMs: debounce === undefined ? delayOf(options) : parseDuration(debounce.wait, 'debounce.wait'),
-    at: debounce === undefined ? options.at?.getTime() : undefined,
+    delayMs: debounce === undefined ? delayOf(options) : bounded(debounce.wait, 'debounce.wait'),
+    // Before 1970 is as much in the past, and no database knows all times that a Date can tell.
+    at: debounce === undefined && options.at !== undefined ? Math.max(0, options.at.getTime()) : undefined,
     unique: uniqueOf(job, options),
   }
 }
 
+function bounded(duration: Duration, option: string): number {
+  return Math.min(parseDuration(duration, option), longestMs)
+}
+
 function delayOf({ delay, at }: EnqueueOptions): number {
-  if (delay !== undefined) return parseDuration(delay, 'delay')
+  if (delay !== undefined) return bounded(delay, 'delay')
   if (at === undefined) return 0
   if (Number.isNaN(at.getTime())) throw invalid('at', at, 'give a Date that is one')
   return Math.max(0, at.getTime() - Date.now())
@@ -192,17 +197,17 @@ function uniqueOf(job: JobDefinition, options: EnqueueOptions): EnqueuePlan['uni
   }
   if (debounce !== undefined) return () => ({ key: own(debounce.key), until: 'started', replace: true })
   if (throttle !== undefined) {
-    const windowMs = parseDuration(throttle.per, 'throttle.per')
+    const windowMs = bounded(throttle.per, 'throttle.per')
     return () => ({ key: own(throttle.key), until: { windowMs }, replace: false })
   }
   if (unique !== undefined) {
     const { key, until = 'ended', window } = typeof unique === 'string' ? { key: unique } : unique
-    const end = window === undefined ? until : { windowMs: parseDuration(window, 'unique.window') }
+    const end = window === undefined ? until : { windowMs: bounded(window, 'unique.window') }
     return () => ({ key: own(key), until: end, replace: false })
   }
   if (job.unique === undefined) return () => undefined
   const { key, until = 'ended', window } = job.unique
-  const end = window === undefined ? until : { windowMs: parseDuration(window, 'unique.window') }
+  const end = window === undefined ? until : { windowMs: bounded(window, 'unique.window') }
   return (input, text) => ({ key: own(key === undefined ? text : key(input)), until: end, replace: false })
 }
 

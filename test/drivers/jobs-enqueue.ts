@@ -409,6 +409,35 @@ export const enqueueCases: readonly JobsCase[] = [
     },
   },
   {
+    name: 'a time before any that a database knows is in the past, and no harm to what is enqueued beside it',
+    async run({ define, open }) {
+      const job = define('job', (input) => input)
+      const process = await open(job)
+      await process.work()
+      const handles = await Promise.all([
+        process.jobs.enqueue(job, 'beside'),
+        process.jobs.enqueue(job, 'ancient', { at: new Date(-8.64e15) }),
+      ])
+      expect(await Promise.all(handles.map((handle) => handle.result()))).toEqual(['beside', 'ancient'])
+    },
+  },
+  {
+    name: 'a wait and a window without end are long ones',
+    async run({ define, open }) {
+      const job = define('job', (input) => input)
+      const process = await open(job)
+      const late = await process.jobs.enqueue(job, 1, { delay: 1e300 })
+      const throttled = await process.jobs.enqueue(job, 2, { throttle: { key: 'k', per: 1e300 } })
+      expect(new Date((await late.status())!.dueAt!).getFullYear()).toBeGreaterThan(2100)
+      await process.work()
+      expect(await throttled.result()).toBe(2)
+      expect(await process.jobs.enqueue(job, 3, { throttle: { key: 'k', per: 1e300 } })).toMatchObject({
+        id: throttled.id,
+        duplicate: true,
+      })
+    },
+  },
+  {
     name: 'the many jobs of one tenant do not starve the few of another',
     async run({ define, open }) {
       const ran: string[] = []

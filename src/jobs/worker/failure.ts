@@ -1,6 +1,6 @@
 import { parseDuration, type Duration } from '../../core/duration.ts'
 import { isPlimsollError } from '../../core/errors.ts'
-import type { JobFailure, Outcome } from '../contract.ts'
+import { longestMs, type JobFailure, type Outcome } from '../contract.ts'
 import type { JobDefinition } from '../define-job.ts'
 
 const mostStack = 8000
@@ -31,7 +31,7 @@ export function afterFailure({ retry, keepFailedMs }: JobDefinition, attempt: nu
   const said = retry.when === undefined ? retryOf(error) : retry.when(error, attempt)
   if (said === false) return failed
   const afterMs = typeof said === 'object' ? parseDuration(said.after as Duration, 'retry.after') : undefined
-  return { state: 'retry', delayMs: afterMs ?? backoff(retry, attempt), error: failure }
+  return { state: 'retry', delayMs: Math.min(afterMs ?? backoff(retry, attempt), longestMs), error: failure }
 }
 
 /** Doubling, of which a random half is taken off: what failed together should not come back together. */
@@ -52,11 +52,11 @@ function retryOf(error: unknown): boolean | { readonly after: number } {
 }
 
 function millisecondsOf(retryAfter: unknown): number | undefined {
-  if (typeof retryAfter === 'number' && retryAfter >= 0 && Number.isFinite(retryAfter)) return retryAfter
+  if (typeof retryAfter === 'number' && retryAfter >= 0) return Math.min(retryAfter, longestMs)
   if (retryAfter instanceof Date) return Math.max(0, retryAfter.getTime() - Date.now())
   if (typeof retryAfter !== 'string') return undefined
   // Retry-After (RFC 9110, 10.2.3): seconds, or a date.
-  if (/^\d+$/.test(retryAfter)) return Number(retryAfter) * 1000
+  if (/^\d+$/.test(retryAfter)) return Math.min(Number(retryAfter) * 1000, longestMs)
   const at = Date.parse(retryAfter)
   return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now())
 }

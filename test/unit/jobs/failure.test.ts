@@ -35,6 +35,11 @@ describe('what becomes of a job that has failed', () => {
     expect(new Set(delays).size).toBeGreaterThan(25)
   })
 
+  test('a server that wants to be left alone for ever is asked again in a century, which every engine can tell', () => {
+    expect(delayAfter(withRetryAfter('9'.repeat(400)))).toBe(3e12)
+    expect(delayAfter(withRetryAfter(1e300))).toBe(3e12)
+  })
+
   test('there are five attempts, or as many as the job says', () => {
     expect(delayAfter(new Error('no'), { attempt: 4 })).toBeDefined()
     expect(delayAfter(new Error('no'), { attempt: 5 })).toBeUndefined()
