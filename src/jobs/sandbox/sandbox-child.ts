@@ -83,16 +83,24 @@ async function run({ job, module }: Extract<SandboxOrder, { type: 'run' }>): Pro
   tell({ type: 'began' })
   const progress = progressTeller()
   let found = false
+  // What a handler leaves behind goes on beside the next run, of which it must not seem to speak.
+  let over = false
   try {
     const definition = await findJob(job, module)
     found = true
-    const context = jobContext(job, { signal, progress: progress.tell, log: tellLog })
+    const context = jobContext(job, {
+      signal,
+      progress: (value) => void (over || progress.tell(value)),
+      log: (line) => void (over || tellLog(line)),
+    })
     const input = await readInput(job, definition)
     signal.throwIfAborted()
     const output = await writeOutput(await definition.handler(input, context), definition)
+    over = true
     progress.flush()
     tell({ type: 'done', output, heapBytes: process.memoryUsage().heapUsed })
   } catch (error) {
+    over = true
     progress.flush()
     const heapBytes = process.memoryUsage().heapUsed
     tell({ type: 'failed', error: toWireError(error), heapBytes, spent: !found })

@@ -109,6 +109,21 @@ export const writing = defineJob('writing', { input: z.object({ file: z.string()
   appendFileSync(file, `${process.pid}\n`)
 })
 
+/** Leaves something behind that goes on to tell of it. */
+export const haunting = defineJob('haunting', { input: nothing, sandbox }, (_, { progress, log }) => {
+  setInterval(() => {
+    progress(99, 99, 'of the one before')
+    log.info('of the one before')
+  }, 1)
+  return process.pid
+})
+
+/** Takes its time, and says nothing. */
+export const silent = defineJob('silent', { input: nothing, sandbox }, async () => {
+  await new Promise((resolve) => setTimeout(resolve, 300))
+  return process.pid
+})
+
 /** In the worker's own loop. */
 export const blockingHere = defineJob('blocking-here', { input: z.object({ ms: z.number() }) }, ({ ms }) => block(ms))
 

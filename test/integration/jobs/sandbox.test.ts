@@ -25,9 +25,11 @@ import {
   failing,
   greedy,
   hasty,
+  haunting,
   jobThatIsHidden,
   named,
   quick,
+  silent,
   waiting,
   writing,
 } from './sandbox-jobs.ts'
@@ -352,4 +354,17 @@ describe('the event loop of a worker', () => {
     await sandboxed.cancel()
     await worker.close()
   })
+})
+
+test('what a run has left behind does not speak for the next one in its process', async () => {
+  const sandboxes = new Sandboxes({ most: 1 })
+  onTestFinished(() => sandboxes.close())
+  const logged: string[] = []
+  onTestFinished(observe((event) => void (event.type === 'job.log' && logged.push(event.name))))
+  const said: JobProgress[] = []
+  const first = await sandboxes.run({ ...runOf(haunting, {}), sandboxes })
+  const second = await sandboxes.run({ ...runOf(silent, {}, (progress) => said.push(progress)), sandboxes })
+  expect(second, 'the same process').toBe(first)
+  expect(said).toEqual([])
+  expect(logged).not.toContain('silent')
 })
