@@ -125,7 +125,9 @@ export function mountJobStatus(
     const refusal = streams.refusal(owner)
     if (refusal !== undefined) return sendProblem(reply.header('retry-after', '5'), refusal)
     const { signal, close } = streams.open(owner)
-    reply.raw.once('close', close)
+    // Who has left while it was looked up is not told of any more.
+    if (reply.raw.destroyed) close()
+    else reply.raw.once('close', close)
     const statuses = handle.watch({ signal })[Symbol.asyncIterator]()
     const events = Readable.from(untilAborted(jobEvents(statuses, { path, last, heartbeatMs }), signal), {
       objectMode: false,

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { expect, onTestFinished, describe, test } from 'vitest'
 import { observe } from '../../../src/core/events.ts'
 import { openEvents, type EventStream } from './event-source.ts'
@@ -171,5 +172,36 @@ describe('the streams of events', () => {
     await app.postgres.client.query('delete from plimsoll.jobs')
     expect(await stream.next()).toBeUndefined()
     expect((await follow(`${url}/jobs/${id}/events`)).status).toBe(404)
+  })
+
+  test('of who has left before his stream could begin leave its place free', async () => {
+    const report = lever('report')
+    const arrived = Promise.withResolvers<void>()
+    const gone = Promise.withResolvers<void>()
+    let first = true
+    const { app, url } = await openService([report.job], {
+      engine: fastest,
+      status: {
+        streamsPerOwner: 1,
+        owner: async ({ raw }) => {
+          if (!first) return 'ada'
+          first = false
+          arrived.resolve()
+          await once(raw.socket, 'close')
+          gone.resolve()
+          return 'ada'
+        },
+      },
+    })
+    const { id } = await report.job.enqueue({ what: 'this' }, { owner: 'ada' })
+    await report.begun
+    const leaving = new AbortController()
+    const request = fetch(`${url}/jobs/${id}/events`, { signal: leaving.signal }).catch(() => {})
+    await arrived.promise
+    leaving.abort()
+    await Promise.all([request, gone.promise])
+    // Those of the request that is left behind have been answered by then.
+    for (let n = 0; n < 5; n++) await app.jobs.handle(id).status()
+    expect((await follow(`${url}/jobs/${id}/events`)).status).toBe(200)
   })
 })
