@@ -20,7 +20,8 @@ export interface CsvOptions {
 const batch = 64 * 1024
 /** Also after spaces, and in the wide forms that spreadsheets of East Asia take for the same. */
 const formula = /^\s*[=+\-@＝＋－＠\t\r\n|%]/u
-const special = /["\r\n]|^\s|\s$/
+/** Whoever opens the file may take another character for the separator, and what follows it for a field, such as a formula. */
+const special = /["\r\n,;\t|]|^\s|\s$/
 const plainNumber = /^[-+]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?%?$/
 
 /**
@@ -39,8 +40,7 @@ export async function* writeCsv(
   }: CsvOptions & { readonly columns: readonly SheetColumn[] },
 ): AsyncGenerator<Buffer, void, void> {
   checkOptions({ separator, formulas })
-  const quote = (text: string): string =>
-    text === '' || text.includes(separator) || special.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+  const quote = (text: string): string => (text === '' || special.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
   const guard = (text: string): string =>
     formulas === 'escape' && formula.test(text) && !plainNumber.test(text) ? `'${text}` : text
   const field = (cell: Cell): string => {

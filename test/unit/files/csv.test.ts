@@ -32,6 +32,13 @@ describe('a CSV file', () => {
     expect(await csv([], { bom: false, headers: false })).toBe('')
   })
 
+  test('keeps a text one field for who opens it with another separator, so that no formula begins inside of it', async () => {
+    expect(await spelled('a;=1+1')).toBe('"a;=1+1"')
+    expect(await spelled('a\t=1+1')).toBe('"a\t=1+1"')
+    expect(await spelled('a|=1+1')).toBe('"a|=1+1"')
+    expect(await csv([['a,=1+1', 0]], { separator: ';', bom: false, headers: false })).toBe('"a,=1+1";0\r\n')
+  })
+
   test('is read back as it was written, whatever is in its texts', async () => {
     const text = fc.oneof(
       fc.string({ unit: 'binary' }),
