@@ -51,7 +51,7 @@ export function parseMailUrl(text: string): SmtpOptions {
   if (unknown.length > 0) throw invalid(text, `${listNames(unknown)} is unknown; there are ${listNames(allowed)}`)
   const secure = url.protocol === 'smtps:'
   const host = url.hostname.replace(/^\[|\]$/g, '')
-  const user = decodeURIComponent(url.username)
+  const user = decode(text, url.username)
   const read = reader(text, url.searchParams)
   const rejectUnauthorized = read.flag('tls.rejectUnauthorized')
   const servername = url.searchParams.get('tls.servername')
@@ -60,7 +60,7 @@ export function parseMailUrl(text: string): SmtpOptions {
     host,
     port: url.port === '' ? (secure ? 465 : 587) : Number(url.port),
     secure,
-    auth: user === '' ? undefined : { user, pass: decodeURIComponent(url.password) },
+    auth: user === '' ? undefined : { user, pass: decode(text, url.password) },
     requireTLS: read.flag('requireTLS') ?? (user !== '' && !secure && !ignoreTLS && !isLocal(host)),
     ignoreTLS,
     tls: {
@@ -97,6 +97,14 @@ function reader(text: string, query: URLSearchParams) {
       if (value === null) return otherwise
       return parseDuration(/^\d+$/.test(value) ? Number(value) : (value as Duration), `MAIL_URL: ${key}`)
     },
+  }
+}
+
+function decode(text: string, part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    throw invalid(text, 'write a % in its user or password as %25')
   }
 }
 

@@ -46,6 +46,7 @@ describe('MAIL_URL', () => {
     ['smtp://h?rateLimit=0', 'rateLimit is a whole number from 1'],
     ['smtp://h?requireTLS=yes', 'requireTLS is true or false'],
     ['smtp://h?rateDelta=soon', 'rateDelta is '],
+    ['smtp://ada:secret%zz@h', 'as %25'],
   ])('is refused when it is wrong, without its password: %s', (url, message) => {
     expect(() => parseMailUrl(url)).toThrow(message)
     expect(() => parseMailUrl(url)).not.toThrow('secret')
