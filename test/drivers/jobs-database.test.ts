@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
 import { observe, type PlimsollEvent } from '../../src/core/events.ts'
 import { databaseEngine, type DatabaseEngineOptions } from '../../src/jobs/drivers/database/database-engine.ts'
-import { defineJob } from '../../src/jobs/index.ts'
+import { defineJob, type Jobs } from '../../src/jobs/index.ts'
 import { openPostgres, type Postgres } from '../../src/postgres/index.ts'
 import { z } from 'zod'
 import { createDatabase, type Database } from '../servers/database.ts'
@@ -79,6 +79,22 @@ describe.runIf(inject('postgresUrl'))('the database engine', () => {
       expect(await handles[i]!.status()).toMatchObject({ state: 'failed', error: { name: 'OutcomeRefused' } })
     }
     await eventually(async () => expect(await countsOf(process, queue)).toEqual({ done: 58, failed: 2 }))
+  })
+
+  test('processes that enqueue the same keys in another order at the same time do not end each other', async () => {
+    const { define, open } = setup()
+    const job = define('job', () => {})
+    const processes = [await open(job), await open(job)]
+    const keys = Array.from({ length: 300 }, (_, i) => String(i))
+    for (let round = 0; round < 10; round++) {
+      const enqueue = (jobs: Jobs, order: readonly string[]) =>
+        Promise.all(order.map((key) => jobs.enqueue(job, key, { unique: `${round} ${key}` })))
+      const handles = await Promise.all([
+        enqueue(processes[0]!.jobs, keys),
+        enqueue(processes[1]!.jobs, keys.toReversed()),
+      ])
+      expect(new Set(handles.flat().map(({ id }) => id)).size).toBe(keys.length)
+    }
   })
 
   test('a worker whose thread has failed closes all the same', { timeout: 60_000 }, async () => {

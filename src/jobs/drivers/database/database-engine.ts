@@ -57,8 +57,16 @@ export interface DatabaseEngineOptions {
   readonly lease?: Duration | undefined
 }
 
+/** What came of jobs, and how others are told of it. */
+interface Added {
+  readonly added: readonly AddedJob[]
+  readonly announce: () => void
+}
+
 /** Where ids that are asked for by hand are looked up. */
 const stuck: readonly JobState[] = ['failed', 'parked', 'quarantined']
+/** How often jobs are stored anew that were in the way of others. */
+const mostDeadlocks = 10
 /** An answer that was lost comes with the next look. */
 const lookMs = 1000
 
@@ -93,7 +101,7 @@ export class DatabaseEngine implements JobEngine {
 
   async add(jobs: readonly NewJob[], within?: Transaction): Promise<readonly AddedJob[]> {
     if (within === undefined) {
-      const { added, announce } = await this.#add(jobs, this.#postgres)
+      const { added, announce } = await this.#addAlone(jobs)
       announce()
       return added
     }
@@ -233,10 +241,18 @@ export class DatabaseEngine implements JobEngine {
     else within.afterCommit(news)
   }
 
-  async #add(
-    jobs: readonly NewJob[],
-    executor: Executor,
-  ): Promise<{ readonly added: readonly AddedJob[]; readonly announce: () => void }> {
+  /** Whoever stores the same keys in another order waits for this process, and it for him: the database ends one of the two, which has stored nothing. */
+  async #addAlone(jobs: readonly NewJob[]): Promise<Added> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#add(jobs, this.#postgres)
+      } catch (error) {
+        if (attempt === mostDeadlocks || !isPlimsollError(error, 'PLIMSOLL_SERIALIZATION_FAILED')) throw error
+      }
+    }
+  }
+
+  async #add(jobs: readonly NewJob[], executor: Executor): Promise<Added> {
     const stored = new Map<string, readonly (string | null)[]>()
     const replaced = new Map<string, string>()
     const replacing = jobs.filter(({ unique }) => unique?.replace === true)
