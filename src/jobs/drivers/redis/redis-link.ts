@@ -123,7 +123,9 @@ export class RedisLink {
     // What the server itself has said, such as a fault in a script.
     if (
       name === 'ReplyError' &&
-      !/^(?:NOAUTH|WRONGPASS|NOPERM|LOADING|CLUSTERDOWN|TRYAGAIN|READONLY|MASTERDOWN|NOREPLICAS|OOM|BUSY|EXECABORT)/.test(message)
+      !/^(?:NOAUTH|WRONGPASS|NOPERM|LOADING|CLUSTERDOWN|TRYAGAIN|READONLY|MASTERDOWN|NOREPLICAS|OOM|BUSY|EXECABORT)/.test(
+        message,
+      )
     )
       return cause
     return new PlimsollError(
