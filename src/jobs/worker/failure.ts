@@ -52,7 +52,8 @@ function retryOf(error: unknown): boolean | { readonly after: number } {
 }
 
 function millisecondsOf(retryAfter: unknown): number | undefined {
-  if (typeof retryAfter === 'number' && retryAfter >= 0) return Math.min(retryAfter, longestMs)
+  if (typeof retryAfter === 'number' && retryAfter >= 0 && Number.isFinite(retryAfter))
+    return Math.min(retryAfter, longestMs)
   if (retryAfter instanceof Date) return Math.max(0, retryAfter.getTime() - Date.now())
   if (typeof retryAfter !== 'string') return undefined
   // Retry-After (RFC 9110, 10.2.3): seconds, or a date.
