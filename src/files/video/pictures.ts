@@ -7,12 +7,16 @@ import { runTool } from './run-tool.ts'
 import type { VideoTools } from './tools.ts'
 import type { VideoSettings } from './video-settings.ts'
 
-/** Pictures that are taken of a rendition. */
-export interface PictureFilesOptions {
+/** Where pictures are taken from. */
+export interface PictureSource {
   /** A rendition: upright, in plain colours, and with a key frame every two seconds. */
   readonly path: string
   readonly width: number
   readonly height: number
+}
+
+/** Pictures that are taken of a video. */
+export interface PictureFilesOptions {
   /** In seconds. */
   readonly duration: number
   /** Where they go. */
@@ -25,10 +29,58 @@ export interface PictureFilesOptions {
 const mostPictures = 200
 const columns = 10
 const rows = 10
+/** Several threads have a frame each to decode, of which one is wanted. */
+const oneThread = ['-threads', '1'] as const
 
-/** Takes the poster, of the key frame before its time. Resolves to its name. */
-export async function takePoster(tools: VideoTools, options: PictureFilesOptions): Promise<string> {
-  const { settings, path, folder, duration } = options
+/** A sprite: pictures in sheets, and the WebVTT file that says which part of which sheet is of when. */
+export interface Sprite {
+  readonly index: string
+  readonly images: readonly string[]
+}
+
+/** What was taken, by the names of files. */
+export interface Pictures {
+  readonly poster: string | undefined
+  readonly sprite: Sprite | undefined
+}
+
+/** What ffmpeg is told for one of them, which reads its input number `input`. */
+interface Picture {
+  readonly input: readonly string[]
+  output(input: number): readonly string[]
+}
+
+/**
+ * Takes the poster of one rendition, of the key frame before its time, and the pictures of the sprite of another one, of key frames only: in
+ * one run, because to start ffmpeg takes as long as to take a picture.
+ */
+export async function takePictures(
+  tools: VideoTools,
+  {
+    poster: ofPoster,
+    sprite: ofSprite,
+    ...options
+  }: PictureFilesOptions & { readonly poster: PictureSource; readonly sprite: PictureSource },
+): Promise<Pictures> {
+  const { settings, folder } = options
+  const poster = settings.poster && posterPicture(tools, { ...options, ...ofPoster })
+  const sprite = settings.sprite && spritePicture({ ...options, ...ofSprite })
+  const pictures = [poster, sprite].filter((picture) => picture !== undefined)
+  if (pictures.length > 0)
+    await take(tools, options, [
+      ...pictures.flatMap(({ input }) => input),
+      ...pictures.flatMap((picture, i) => picture.output(i)),
+    ])
+  return {
+    poster: poster?.name,
+    sprite: sprite && (await indexSprite(folder, sprite.sheets)),
+  }
+}
+
+function posterPicture(
+  tools: VideoTools,
+  { settings, path, folder, duration }: PictureFilesOptions & PictureSource,
+): Picture & { readonly name: string } {
   const { at, format } = settings.poster!
   if (format === 'webp' && !tools.features.webp) {
     const message = 'poster.format is webp, and this ffmpeg has no libwebp; use jpeg, or another ffmpeg.'
@@ -42,32 +94,34 @@ export async function takePoster(tools: VideoTools, options: PictureFilesOptions
   const second = Math.max(0, Math.min(asked, duration - 0.2))
   const name = format === 'webp' ? 'poster.webp' : 'poster.jpg'
   const encoder = format === 'webp' ? ['-c:v', 'libwebp', '-quality', '80'] : ['-c:v', 'mjpeg', '-q:v', '3']
-  const output = ['-frames:v', '1', '-pix_fmt', format === 'webp' ? 'yuv420p' : 'yuvj420p', ...encoder, '-f', 'image2']
-  await take(tools, options, [
-    '-noaccurate_seek',
-    '-ss',
-    second.toFixed(3),
-    '-i',
-    path,
-    '-map',
-    '0:v:0',
-    ...output,
-    '-update',
-    '1',
-    join(folder, name),
-  ])
-  return name
+  const pixels = ['-frames:v', '1', '-pix_fmt', format === 'webp' ? 'yuv420p' : 'yuvj420p']
+  return {
+    name,
+    input: [...oneThread, '-noaccurate_seek', '-ss', second.toFixed(3), '-i', path],
+    output: (input) =>
+      [['-map', `${input}:v:0`], pixels, encoder, ['-f', 'image2', '-update', '1', join(folder, name)]].flat(),
+  }
 }
 
-/** A sprite: pictures in sheets, and the WebVTT file that says which part of which sheet is of when. */
-export interface Sprite {
-  readonly index: string
-  readonly images: readonly string[]
+/** How the pictures of a sprite lie in its sheets. */
+interface Sheets {
+  readonly cell: { readonly width: number; readonly height: number }
+  readonly wide: number
+  readonly tall: number
+  readonly count: number
+  /** In seconds. */
+  readonly interval: number
+  readonly duration: number
 }
 
-/** Takes the pictures of a sprite, of key frames only. */
-export async function takeSprite(tools: VideoTools, options: PictureFilesOptions): Promise<Sprite> {
-  const { settings, path, folder, width, height, duration } = options
+function spritePicture({
+  settings,
+  path,
+  folder,
+  width,
+  height,
+  duration,
+}: PictureFilesOptions & PictureSource): Picture & { readonly sheets: Sheets } {
   const { intervalS, size } = settings.sprite!
   const interval = intervalS ?? Math.max(2, Math.ceil(duration / mostPictures / 2) * 2)
   const scale = Math.min(1, size / Math.max(width, height))
@@ -82,32 +136,23 @@ export async function takeSprite(tools: VideoTools, options: PictureFilesOptions
     `scale=${cell.width}:${cell.height}`,
     `tile=${wide}x${tall}`,
   ]
-  const output = ['-vf', filters.join(','), '-an', '-c:v', 'mjpeg', '-pix_fmt', 'yuvj420p', '-q:v', '5', '-f', 'image2']
-  await take(tools, options, [
-    '-skip_frame',
-    'nokey',
-    '-i',
-    path,
-    '-map',
-    '0:v:0',
-    ...output,
-    join(folder, 'sprite-%03d.jpg'),
-  ])
+  const encoder = ['-an', '-c:v', 'mjpeg', '-pix_fmt', 'yuvj420p', '-q:v', '5', '-f', 'image2']
+  return {
+    sheets: { cell, wide, tall, count, interval, duration },
+    input: [...oneThread, '-skip_frame', 'nokey', '-i', path],
+    output: (input) =>
+      [['-map', `${input}:v:0`, '-vf', filters.join(',')], encoder, [join(folder, 'sprite-%03d.jpg')]].flat(),
+  }
+}
+
+async function indexSprite(folder: string, sheets: Sheets): Promise<Sprite> {
   const images = (await readdir(folder)).filter((name) => /^sprite-\d+\.jpg$/.test(name)).sort()
-  await writeFile(join(folder, 'sprite.vtt'), spriteIndex({ images, cell, wide, tall, count, interval, duration }))
+  await writeFile(join(folder, 'sprite.vtt'), spriteIndex({ images, ...sheets }))
   return { index: 'sprite.vtt', images }
 }
 
 /** Says in WebVTT where each picture is, as players know it: media fragments of the sheets. */
-export function spriteIndex(sprite: {
-  readonly images: readonly string[]
-  readonly cell: { readonly width: number; readonly height: number }
-  readonly wide: number
-  readonly tall: number
-  readonly count: number
-  readonly interval: number
-  readonly duration: number
-}): string {
+export function spriteIndex(sprite: Sheets & { readonly images: readonly string[] }): string {
   const { images, cell, wide, tall, count, interval, duration } = sprite
   const cues = Array.from({ length: Math.min(count, images.length * wide * tall) }, (_, i) => {
     const inSheet = i % (wide * tall)

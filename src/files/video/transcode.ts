@@ -12,7 +12,7 @@ import { mediaError } from './media-errors.ts'
 import { dashName, hlsName, pack } from './pack.ts'
 import { addAudioVariant, addCaptions } from './finish-manifests.ts'
 import { readPackage } from './package-facts.ts'
-import { takePoster, takeSprite, type PictureFilesOptions, type Sprite } from './pictures.ts'
+import { takePictures, type PictureSource, type Pictures } from './pictures.ts'
 import { parseMedia } from './playlists.ts'
 import { stitch } from './stitch.ts'
 import { storePackage } from './store-package.ts'
@@ -126,7 +126,7 @@ async function make(input: VideoInput, making: Making): Promise<VideoPackage> {
   const folder = await pack(tools, { plan, pictures, sound, captions, settings, work, signal })
   await addAudioVariant(folder, plan)
   await addCaptions(folder, captions)
-  const taken = await takePictures(folder, { pictures, making })
+  const taken = await picturesOf(folder, { pictures, making })
   const { files, ...facts } = await readPackage(folder, plan)
 
   // What was encoded is the source as it was when it was planned.
@@ -216,25 +216,17 @@ async function encodeAll(path: string, plan: EncodePlan, making: Making): Promis
 }
 
 /** Takes the poster of the largest rendition, and the sprite of the smallest. */
-async function takePictures(
+async function picturesOf(
   folder: string,
   { pictures, making }: { pictures: readonly { rendition: Rendition; path: string }[]; making: Making },
-): Promise<{ poster: string | undefined; sprite: Sprite | undefined }> {
+): Promise<Pictures> {
   const { tools, settings, signal, source } = making
   const plain = pictures.filter(({ rendition }) => rendition.codec === 'h264')
   const [smallest, largest] = [plain[0], plain.at(-1)]
   if (smallest === undefined || largest === undefined) return { poster: undefined, sprite: undefined }
   const { segments } = parseMedia(await readFile(join(folder, smallest.rendition.name, 'index.m3u8'), 'utf8'))
   const duration = segments.reduce((sum, segment) => sum + segment.duration, 0)
+  const of = ({ rendition: { width, height }, path }: typeof smallest): PictureSource => ({ width, height, path })
   const common = { duration, folder, settings, subject: source.key, signal }
-  const of = ({ rendition: { width, height }, path }: typeof smallest): PictureFilesOptions => ({
-    ...common,
-    width,
-    height,
-    path,
-  })
-  return {
-    poster: settings.poster === undefined ? undefined : await takePoster(tools, of(largest)),
-    sprite: settings.sprite === undefined ? undefined : await takeSprite(tools, of(smallest)),
-  }
+  return takePictures(tools, { ...common, poster: of(largest), sprite: of(smallest) })
 }
