@@ -1,10 +1,10 @@
-import { LRUCache } from 'lru-cache'
 import { events } from '../core/events.ts'
 import { valueOf, type OpenEntry } from './entry.ts'
 import type { KeepPlan } from './keep-plan.ts'
 import type { Counts, Statistics } from './statistics.ts'
 import type { Snapshot, TagCells } from './tag-cells.ts'
 import { isShareable, keepsBytes } from './value-codec.ts'
+import { LateLru } from './late-lru.ts'
 
 /** A value that this process holds. Times are of `performance.now()`, which no change of the clock moves. */
 export interface LocalEntry {
@@ -32,7 +32,7 @@ const perTag = 100
 
 /** The entries of this process, bounded by their number and their bytes. */
 export class LocalTier {
-  readonly #entries: LRUCache<string, LocalEntry>
+  readonly #entries: LateLru<LocalEntry>
   readonly #cells: TagCells
 
   constructor(
@@ -44,7 +44,7 @@ export class LocalTier {
     }: { readonly maxEntries: number; readonly maxBytes: number; readonly statistics: Statistics },
   ) {
     this.#cells = cells
-    this.#entries = new LRUCache<string, LocalEntry>({
+    this.#entries = new LateLru<LocalEntry>({
       max: maxEntries,
       maxSize: maxBytes,
       sizeCalculation: (entry, key) => entry.bytes + key.length * 2,

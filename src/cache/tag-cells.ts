@@ -1,4 +1,4 @@
-import { LRUCache } from 'lru-cache'
+import { LateLru } from './late-lru.ts'
 
 /** What this process knows of one tag. */
 export interface TagCell {
@@ -20,13 +20,13 @@ export interface Snapshot {
  * read: a bump changes one number, however many entries depend on it.
  */
 export class TagCells {
-  readonly #cells: LRUCache<string, TagCell>
+  readonly #cells: LateLru<TagCell>
   /** Counts the times that bumps may have been missed. */
   #era = 0
 
   constructor(maxTags: number) {
     // A forgotten cell would not hear of the next bump: what depends on it ends with it.
-    this.#cells = new LRUCache<string, TagCell>({ max: maxTags, dispose: (cell) => void cell.epoch++ })
+    this.#cells = new LateLru<TagCell>({ max: maxTags, dispose: (cell) => void cell.epoch++ })
   }
 
   /** Taken before a read begins, so that what is bumped while it is under way is not taken for what it read. */

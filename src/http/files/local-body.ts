@@ -6,7 +6,7 @@ import type { ByteRange } from './byte-ranges.ts'
 /** How much is read at a time. */
 const pieceBytes = 256 * 1024
 /** While answers together hold less than this, each reads the next piece while the last one is on its way. */
-const readAheadBytes = 16 * 1024 * 1024
+const readAheadBytes = 8 * 1024 * 1024
 /** Beyond it, pieces are small: many slow clients cost little memory each. */
 const smallBytes = 64 * 1024
 

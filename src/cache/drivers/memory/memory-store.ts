@@ -1,4 +1,3 @@
-import { LRUCache } from 'lru-cache'
 import { backoffMs } from '../../../core/backoff.ts'
 import { PlimsollError } from '../../../core/errors.ts'
 import type {
@@ -11,6 +10,7 @@ import type {
   StoreObserver,
 } from '../../contract.ts'
 import { randomToken } from '../../../core/random-token.ts'
+import { LateLru } from '../../late-lru.ts'
 
 /** How the memory stores of several processes tell each other of what they change. */
 export interface MemoryFeed {
@@ -77,7 +77,7 @@ const among: StoreFeatures = { ...alone, coherence: 'pushed' }
 class MemoryStore implements CacheStore {
   readonly engine = 'memory'
   readonly #feed: MemoryFeed | undefined
-  readonly #versions: LRUCache<string, string>
+  readonly #versions: LateLru<string>
   readonly #leases = new Map<string, Lease>()
   #observer: StoreObserver | undefined
   /** How often in a row the others could not be told. */
@@ -87,7 +87,7 @@ class MemoryStore implements CacheStore {
 
   constructor(maxTags: number, feed: MemoryFeed | undefined) {
     this.#feed = feed
-    this.#versions = new LRUCache({
+    this.#versions = new LateLru({
       max: maxTags,
       dispose: (_version, tag, reason) => {
         if (reason === 'evict') this.#observer?.bumped([tag])
