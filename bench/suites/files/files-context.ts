@@ -67,11 +67,20 @@ export class FilesContext implements AsyncDisposable {
   async enter(
     stack: AsyncDisposableStack,
     name: string,
-    options: { readonly server: FilesServerName; readonly folder: string; readonly storageUrl?: string | undefined },
+    {
+      execArgv = [],
+      ...options
+    }: {
+      readonly server: FilesServerName
+      readonly folder: string
+      readonly storageUrl?: string | undefined
+      /** What Node is told. Default: nothing. */
+      readonly execArgv?: readonly string[] | undefined
+    },
   ): Promise<FilesEntrant> {
     process.env['BENCH_DATABASE_URL'] = (await this.#database()).url
     const worker = stack.use(
-      startWorker<FilesRequest>(stripTypes(new URL('./files-process.ts', import.meta.url)), { name }),
+      startWorker<FilesRequest>(stripTypes(new URL('./files-process.ts', import.meta.url)), { name, execArgv }),
     )
     return { name, worker, port: (await worker.ask({ type: 'open', ...options })) as number }
   }
