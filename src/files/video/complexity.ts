@@ -21,13 +21,13 @@ export interface ComplexityOptions extends ProbeOptions {
 const sampled = 360
 
 /**
- * Encodes up to three short samples, small and by quality alone: what they take says how much the video asks for. Together they are a
- * hundredth and a half of it, but a second at least, and six seconds at most.
+ * Encodes up to three short samples, small and by quality alone: what they take says how much the video asks for. Samples are three
+ * hundredths of it, and six seconds at most.
  */
 export async function complexityOf(ffmpeg: string, options: ComplexityOptions): Promise<Complexity | undefined> {
   const { duration, folder, subject } = options
   const rate = valueOf(options.video.frameRate)
-  const total = Math.min(duration, 6, Math.max(1, duration * 0.015))
+  const total = Math.min(duration, 6, Math.max(1, duration * 0.03))
   const count = Math.max(1, Math.min(3, Math.floor(total)))
   let bits = 0
   let seconds = 0
@@ -50,12 +50,14 @@ async function sample(
 ): Promise<number> {
   const { width, height } = sampleSize(video)
   const file = join(folder, 'sample.h264')
-  // From the key frame before on, so that nothing is decoded in vain; and in one thread, because others would decode frames that are not asked for.
+  // In one thread: others would decode frames that are not asked for.
   const before = ['-threads', '1', '-noaccurate_seek', '-ss', at.toFixed(3)]
+  // From the key frame before on, so that nothing is decoded in vain: on a clock that begins there, because frames from before its beginning
+  // would be dropped. Cut before the encoder, which would else be given more, to look ahead.
+  const filters = `trim=end_frame=${frames},setpts=PTS-STARTPTS,scale=${width}:${height}:flags=fast_bilinear,format=yuv420p`
   const args = [
     ['-v', 'error', '-nostdin', '-y', ...mediaInput(path, { maxPixels: limits.pixels, before })],
-    ['-map', `0:${video.index}`, '-frames:v', String(frames)],
-    ['-vf', `scale=${width}:${height}:flags=fast_bilinear,format=yuv420p`],
+    ['-map', `0:${video.index}`, '-vf', filters, '-fps_mode', 'passthrough'],
     ['-c:v', 'libx264', '-preset', 'superfast', '-crf', String(settings.quality), '-g', '250', '-threads', '1'],
     ['-f', 'h264', file],
   ].flat()
