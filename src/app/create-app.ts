@@ -188,6 +188,7 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
       url: cacheUrl,
       graph,
       options: options.cache ?? {},
+      records: known !== undefined && queueUrl !== databaseQueue,
       purge: edge.carrier,
     })
     const { queries, writes, cache } = caching
@@ -196,7 +197,15 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
     if (mail !== undefined && known !== undefined) {
       const services = { db: db as unknown as Db<Models>, files, images, jobs: () => jobs ?? noJobs() }
       const ready = bindReadyJobs(known, services)
-      jobs = await openQueue(postgres, { url: queueUrl, jobs: ready, schedules: options.schedules, database, tracer })
+      const { outbox } = caching
+      jobs = await openQueue(postgres, {
+        url: queueUrl,
+        jobs: ready,
+        schedules: options.schedules,
+        database,
+        outbox,
+        tracer,
+      })
       mail.attach(jobs)
     }
     const fastify = await openServer(db, cache, {

@@ -2,13 +2,13 @@ import type { JobEngine, NewJob } from '../jobs/contract.ts'
 import type { Relay } from '../jobs/enqueuer.ts'
 import { packJobs, relayKind, unpackJobs } from '../jobs/relay/packed-jobs.ts'
 import { relayedEngine } from '../jobs/relay/relayed-engine.ts'
-import { openOutbox } from '../outbox/index.ts'
+import { openOutbox, type Outbox } from '../outbox/index.ts'
 import type { Postgres } from '../postgres/index.ts'
 
 /** An engine that is not transactional, and what makes enqueues part of transactions all the same. */
 export interface JobRelay {
   readonly relay: Relay
-  /** Closes the relay too. */
+  /** Ends the relay too. */
   readonly engine: JobEngine
 }
 
@@ -19,16 +19,26 @@ const restMs = 2000
 
 /**
  * Has jobs of transactions recorded with them in the outbox, and handed on to the engine after their commit, under ids that it stores
- * only once: by the process that has committed, or by any other.
+ * only once: by the process that has committed, or by any other. `outbox`: one with `records` that the application has already, which is left
+ * open; by default one is opened, and closed with the engine.
  *
  * @throws PLIMSOLL_OUTBOX_UNAVAILABLE
  */
-export async function openJobRelay(postgres: Postgres, engine: JobEngine): Promise<JobRelay> {
-  const outbox = await openOutbox({ postgres, durable: true })
+export async function openJobRelay(
+  postgres: Postgres,
+  engine: JobEngine,
+  { outbox: shared }: { readonly outbox?: Outbox | undefined } = {},
+): Promise<JobRelay> {
+  const outbox = shared ?? (await openOutbox({ postgres, durable: true }))
+  const underWay = new Set<Promise<void>>()
   let restsUntil = 0
-  outbox.carry(relayKind, async (packs, { late }) => {
-    const handOn = async (): Promise<void> => {
-      for (const pack of packs) await engine.add(unpackJobs(pack))
+  const takeBack = outbox.carry(relayKind, async (packs, { late }) => {
+    const handOn = (): Promise<void> => {
+      const handing = addPacks(engine, packs)
+      const ended = (): void => void underWay.delete(handing)
+      underWay.add(handing)
+      handing.then(ended, ended)
+      return handing
     }
     if (late) return handOn()
     if (performance.now() < restsUntil) throw new Error('The engine of the jobs was away a moment ago.')
@@ -40,7 +50,10 @@ export async function openJobRelay(postgres: Postgres, engine: JobEngine): Promi
     }
   })
   const close = async (): Promise<void> => {
-    await outbox.close()
+    takeBack()
+    if (shared === undefined) await outbox.close()
+    // What is recorded stays so until the engine has it.
+    await Promise.allSettled(underWay)
     await engine.close()
   }
   const pending = async (id: string): Promise<NewJob | undefined> => {
@@ -59,6 +72,10 @@ export async function openJobRelay(postgres: Postgres, engine: JobEngine): Promi
       [Symbol.asyncDispose]: close,
     },
   }
+}
+
+async function addPacks(engine: JobEngine, packs: readonly string[]): Promise<void> {
+  for (const pack of packs) await engine.add(unpackJobs(pack))
 }
 
 async function within(work: Promise<void>, ms: number): Promise<void> {

@@ -68,11 +68,14 @@ export async function openCaching(
     url,
     graph,
     options,
+    records,
     purge,
   }: {
     readonly url: string
     readonly graph: ModelGraph
     readonly options: AppCacheOptions
+    /** True when the outbox is to record jobs of transactions too. Default false. */
+    readonly records?: boolean | undefined
     readonly purge?: Carrier | undefined
   },
 ): Promise<Caching> {
@@ -88,6 +91,7 @@ export async function openCaching(
     const outbox = await openOutbox({
       postgres,
       durable: store.features.shared,
+      records: records === true || store.features.shared,
       channel,
       copies: purge === undefined ? [] : [purgeKind],
     })

@@ -7,6 +7,7 @@ import { redisEngine } from '../jobs/drivers/redis/redis-engine.ts'
 import { openJobs, type Job, type Jobs, type Schedule } from '../jobs/index.ts'
 import type { JobTracer } from '../jobs/types.ts'
 import { ensureFlowTables } from '../jobs/workflow/flow-tables.ts'
+import type { Outbox } from '../outbox/index.ts'
 import type { Postgres, PostgresOptions } from '../postgres/index.ts'
 import { openJobRelay } from './job-relay.ts'
 
@@ -21,6 +22,8 @@ export interface QueueOptions {
   readonly schedules?: readonly Schedule[] | undefined
   /** How the database was opened. */
   readonly database: PostgresOptions
+  /** The outbox of the application, with `records`, for an engine that jobs are relayed to. Default: one of its own. */
+  readonly outbox?: Outbox | undefined
   /** Makes spans of jobs. */
   readonly tracer?: JobTracer | undefined
 }
@@ -30,12 +33,12 @@ export interface QueueOptions {
  *
  * @throws PLIMSOLL_OPTION_INVALID, PLIMSOLL_JOBS_UNAVAILABLE, PLIMSOLL_JOBS_UNREACHABLE, PLIMSOLL_OUTBOX_UNAVAILABLE
  */
-export async function openQueue(postgres: Postgres, { url, database, ...known }: QueueOptions): Promise<Jobs> {
+export async function openQueue(postgres: Postgres, { url, database, outbox, ...known }: QueueOptions): Promise<Jobs> {
   await ensureFlowTables(postgres)
   const engine = await openEngine(postgres, { url, database })
   if (engine.features.transactional) return openJobs({ postgres, engine, ...known })
   try {
-    return openJobs({ postgres, ...known, ...(await openJobRelay(postgres, engine)) })
+    return openJobs({ postgres, ...known, ...(await openJobRelay(postgres, engine, { outbox })) })
   } catch (error) {
     await engine.close()
     throw error

@@ -7,7 +7,6 @@ import { PlimsollError } from '../core/errors.ts'
 import type { Models } from '../db/types/model.ts'
 
 /** What `plimsoll migrate --help` prints. */
-/** What `plimsoll migrate --help` prints. */
 export const migrateHelp = `Usage: plimsoll migrate [--schema FILE] [--folder FOLDER] [--triggers | --no-triggers]
 
 Runs those of drizzle-kit's migrations that the database at DATABASE_URL has not had yet, and makes the tables of the outbox and of jobs.

@@ -47,7 +47,7 @@ export interface Outbox extends AsyncDisposable {
 
   /**
    * Records `items` at once, in `transaction`: undone with it, also when it is a savepoint that is rolled back. After the commit, and before
-   * the caller of the transaction learns of it, what is there then is carried out. It needs an outbox that is durable.
+   * the caller of the transaction learns of it, what is there then is carried out. It needs an outbox that is durable, or `records`.
    *
    * @throws PLIMSOLL_OPTION_INVALID when it is not; the errors of the database
    */
@@ -91,6 +91,8 @@ export interface OutboxOptions {
    * once this process has ended: they are carried out after the commit, and not recorded.
    */
   readonly durable: boolean
+  /** True lets `record` record effects, also where those that are noted are not durable. Default: as `durable`. */
+  readonly records?: boolean | undefined
   /**
    * Where every process hears what the others bump: bumps that are not durable leave with their COMMIT on it. What triggers record
    * is carried all the same. Default: none.

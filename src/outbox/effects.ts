@@ -9,7 +9,10 @@ import type { OutboxRows } from './outbox-rows.ts'
 /** What carries effects, where they are recorded, and where bumps are announced; without either when they are not. */
 export interface OutboxParts {
   readonly carriers: Carriers
+  /** Of what is noted. */
   readonly rows: OutboxRows | undefined
+  /** Of what is recorded at once. */
+  readonly table?: OutboxRows | undefined
   readonly channel: BumpChannel | undefined
   readonly copies: Copies | undefined
   /** Told of a kind that could not be carried here. */
@@ -49,7 +52,7 @@ export class TransactionEffects {
 
   /** Records effects in the transaction as it is now, such as a savepoint, with which they are undone. */
   async record(transaction: Transaction, kind: string, items: readonly string[]): Promise<void> {
-    const id = await this.#parts.rows!.insert(transaction, kind, items)
+    const id = await this.#parts.table!.insert(transaction, kind, items)
     this.#inserted.push({ id, kind, items })
   }
 
@@ -101,15 +104,16 @@ export class TransactionEffects {
     if (this.#inserted.length === 0) return
     let present: ReadonlySet<string>
     try {
-      present = await this.#parts.rows!.present(this.#inserted.map(({ id }) => id))
+      present = await this.#parts.table!.present(this.#inserted.map(({ id }) => id))
     } catch {
       // The database is away; a relay finds what is there when it is back.
       return
     }
     const left = this.#inserted.filter(({ id }) => present.has(id))
     const kinds = Map.groupBy(left, ({ kind }) => kind)
+    const parts = { ...this.#parts, rows: this.#parts.table }
     const carried = [...kinds].map(([kind, rows]) =>
-      carryNow(this.#parts, {
+      carryNow(parts, {
         kind,
         items: rows.flatMap(({ items }) => items),
         ids: rows.map(({ id }) => id),

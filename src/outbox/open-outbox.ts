@@ -12,7 +12,7 @@ import { Relay } from './relay.ts'
 
 /**
  * Opens the outbox on a database. When `durable`, its table is made when it is missing, and a relay begins to carry what
- * other processes, or this one before a crash, have left; without, it carries what triggers record, where there are any, and `copies`.
+ * other processes, or this one before a crash, have left; without, it carries what triggers record, where there are any, `copies`, and what `record` has recorded.
  *
  * @throws PLIMSOLL_OUTBOX_UNAVAILABLE when the role may not make the table or use it
  * @example
@@ -23,6 +23,7 @@ import { Relay } from './relay.ts'
 export async function openOutbox({
   postgres,
   durable,
+  records = durable,
   channel,
   copies: kinds = [],
   pollMs = 5000,
@@ -30,7 +31,7 @@ export async function openOutbox({
   const carriers = new Carriers()
   // What triggers record has to be carried also where our own effects are not recorded.
   const triggers = await triggersInstalled(postgres)
-  const tabled = durable || triggers || kinds.length > 0
+  const tabled = durable || records || triggers || kinds.length > 0
   if (tabled) await ensureOutboxTable(postgres)
   const mark = triggers ? new OwnMark() : undefined
   const rows = tabled ? new OutboxRows(postgres) : undefined
@@ -38,7 +39,7 @@ export async function openOutbox({
   const copies = rows && kinds.length > 0 ? new Copies(kinds, { rows, wake }) : undefined
   const relay: Relay | undefined = rows && new Relay(postgres, { rows, carriers, pollMs, carried: copies?.carried })
   const recorded = durable ? rows : undefined
-  const parts = { carriers, rows: recorded, channel, copies, refused: (kind: string) => relay?.rest(kind) }
+  const parts = { carriers, rows: recorded, table: rows, channel, copies, refused: (kind: string) => relay?.rest(kind) }
   /** True when a write has to be in a transaction for its effects to survive this process. */
   const needsTransaction = durable || channel !== undefined || copies !== undefined
   const byTransaction = new WeakMap<Transaction, TransactionEffects>()
@@ -123,10 +124,10 @@ export async function openOutbox({
       effects.note(kind, items)
     },
     async record(transaction, kind, items) {
-      if (!durable) {
+      if (!durable && !records) {
         throw new PlimsollError(
           'PLIMSOLL_OPTION_INVALID',
-          'This outbox records nothing with a transaction; open it with durable: true.',
+          'This outbox records nothing with a transaction; open it with durable: true or records: true.',
           { details: { option: 'durable' } },
         )
       }
