@@ -1,10 +1,32 @@
-import { onTestFinished } from 'vitest'
+import { randomUUID } from 'node:crypto'
+import { inject, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { createApp, defineJob, type App } from '../../../src/app/index.ts'
 import type { JobStatusOptions } from '../../../src/http/index.ts'
 import type { Job } from '../../../src/jobs/index.ts'
 import { createDatabase, embeddedDatabase } from '../../servers/database.ts'
-import { relations } from './shop.ts'
+import { findRedis, startRedis, type RedisServer } from '../../servers/redis.ts'
+import { engines, relations } from './shop.ts'
+
+/** The engines that jobs over HTTP are tested on. Jobs on Redis have a database of PostgreSQL beside them where there is one. */
+export const jobEngines: readonly string[] = findRedis() === undefined ? engines : [...engines, 'Redis']
+
+let redis: Promise<RedisServer | undefined> | undefined
+
+/** Where an engine is; what is made for it is gone with the test. */
+export async function placeOf(engine: string): Promise<{ readonly databaseUrl: string; readonly queueUrl?: string }> {
+  const embedded = engine === 'PGlite' || (engine === 'Redis' && !inject('postgresUrl'))
+  const database = embedded ? embeddedDatabase : await createDatabase()
+  onTestFinished(() => database.drop())
+  if (engine !== 'Redis') return { databaseUrl: database.url }
+  const { url } = (await (redis ??= startRedis({ args: ['--appendonly', 'yes'] })))!
+  return { databaseUrl: database.url, queueUrl: `${url}?namespace=${randomUUID()}` }
+}
+
+/** Stops what `placeOf` has started for all tests of a file. */
+export async function stopPlaces(): Promise<void> {
+  await (await redis)?.stop()
+}
 
 type Settings = Partial<Parameters<typeof createApp<typeof relations>>[0]>
 
@@ -56,20 +78,17 @@ export async function openService(
     ...settings
   }: Settings & { readonly engine?: string; readonly status?: Partial<JobStatusOptions> } = {},
 ): Promise<{ readonly app: App<typeof relations>; readonly url: string }> {
-  const database = engine === 'PGlite' ? embeddedDatabase : await createDatabase()
+  const place = await placeOf(engine)
   const app = await createApp({
     relations,
-    databaseUrl: database.url,
+    ...place,
     secret: 'a secret for tests',
     jobs,
     work: true,
     closeTimeout: '2s',
     ...settings,
   })
-  onTestFinished(async () => {
-    await app.close()
-    await database.drop()
-  })
+  onTestFinished(() => app.close())
   const userOf = (headers: Readonly<Record<string, unknown>>): string | undefined =>
     headers['x-user'] as string | undefined
   app.jobStatus({ owner: ({ headers }) => userOf(headers), ...status })

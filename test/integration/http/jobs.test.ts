@@ -1,14 +1,15 @@
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createApp, defineJob } from '../../../src/app/index.ts'
 import { PlimsollError } from '../../../src/core/errors.ts'
-import { lever, openService } from './jobs-service.ts'
+import { jobEngines, lever, openService, stopPlaces } from './jobs-service.ts'
 import { engines, relations } from './shop.ts'
 
 const ada = { 'x-user': 'ada' }
 const bob = { 'x-user': 'bob' }
 /** What makes no difference between the engines is tried on one. */
 const fastest = engines.at(-1)!
+afterAll(stopPlaces)
 const nowhere = '01890a5d-ac96-774b-bcce-b302099a8057'
 
 type Service = Awaited<ReturnType<typeof openService>>
@@ -32,7 +33,7 @@ async function ended(service: Service, place: string): Promise<void> {
 }
 
 // An embedded database takes its time to open on a busy machine.
-describe.each(engines)('a job over HTTP on %s', { timeout: 90_000 }, (engine) => {
+describe.each(jobEngines)('a job over HTTP on %s', { timeout: 90_000 }, (engine) => {
   test('is accepted with a place to follow it, and shown there from its start to its result', async () => {
     const report = lever('report')
     const service = await openService([report.job], { engine })

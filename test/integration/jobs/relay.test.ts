@@ -2,13 +2,14 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import { openQueue } from '../../../src/app/open-queue.ts'
 import { observe } from '../../../src/core/events.ts'
 import type { Jobs } from '../../../src/jobs/index.ts'
 import type { JobDefinition } from '../../../src/jobs/define-job.ts'
 import { prepareJob } from '../../../src/jobs/enqueuer.ts'
 import { packJobs, relayKind } from '../../../src/jobs/relay/packed-jobs.ts'
+import { openOutbox } from '../../../src/outbox/index.ts'
 import { createStatement, openPostgres, type Postgres } from '../../../src/postgres/index.ts'
 import { run, valueOf } from '../../drivers/door.ts'
 import { failureOf } from '../../drivers/jobs.ts'
@@ -125,6 +126,31 @@ describe.runIf(findRedis()).each(databases)('jobs in transactions of %s, on Redi
     await again()
     expect(await jobs.counts()).toEqual([])
     expect(ran).toEqual(['once'])
+  })
+
+  test('go through the outbox of their application, if it has one, which stays open when they are closed', async () => {
+    const outbox = await openOutbox({ postgres, durable: false, records: true })
+    onTestFinished(() => outbox.close())
+    const listen = vi.spyOn(postgres, 'listen')
+    onTestFinished(() => listen.mockRestore())
+    const known = { url: redis!.url, jobs: [relayedJob], database: { url: database.url } }
+    const jobs = await openQueue(postgres, { ...known, outbox })
+    expect(listen.mock.calls.map(([channel]) => channel)).toEqual([])
+    const [handle] = await postgres.transaction(() => enqueue(jobs, 'shared'))
+    await jobs.work()
+    expect(await handle!.result()).toBe('shared')
+    await jobs.close()
+    // They wait for whoever carries them; other effects go on.
+    const left = await postgres.transaction(() => enqueue(jobs, 'left'))
+    expect(await valueOf(postgres, recorded)).toBe('1')
+    const items: string[] = []
+    outbox.carry('other', async (some) => void items.push(...some))
+    await postgres.transaction((own) => outbox.record(own, 'other', ['carried']))
+    expect(items).toEqual(['carried'])
+    const next = await openQueue(postgres, { ...known, outbox })
+    onTestFinished(() => next.close({ timeout: 0 }))
+    await next.work()
+    expect(await next.handle(left[0]!.id).result()).toBe('left')
   })
 
   test('whose key another one holds stand for that one', async () => {

@@ -61,6 +61,8 @@ async function doorFor(engine: string, { fresh, url }: Pick<OpenOptions, 'fresh'
 interface OpenOptions {
   /** Default true. */
   readonly durable?: boolean
+  /** Default: as `durable`. */
+  readonly records?: boolean
   /** A database of the test's own. Default: that of the file. */
   readonly fresh?: boolean
   /** Another way to the database of the file. */
@@ -68,11 +70,11 @@ interface OpenOptions {
 }
 
 /** Opens an outbox on the engine, with a table. */
-export async function open(engine: string, { durable = true, ...where }: OpenOptions = {}): Promise<Opened> {
+export async function open(engine: string, { durable = true, records = durable, ...where }: OpenOptions = {}): Promise<Opened> {
   const { database, postgres } = await doorFor(engine, where)
-  const outbox = await openOutbox({ postgres, durable, pollMs: 50 })
+  const outbox = await openOutbox({ postgres, durable, records, pollMs: 50 })
   onTestFinished(() => outbox.close())
-  if (durable && where.url === undefined) await run(postgres, 'delete from plimsoll.outbox')
+  if (records && where.url === undefined) await run(postgres, 'delete from plimsoll.outbox')
   const carried: string[] = []
   outbox.carry('cache.bump', recorder(carried))
   const table = await createTable(postgres, 'n int primary key')

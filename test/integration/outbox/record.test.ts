@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { failureOf } from '../../drivers/jobs.ts'
 import { engines, open, recorder } from './open.ts'
 
@@ -36,6 +36,25 @@ describe.each(engines)('what is recorded at once, on %s', (engine) => {
     const lines: string[] = []
     outbox.carry('thing', recorder(lines))
     await expect.poll(() => lines).toEqual(['left,right late'])
+  })
+
+  test('may be so where what is noted is not durable', async () => {
+    const { postgres, outbox, recorded } = await open(engine, { durable: false, records: true })
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    onTestFinished(() => warn.mockRestore())
+    outbox.carry('noted', () => Promise.reject(new Error('It is lost.')))
+    await postgres.transaction(async (transaction) => {
+      outbox.note(transaction, 'noted', ['a'])
+      await outbox.record(transaction, 'thing', ['b'])
+    })
+    expect(warn.mock.calls.map(([text]) => text)).toEqual([expect.stringContaining('It is lost.')])
+    expect(await recorded()).toEqual(['thing b'])
+    const lines: string[] = []
+    outbox.carry('thing', recorder(lines))
+    await expect.poll(() => lines).toEqual(['b late'])
+    await expect.poll(recorded).toEqual([])
+    await postgres.transaction((transaction) => outbox.record(transaction, 'thing', ['c']))
+    expect(lines).toEqual(['b late', 'c'])
   })
 
   test('needs an outbox that is durable', async () => {
