@@ -6,6 +6,13 @@ import { onTestFinished } from 'vitest'
 /** Short, so that nobody waits 20 s for the lease of a worker that was killed. */
 export const lease = '2s'
 
+/** How many workers the tests kill that kill many; WORKER_DEATHS=100 takes minutes. */
+export const mostDeaths = Number(process.env['WORKER_DEATHS'] ?? 8)
+/** How many jobs there are for them: enough to be killed over. */
+export const jobsToKillOver = Math.max(1500, 100 * mostDeaths)
+/** How long such a test may take. */
+export const killingLimits = { timeout: 120_000 + 10_000 * mostDeaths }
+
 /** What a worker process is told. */
 export type WorkerOrder = { readonly type: 'go' } | { readonly type: 'enqueue'; readonly at?: number }
 
@@ -33,7 +40,7 @@ interface WorkerProcessOptions {
   readonly concurrency?: number
   /** How far its clock is off. */
   readonly skewMs?: number
-  /** The RabbitMQ of its jobs. Default: they are on the database alone. */
+  /** The Redis or RabbitMQ of its jobs. Default: they are on the database alone. */
   readonly queueUrl?: string
 }
 

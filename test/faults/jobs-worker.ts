@@ -1,7 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { z } from 'zod'
 import { observe } from '../../src/core/events.ts'
+import type { JobEngine } from '../../src/jobs/contract.ts'
 import { databaseEngine } from '../../src/jobs/drivers/database/database-engine.ts'
+import { redisEngine } from '../../src/jobs/drivers/redis/redis-engine.ts'
 import { rabbitmqEngine } from '../../src/jobs/drivers/rabbitmq/rabbitmq-engine.ts'
 import { defineJob, openJobs } from '../../src/jobs/index.ts'
 import { createStatement, openPostgres } from '../../src/postgres/index.ts'
@@ -59,9 +61,13 @@ const exits = defineJob('exits', { input }, async ({ pid }) => {
   return process.pid
 })
 
-const engine = await (queueUrl === undefined
-  ? databaseEngine({ postgres, heartbeat: { url }, lease })
-  : rabbitmqEngine({ url: queueUrl, postgres, heartbeat: { url }, lease }))
+async function openEngine(): Promise<JobEngine> {
+  if (queueUrl === undefined) return databaseEngine({ postgres, heartbeat: { url }, lease })
+  if (queueUrl.startsWith('redis')) return redisEngine({ url: queueUrl })
+  return rabbitmqEngine({ url: queueUrl, postgres, heartbeat: { url }, lease })
+}
+
+const engine = await openEngine()
 const jobs = openJobs({ postgres, engine, jobs: [work, held, heeding, blocks, kills, exits] })
 observe((event) => {
   if (event.type === 'job.end') tell({ type: 'ended', id: event.id, outcome: event.outcome })

@@ -10,7 +10,15 @@ import { rowsOf, run } from '../drivers/door.ts'
 import { createDatabase, type Database } from '../servers/database.ts'
 import { pause } from '../servers/pause.ts'
 import { startPostgres } from '../servers/postgres.ts'
-import { lease, startWorker, type WorkerProcess } from './jobs-worker-process.ts'
+import { Wire } from '../servers/wire.ts'
+import {
+  jobsToKillOver,
+  killingLimits,
+  lease,
+  mostDeaths,
+  startWorker,
+  type WorkerProcess,
+} from './jobs-worker-process.ts'
 
 const waits = { timeout: 60_000, interval: 10 }
 const limits = { timeout: 120_000 }
@@ -69,32 +77,36 @@ describe.runIf(inject('postgresUrl'))('jobs on PostgreSQL', () => {
     return () => database.drop()
   })
 
-  test('workers that are killed again and again lose nothing, and every effect is there once', limits, async () => {
-    const office = await openOffice(database.url)
-    const jobs = 1500
-    const concurrency = 10
-    await office.jobs.enqueueMany(work!, many(jobs))
-    const workers = await Promise.all([0, 1].map(() => startWorker(database.url, { concurrency })))
-    let deaths = 0
-    let threshold = 0
-    while (deaths < 8) {
-      // At any moment of what its jobs are doing, and on the whole while there are some.
-      threshold += 20 + Math.floor(Math.random() * 60)
-      await vi.waitFor(async () => expect(await office.count('effects')).toBeGreaterThanOrEqual(threshold), waits)
-      const victim = deaths++ % 2
-      await workers[victim]!.kill()
-      workers[victim] = await startWorker(database.url, { concurrency })
-    }
-    await vi.waitFor(async () => {
-      // Who has died three times of others is no poison, and can be had back.
-      await office.jobs.redrive({ states: ['quarantined'] })
-      expect(await office.counts()).toEqual({ done: jobs })
-    }, waits)
-    expect(await office.count('effects')).toBe(jobs)
-    const runs = await office.count('runs')
-    expect(runs).toBeGreaterThan(jobs)
-    expect(runs, 'runs that a death has cut short').toBeLessThanOrEqual(jobs + deaths * concurrency)
-  })
+  test(
+    'workers that are killed again and again lose nothing, and every effect is there once',
+    killingLimits,
+    async () => {
+      const office = await openOffice(database.url)
+      const jobs = jobsToKillOver
+      const concurrency = 10
+      await office.jobs.enqueueMany(work!, many(jobs))
+      const workers = await Promise.all([0, 1].map(() => startWorker(database.url, { concurrency })))
+      let deaths = 0
+      let threshold = 0
+      while (deaths < mostDeaths) {
+        // At any moment of what its jobs are doing, and on the whole while there are some.
+        threshold += 20 + Math.floor(Math.random() * 60)
+        await vi.waitFor(async () => expect(await office.count('effects')).toBeGreaterThanOrEqual(threshold), waits)
+        const victim = deaths++ % 2
+        await workers[victim]!.kill()
+        workers[victim] = await startWorker(database.url, { concurrency })
+      }
+      await vi.waitFor(async () => {
+        // Who has died three times of others is no poison, and can be had back.
+        await office.jobs.redrive({ states: ['quarantined'] })
+        expect(await office.counts()).toEqual({ done: jobs })
+      }, waits)
+      expect(await office.count('effects')).toBe(jobs)
+      const runs = await office.count('runs')
+      expect(runs).toBeGreaterThan(jobs)
+      expect(runs, 'runs that a death has cut short').toBeLessThanOrEqual(jobs + deaths * concurrency)
+    },
+  )
 
   test('a worker that was stopped past its lease cannot say what has come of its runs', limits, async () => {
     const office = await openOffice(database.url)
@@ -136,6 +148,32 @@ describe.runIf(inject('postgresUrl'))('jobs on PostgreSQL', () => {
     await second.kill()
     const after = await office.jobs.enqueue(work!, { ms: 1 })
     await after.result()
+    expect(await rowsOf(office.postgres, 'select pid from effects')).toEqual([[String(first.pid)]])
+  })
+
+  test('a worker that was cut off past its lease cannot say what has come of its runs', limits, async () => {
+    const office = await openOffice(database.url)
+    const wire = new Wire(database.url)
+    await wire.join()
+    onTestFinished(() => wire.cut())
+    const first = await startWorker(wire.url, { concurrency: 2 })
+    const handle = await office.jobs.enqueue(held!, 1)
+    await began(first)
+    await wire.cut()
+    const second = await startWorker(database.url)
+    await began(second)
+    second.order({ type: 'go' })
+    expect(await handle.result()).toBe(second.pid)
+    const before = await handle.status()
+    await second.kill()
+    // It has ended while nobody could be told.
+    first.order({ type: 'go' })
+    await wire.join()
+    const ended = { type: 'ended', id: handle.id, outcome: 'lost' }
+    await vi.waitFor(() => expect(first.news.filter(({ type }) => type === 'ended')).toEqual([ended]), waits)
+    expect(await handle.status()).toEqual(before)
+    expect(before).toMatchObject({ state: 'done', attempts: 1, deaths: 1 })
+    await (await office.jobs.enqueue(work!, { ms: 1 })).result()
     expect(await rowsOf(office.postgres, 'select pid from effects')).toEqual([[String(first.pid)]])
   })
 

@@ -270,7 +270,7 @@ export class RedisConsumer implements Consumer {
           ]
           forgotten = count
           this.#tellDeaths(died)
-          if (since !== this.#since) await this.#emptied()
+          if (since !== this.#since) await this.#emptied(since)
         } while (forgotten > 0 && !this.#paused)
         const cancelled = await this.#reconcile()
         if (cancelled.length > 0) this.#options.cancelled(cancelled)
@@ -290,8 +290,9 @@ export class RedisConsumer implements Consumer {
   }
 
   /** Redis has other data than at the start: somebody has emptied it, or it has come back without what it had. */
-  async #emptied(): Promise<void> {
-    await this.#lease.lose(this.#lease.worker)
+  async #emptied(since: string | null): Promise<void> {
+    // The lease may be of the new data already: its loss was noticed first, and what runs now was taken under the new one.
+    if (since !== this.#lease.since) await this.#lease.lose(this.#lease.worker)
     this.#since = this.#lease.since
     if (events.hasSubscribers) events.publish({ type: 'job.loss', engine: 'redis' })
     process.emitWarning(

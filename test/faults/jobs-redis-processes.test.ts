@@ -1,0 +1,245 @@
+import { once } from 'node:events'
+import { Redis } from 'ioredis'
+import { beforeEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
+import { z } from 'zod'
+import { openQueue } from '../../src/app/open-queue.ts'
+import { observe } from '../../src/core/events.ts'
+import { redisEngine } from '../../src/jobs/drivers/redis/redis-engine.ts'
+import { defineJob, openJobs, type Job, type Jobs } from '../../src/jobs/index.ts'
+import { openPostgres, type Postgres } from '../../src/postgres/index.ts'
+import { rowsOf, run } from '../drivers/door.ts'
+import { createDatabase, type Database } from '../servers/database.ts'
+import { findRedis, startRedis, type RedisServer } from '../servers/redis.ts'
+import { Wire } from '../servers/wire.ts'
+import { jobsToKillOver, killingLimits, mostDeaths, startWorker, type WorkerProcess } from './jobs-worker-process.ts'
+
+const waits = { timeout: 60_000, interval: 10 }
+const limits = { timeout: 150_000 }
+
+/** A job of the worker processes, as one who only enqueues it knows it. */
+function elsewhere(name: string): Job {
+  return defineJob(name, { input: z.any() }, () => expect.fail('It runs in the wrong process.')) as Job
+}
+
+const [work, held, exits] = ['work', 'held', 'exits'].map(elsewhere)
+
+function many(count: number): { readonly ms: number }[] {
+  return Array.from({ length: count }, () => ({ ms: 20 }))
+}
+
+function began({ news }: WorkerProcess, count = 1): Promise<void> {
+  return vi.waitFor(() => expect(news.filter(({ type }) => type === 'began')).toHaveLength(count), waits)
+}
+
+describe.runIf(inject('postgresUrl') && findRedis())('worker processes on Redis, with a PostgreSQL beside it', () => {
+  let database: Database
+  let redis: RedisServer
+  let postgres: Postgres
+  let client: Redis
+  let opened: Jobs[] = []
+  beforeEach(async () => {
+    database = await createDatabase()
+    redis = (await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] }))!
+    postgres = await openPostgres({ url: database.url })
+    client = new Redis(redis.url)
+    await run(postgres, 'create table runs (key text not null, pid int not null)')
+    await run(postgres, 'create table effects (key text primary key, pid int not null)')
+    return async () => {
+      for (const jobs of opened) await jobs.close({ timeout: 0 })
+      opened = []
+      await postgres.close()
+      client.disconnect()
+      await redis.stop()
+      await database.drop()
+    }
+  })
+
+  const known = [work!, held!, exits!]
+
+  /** Who enqueues, and does not work. */
+  async function office(url = redis.url): Promise<Jobs> {
+    const jobs = await openQueue(postgres, { url, jobs: known, database: { url: database.url } })
+    opened.push(jobs)
+    return jobs
+  }
+
+  const worker = (options: { concurrency?: number; skewMs?: number; queueUrl?: string } = {}): Promise<WorkerProcess> =>
+    startWorker(database.url, { queueUrl: redis.url, ...options })
+  const count = async (table: 'runs' | 'effects'): Promise<number> =>
+    Number((await rowsOf(postgres, `select count(*) from ${table}`))[0]![0])
+  const countsOf = async (jobs: Jobs): Promise<Readonly<Record<string, number>>> =>
+    Object.fromEntries((await jobs.counts()).map(({ state, count: number }) => [state, number]))
+
+  /** Ends the leases of a process before their time, so that nobody waits 20 s for each. */
+  async function endLease({ pid }: { readonly pid: number }): Promise<void> {
+    for (const id of await client.zrange('{plimsoll:jobs}:workers', '0', '-1'))
+      if (id.split(':').at(-2) === String(pid)) await client.zadd('{plimsoll:jobs}:workers', 'XX', '1', id)
+  }
+
+  test(
+    'workers that are killed again and again lose nothing, and every effect is there once',
+    killingLimits,
+    async () => {
+      const jobs = await office()
+      const total = jobsToKillOver
+      const concurrency = 10
+      await jobs.enqueueMany(work!, many(total))
+      const workers = await Promise.all([0, 1].map(() => worker({ concurrency })))
+      let deaths = 0
+      let threshold = 0
+      while (deaths < mostDeaths) {
+        threshold += 20 + Math.floor(Math.random() * 60)
+        await vi.waitFor(async () => expect(await count('effects')).toBeGreaterThanOrEqual(threshold), waits)
+        const victim = deaths++ % 2
+        await workers[victim]!.kill()
+        await endLease(workers[victim]!)
+        workers[victim] = await worker({ concurrency })
+      }
+      await vi.waitFor(async () => {
+        await jobs.redrive({ states: ['quarantined'] })
+        expect(await countsOf(jobs)).toEqual({ done: total })
+      }, waits)
+      expect(await count('effects')).toBe(total)
+      const runs = await count('runs')
+      expect(runs).toBeGreaterThan(total)
+      expect(runs, 'runs that a death has cut short').toBeLessThanOrEqual(total + deaths * concurrency)
+    },
+  )
+
+  test('a worker that was cut off past its lease cannot say what has come of its runs', limits, async () => {
+    const jobs = await office()
+    const wire = new Wire(redis.url)
+    await wire.join()
+    onTestFinished(() => wire.cut())
+    const first = await worker({ queueUrl: wire.url.replace(/\/$/, '') })
+    const handle = await jobs.enqueue(held!, 1)
+    await began(first)
+    await wire.cut()
+    await endLease(first)
+    const second = await worker()
+    await began(second)
+    second.order({ type: 'go' })
+    expect(await handle.result()).toBe(second.pid)
+    const before = await handle.status()
+    await second.kill()
+    // It has ended while nobody could be told.
+    first.order({ type: 'go' })
+    await wire.join()
+    const ended = { type: 'ended', id: handle.id, outcome: 'lost' }
+    await vi.waitFor(() => expect(first.news.filter(({ type }) => type === 'ended')).toEqual([ended]), waits)
+    expect(await handle.status()).toEqual(before)
+    expect(before).toMatchObject({ state: 'done', attempts: 1, deaths: 1 })
+    await (await jobs.enqueue(work!, { ms: 1 })).result()
+    expect(await rowsOf(postgres, 'select pid from effects')).toEqual([[String(first.pid)]])
+  })
+
+  test('a job that ends its process runs again elsewhere', limits, async () => {
+    const jobs = await office()
+    const first = await worker()
+    const exited = once(first.child, 'exit')
+    const handle = await jobs.enqueue(exits!, { pid: first.pid })
+    expect((await exited)[0]).toBe(3)
+    await endLease(first)
+    const second = await worker()
+    expect(await handle.result()).toBe(second.pid)
+    expect(await handle.status()).toMatchObject({ deaths: 1, attempts: 1 })
+  })
+
+  test('the clocks of processes do not matter', limits, async () => {
+    const jobs = await office()
+    const minutes = 10 * 60_000
+    const [early, late] = await Promise.all([worker({ skewMs: -minutes }), worker({ skewMs: minutes })])
+    const [seconds, micros] = await client.time()
+    const at = Number(seconds) * 1000 + Number(micros) / 1000 + 400
+    const enqueued: string[] = []
+    for (const one of [early, late]) {
+      one.order({ type: 'enqueue' })
+      one.order({ type: 'enqueue', at })
+      const ids = (): string[] => one.news.flatMap((news) => (news.type === 'enqueued' ? [news.id] : []))
+      await vi.waitFor(() => expect(ids()).toHaveLength(2), waits)
+      enqueued.push(...ids())
+    }
+    await jobs.enqueueMany(work!, many(200))
+    await vi.waitFor(async () => expect(await countsOf(jobs)).toEqual({ done: 204 }), waits)
+    const statuses = await Promise.all(enqueued.map(async (id) => (await jobs.handle(id).status())!))
+    for (const { createdAt, startedAt } of statuses) {
+      expect(startedAt! - createdAt).toBeGreaterThanOrEqual(0)
+      expect(startedAt! - createdAt).toBeLessThan(minutes / 2)
+    }
+    const dated = statuses.filter(({ startedAt }) => startedAt! >= Math.floor(at))
+    expect(dated.length, 'those of a moment did not begin before it').toBeGreaterThanOrEqual(2)
+    expect(await count('runs'), 'nobody took the lease of another').toBe(204)
+  })
+
+  test('jobs start when the connection that hears of them is cut, and are heard of again', limits, async () => {
+    const jobs = await office()
+    await worker()
+    const listeners = async (): Promise<readonly string[]> =>
+      String(await client.call('CLIENT', 'LIST', 'TYPE', 'pubsub'))
+        .split('\n')
+        .flatMap((line) => /^id=(\d+) /.exec(line)?.[1] ?? [])
+    await vi.waitFor(async () => expect((await listeners()).length).toBeGreaterThan(0), waits)
+    for (let i = 0; i < 3; i++) {
+      await client.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+      await (await jobs.enqueue(work!, { ms: 1 })).result()
+    }
+    await vi.waitFor(async () => expect((await listeners()).length).toBeGreaterThan(0), waits)
+    expect(await count('effects')).toBe(3)
+  })
+
+  test(
+    'a FLUSHALL is told of, takes what was handed over before, and nothing of what is in the outbox or comes after',
+    limits,
+    async () => {
+      const losses: unknown[] = []
+      onTestFinished(observe((event) => void (event.type === 'job.loss' && losses.push(event))))
+      const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+      onTestFinished(() => warn.mockRestore())
+      const wire = new Wire(redis.url)
+      await wire.join()
+      onTestFinished(() => wire.cut())
+      // It hands on, if its wire is there.
+      const jobs = await office(wire.url.replace(/\/$/, ''))
+      const direct = openJobs({ postgres, engine: await redisEngine({ url: redis.url }), jobs: known })
+      opened.push(direct)
+      // This process is a worker too: it is the one whose events are heard.
+      await direct.work({ queues: ['nothing'] })
+      const first = await worker()
+      const running = await direct.enqueue(held!, 1)
+      const lost = [
+        ...(await direct.enqueueMany(work!, many(3), { delay: '1h' })),
+        await postgres.transaction(() => jobs.enqueue(work!, { ms: 1 }, { delay: '1h' })),
+      ]
+      expect(await countsOf(direct)).toMatchObject({ delayed: 4 })
+      await began(first)
+      for (let round = 1; round <= 2; round++) {
+        await wire.cut()
+        const outboxed = await postgres.transaction(() => jobs.enqueue(work!, { ms: 1 }))
+        await client.flushall()
+        // The first thing that the worker hears of: it is no job of the lease that was lost.
+        const fresh = await direct.enqueue(held!, round)
+        await vi.waitFor(() => expect(first.news).toContainEqual({ type: 'began', id: fresh.id }), waits)
+        await vi.waitFor(() => expect(losses).toHaveLength(round), waits)
+        await wire.join()
+        await vi.waitFor(async () => expect(await count('effects')).toBe(round), waits)
+        await expect.poll(() => direct.handle(outboxed.id).status()).toMatchObject({ state: 'done' })
+        // The worker has looked, too, since it has told that its runs of before were lost.
+        await vi.waitFor(() => expect(first.stderr()).toMatch(new RegExp(`(has lost its jobs[^]*){${round}}`)), waits)
+        expect(await fresh.status()).toMatchObject({ state: 'active', attempts: 1, deaths: 0 })
+        first.order({ type: 'go' })
+        expect(await fresh.result()).toBe(first.pid)
+        expect(first.news.filter((news) => news.type === 'aborted' && news.id === fresh.id)).toEqual([])
+      }
+      expect(losses).toEqual([1, 2].map(() => ({ type: 'job.loss', engine: 'redis' })))
+      expect(warn.mock.calls.map(([text]) => text)).toEqual(
+        [1, 2].map(() => expect.stringContaining('has lost its jobs')),
+      )
+      expect(first.news).toContainEqual({
+        type: 'aborted',
+        id: running.id,
+        reason: expect.stringContaining('lost its lease'),
+      })
+      for (const handle of [running, ...lost]) expect(await direct.handle(handle.id).status()).toBeUndefined()
+    },
+  )
+})
