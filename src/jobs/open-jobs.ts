@@ -44,10 +44,14 @@ export function openJobs({ postgres, engine, jobs: given, relay, tracer, schedul
     const added = await enqueuer.enqueue(definitionOf(job), inputs, options)
     return added.map(({ id, duplicate }) => jobHandle<O>({ engine, postgres }, id, duplicate))
   }
-  const workers = new Set<JobWorker>()
+  // A worker may run jobs before it has been handed out.
+  const workers = new Set<Promise<JobWorker>>()
+  let closed = false
   const close = async (options?: { readonly timeout?: Duration }): Promise<void> => {
+    closed = true
     await scheduler.close()
-    await Promise.all([...workers].map((worker) => worker.close(options)))
+    const opened = await Promise.allSettled(workers)
+    await Promise.all(opened.flatMap((one) => (one.status === 'fulfilled' ? one.value.close(options) : [])))
     await workflows.close()
     for (const { boundTo } of definitions.values()) boundTo.delete(jobs)
     await engine.close()
@@ -62,9 +66,11 @@ export function openJobs({ postgres, engine, jobs: given, relay, tracer, schedul
     work: async (options) => {
       if (inSandbox()) return idleWorker
       await workflows.work()
-      const worker = await openWorker({ engine, definitions, tracer, onOutcome: workflows.onOutcome }, options)
-      workers.add(worker)
-      await scheduler.start()
+      if (closed) return idleWorker
+      const opening = openWorker({ engine, definitions, tracer, onOutcome: workflows.onOutcome }, options)
+      workers.add(opening)
+      const worker = await opening
+      if (!closed) await scheduler.start()
       return worker
     },
     list: async (filter = {}, { size = 100, after } = {}) =>
@@ -73,7 +79,8 @@ export function openJobs({ postgres, engine, jobs: given, relay, tracer, schedul
       engine.redrive({ ...filter, ids: filter.ids && idsOf(filter.ids), states: filter.states ?? stuck }),
     cancel: async (...ids) => engine.cancel(idsOf(ids)),
     counts: () => engine.counts(),
-    depths: async () => engine.depths?.() ?? engine.counts(),
+    depths: async () =>
+      engine.depths?.() ?? (await engine.counts()).filter(({ state }) => state !== 'done' && state !== 'cancelled'),
     close,
     [Symbol.asyncDispose]: () => close(),
   })

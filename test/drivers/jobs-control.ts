@@ -1,6 +1,7 @@
 import { expect } from 'vitest'
 import { observe } from '../../src/core/events.ts'
 import type { LeasedJob } from '../../src/jobs/contract.ts'
+import { jobId } from '../../src/jobs/job-id.ts'
 import { countsOf, drained, eventually, failureOf, gate, untilAborted, type JobsCase } from './jobs.ts'
 
 /** What is done with jobs and workers by hand. */
@@ -240,6 +241,89 @@ export const controlCases: readonly JobsCase[] = [
     },
   },
   {
+    name: 'jobs that are closed while a worker of theirs opens run nothing afterwards',
+    async run({ queue, define, open }) {
+      const job = define('job', () => {})
+      const other = await open(job)
+      for (let turns = 0; turns < 4; turns++) {
+        const process = await open(job)
+        const working = process.work()
+        for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve))
+        await Promise.all([working, process.jobs.close()])
+      }
+      const handle = await other.jobs.enqueue(job, 1)
+      const [own, marker] = [await open(job), define('marker', () => {}, { queue: `${queue}-else` })]
+      const elsewhere = await open(marker)
+      await elsewhere.work({ queues: [`${queue}-else`] })
+      await (await elsewhere.jobs.enqueue(marker, 1)).result()
+      expect((await handle.status())!.state).toBe('waiting')
+      await own.work()
+      await handle.result()
+    },
+  },
+  {
+    name: 'a handler that computes hands the loop back by heartbeat, which rejects once its run is to end',
+    async run({ define, open }) {
+      let steps = 0
+      const job = define('job', async (_, { heartbeat }) => {
+        for (;;) {
+          steps++
+          await heartbeat()
+        }
+      })
+      const [one, two] = [await open(job), await open(job)]
+      await one.work()
+      const handle = await one.jobs.enqueue(job, 1)
+      await eventually(() => expect(steps).toBeGreaterThan(10))
+      expect(await two.jobs.cancel(handle.id)).toBe(1)
+      expect(await failureOf(handle.result())).toMatchObject({ details: { state: 'cancelled' } })
+      const ended = steps
+      await (await one.jobs.enqueue(job, 2, { delay: '1h' })).cancel()
+      expect(steps).toBe(ended)
+    },
+  },
+  {
+    name: 'whose a job is, the trace it was enqueued in and the step that it is reach its run',
+    async run({ queue, define, open }) {
+      const job = define('job', () => {})
+      const process = await open(job)
+      const owner = 'user-7'
+      const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+      const step = '018f0000-0000-7000-8000-000000000001:0'
+      const none = { unique: undefined, limit: undefined }
+      await process.engine.add([
+        {
+          id: jobId(),
+          name: job.name,
+          version: 7,
+          queue,
+          priority: 0,
+          tenant: 'acme',
+          input: '1',
+          delayMs: 0,
+          ...none,
+          owner,
+          trace,
+          step,
+        },
+      ])
+      const taken = Promise.withResolvers<LeasedJob>()
+      const consumer = await process.engine.consume({
+        queues: [{ name: queue, concurrency: 1 }],
+        concurrency: 1,
+        limits: new Map(),
+        mostRunMs: () => 1000,
+        take: taken.resolve,
+        lost: () => {},
+        cancelled: () => {},
+      })
+      await consumer.start()
+      expect(await taken.promise).toMatchObject({ version: 7, tenant: 'acme', owner, trace, step })
+      await consumer.settle(await taken.promise, { state: 'done', output: undefined, keepMs: 1 })
+      await consumer.close()
+    },
+  },
+  {
     name: 'a run can be settled once',
     async run({ queue, define, open }) {
       const job = define('job', () => {})
@@ -287,7 +371,8 @@ export const controlCases: readonly JobsCase[] = [
     name: 'jobs are counted by queue and state',
     async run({ queue, define, open }) {
       const job = define('job', () => Promise.reject(new Error('no')), { retry: false })
-      const process = await open(job)
+      const done = define('done', () => {})
+      const process = await open(job, done)
       const [first] = await process.jobs.enqueueMany(job, [1, 2, 3])
       await process.jobs.enqueue(job, 4, { delay: '1h' })
       await process.jobs.enqueue(job, 5, { queue: `${queue}-else` })
@@ -296,6 +381,13 @@ export const controlCases: readonly JobsCase[] = [
       expect(await countsOf(process, `${queue}-else`)).toEqual({ waiting: 1 })
       await process.work()
       await eventually(async () => expect(await countsOf(process, queue)).toMatchObject({ failed: 2, delayed: 1 }))
+      await (await process.jobs.enqueue(done, 1)).result()
+      expect(await countsOf(process, queue)).toEqual({ failed: 2, delayed: 1, cancelled: 1, done: 1 })
+      const depths = (await process.jobs.depths()).filter((one) => one.queue === queue)
+      expect(
+        Object.fromEntries(depths.map(({ state, count }) => [state, count])),
+        'what has not ended, or is stuck',
+      ).toEqual({ failed: 2, delayed: 1 })
     },
   },
   {

@@ -1,5 +1,5 @@
 // Over 400 lines: one case after another, none of which needs to know of the others.
-import { expect } from 'vitest'
+import { expect, onTestFinished, vi } from 'vitest'
 import { z } from 'zod'
 import { observe } from '../../src/core/events.ts'
 import { countsOf, drained, eventually, failureOf, gate, type JobsCase } from './jobs.ts'
@@ -177,6 +177,19 @@ export const enqueueCases: readonly JobsCase[] = [
       await process.postgres.transaction(() => Promise.all(many.map((i) => process.jobs.enqueue(job, i))))
       expect(stored).toHaveLength(2)
       stop()
+    },
+  },
+  {
+    name: 'what is enqueued in one tick is handed to the engine together',
+    async run({ define, open }) {
+      const job = define('job', (input) => input)
+      const process = await open(job)
+      const add = vi.spyOn(process.engine, 'add')
+      onTestFinished(() => add.mockRestore())
+      const handles = await Promise.all(Array.from({ length: 100 }, (_, i) => process.jobs.enqueue(job, i)))
+      expect(add.mock.calls.map(([jobs]) => jobs.length)).toEqual([100])
+      await process.work()
+      expect(await Promise.all(handles.map((handle) => handle.result()))).toEqual(handles.map((_, i) => i))
     },
   },
   {

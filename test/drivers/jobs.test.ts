@@ -9,10 +9,18 @@ import { findRabbitmq, startRabbitmq, type RabbitmqServer } from '../servers/rab
 import { findRedis, startRedis, type RedisServer } from '../servers/redis.ts'
 import { controlCases } from './jobs-control.ts'
 import { enqueueCases } from './jobs-enqueue.ts'
+import { flowCases } from './jobs-flows.ts'
 import { runCases } from './jobs-runs.ts'
+import { sandboxCases } from './jobs-sandbox.ts'
 import { setUp, type JobsCase, type JobsEngine } from './jobs.ts'
 
-const cases = { enqueueing: enqueueCases, runs: runCases, control: controlCases }
+const cases = {
+  enqueueing: enqueueCases,
+  runs: runCases,
+  control: controlCases,
+  sandboxes: sandboxCases,
+  'workflows and schedules': flowCases,
+}
 
 let embedded: Postgres | undefined
 let beside: Postgres | undefined

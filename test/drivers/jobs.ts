@@ -10,9 +10,11 @@ import {
   type JobOptions,
   type Jobs,
   type JobWorker,
+  type Schedule,
   type Schema,
   type WorkOptions,
 } from '../../src/jobs/index.ts'
+import { ensureFlowTables } from '../../src/jobs/workflow/flow-tables.ts'
 import type { Postgres } from '../../src/postgres/index.ts'
 
 /** What a case needs of an engine beside the contract; an engine that lacks it says why. */
@@ -64,6 +66,8 @@ export interface JobsSetup {
   define(name: string, handler: JobHandler<any, any>, options?: Options): Job
   /** Opens jobs on the engine, as a process of its own would. */
   open(...jobs: readonly Job[]): Promise<Process>
+  /** Opens jobs and schedules. */
+  openScheduled(schedules: readonly Schedule[], ...jobs: readonly Job[]): Promise<Process>
 }
 
 let tests = 0
@@ -72,6 +76,13 @@ let tests = 0
 export function setUp(engine: Pick<JobsEngine, 'open'>): JobsSetup {
   const mark = `${process.pid}-${++tests}`
   const queue = `queue-${mark}`
+  const openAll = async (jobs: readonly Job[], schedules: readonly Schedule[]): Promise<Process> => {
+    const opened = await engine.open()
+    await ensureFlowTables(opened.postgres)
+    const process = openJobs({ ...opened, jobs, schedules })
+    onTestFinished(() => process.close({ timeout: 0 }))
+    return { ...opened, jobs: process, work: (options) => process.work({ queues: [queue], ...options }) }
+  }
   return {
     queue,
     define: (name, handler, options = {}) =>
@@ -80,16 +91,8 @@ export function setUp(engine: Pick<JobsEngine, 'open'>): JobsSetup {
         { input: z.any(), queue, retry: { first: '1ms', most: '1ms' }, ...options },
         handler,
       ),
-    async open(...known) {
-      const opened = await engine.open()
-      const jobs = openJobs({ ...opened, jobs: known })
-      onTestFinished(() => jobs.close({ timeout: 0 }))
-      return {
-        ...opened,
-        jobs,
-        work: (options) => jobs.work({ queues: [queue], ...options }),
-      }
-    },
+    open: (...jobs) => openAll(jobs, []),
+    openScheduled: (schedules, ...jobs) => openAll(jobs, schedules),
   }
 }
 

@@ -5,19 +5,18 @@ import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test
 import { z } from 'zod'
 import { createApp, defineJob, type App } from '../../../src/app/index.ts'
 import { observe, type PlimsollEvent } from '../../../src/core/events.ts'
-import { createDatabase, embeddedDatabase } from '../../servers/database.ts'
 import { parseExposition, type ParsedSample } from '../../unit/app/parse-exposition.ts'
+import { jobEngines, placeOf, stopPlaces } from '../http/jobs-service.ts'
 import { engines, relations } from '../http/shop.ts'
+
+afterAll(stopPlaces)
 
 type Settings = Partial<Parameters<typeof createApp<typeof relations>>[0]>
 
 async function open(settings: Settings, engine = engines.at(-1)!): Promise<App<typeof relations>> {
-  const database = engine === 'PGlite' ? embeddedDatabase : await createDatabase()
-  const app = await createApp({ relations, databaseUrl: database.url, secret: 'a secret for tests', ...settings })
-  onTestFinished(async () => {
-    await app.close()
-    await database.drop()
-  })
+  const place = await placeOf(engine)
+  const app = await createApp({ relations, ...place, secret: 'a secret for tests', ...settings })
+  onTestFinished(() => app.close())
   return app
 }
 
@@ -52,7 +51,7 @@ function event<T extends PlimsollEvent['type']>(type: T): Promise<Extract<Plimso
 }
 
 describe('the metrics of jobs', () => {
-  test.each(engines)(
+  test.each(jobEngines)(
     'count what was enqueued, begun and ended on %s, and how long it took',
     { timeout: 90_000 },
     async (engine) => {
@@ -137,7 +136,7 @@ describe('the metrics of jobs', () => {
 })
 
 describe('the depth of a queue', () => {
-  test.each(engines)('is counted by queue and state on %s', { timeout: 90_000 }, async (engine) => {
+  test.each(jobEngines)('is counted by queue and state on %s', { timeout: 90_000 }, async (engine) => {
     const app = await open({ jobs: [greet, fails], work: false }, engine)
     await greet.enqueueMany([{}, {}], { tenant: 'a' })
     await greet.enqueueMany([{}, {}, {}], { tenant: 'b', priority: 5 })
@@ -208,54 +207,57 @@ describe('the spans of jobs', () => {
     return found[0]!
   }
 
-  test('are a producer in the trace of the request, and a consumer in one of its own that is linked to it', async () => {
-    const reads = defineJob('reads', { input: any, queue: 'mail' }, async () => {
-      await app.postgres.client.query('select 7')
-    })
-    const app = await open({ jobs: [reads], work: true, tracing: true })
-    app.fastify.post('/reads', async () => ({ id: (await reads.enqueue({})).id }))
-    const { id } = (await app.fastify.inject({ method: 'POST', url: '/reads' })).json<{ id: string }>()
-    await expect.poll(() => exporter.getFinishedSpans().some(({ name }) => name === 'run mail')).toBe(true)
+  test.each(jobEngines)(
+    'on %s are a producer in the trace of the request, and a consumer in one of its own that is linked to it',
+    async (engine) => {
+      const reads = defineJob('reads', { input: any, queue: 'mail' }, async () => {
+        await app.postgres.client.query('select 7')
+      })
+      const app = await open({ jobs: [reads], work: true, tracing: true }, engine)
+      app.fastify.post('/reads', async () => ({ id: (await reads.enqueue({})).id }))
+      const { id } = (await app.fastify.inject({ method: 'POST', url: '/reads' })).json<{ id: string }>()
+      await expect.poll(() => exporter.getFinishedSpans().some(({ name }) => name === 'run mail')).toBe(true)
 
-    const request = spanOf('POST /reads')
-    const producer = spanOf('enqueue mail')
-    expect(producer).toMatchObject({
-      kind: SpanKind.PRODUCER,
-      attributes: {
-        'messaging.system': 'plimsoll',
-        'messaging.destination.name': 'mail',
-        'messaging.operation.name': 'enqueue',
-        'messaging.operation.type': 'send',
-        'plimsoll.job.name': 'reads',
-      },
-    })
-    expect(producer.parentSpanContext?.spanId).toBe(request.spanContext().spanId)
+      const request = spanOf('POST /reads')
+      const producer = spanOf('enqueue mail')
+      expect(producer).toMatchObject({
+        kind: SpanKind.PRODUCER,
+        attributes: {
+          'messaging.system': 'plimsoll',
+          'messaging.destination.name': 'mail',
+          'messaging.operation.name': 'enqueue',
+          'messaging.operation.type': 'send',
+          'plimsoll.job.name': 'reads',
+        },
+      })
+      expect(producer.parentSpanContext?.spanId).toBe(request.spanContext().spanId)
 
-    const consumer = spanOf('run mail')
-    expect(consumer).toMatchObject({
-      kind: SpanKind.CONSUMER,
-      parentSpanContext: undefined,
-      status: { code: SpanStatusCode.UNSET },
-      attributes: {
-        'messaging.operation.type': 'process',
-        'messaging.message.id': id,
-        'plimsoll.job.attempt': 1,
-        'plimsoll.job.outcome': 'done',
-      },
-    })
-    expect(consumer.links.map((link) => link.context)).toEqual([
-      expect.objectContaining({
-        traceId: producer.spanContext().traceId,
-        spanId: producer.spanContext().spanId,
-      }),
-    ])
-    expect(consumer.spanContext().traceId).not.toBe(producer.spanContext().traceId)
-    // What a handler does is within its run, and nothing of the worker's own is.
-    const inside = exporter
-      .getFinishedSpans()
-      .filter((span) => span.parentSpanContext?.spanId === consumer.spanContext().spanId)
-    expect(inside.map(({ attributes }) => attributes['db.query.text'])).toEqual(['select 7'])
-  })
+      const consumer = spanOf('run mail')
+      expect(consumer).toMatchObject({
+        kind: SpanKind.CONSUMER,
+        parentSpanContext: undefined,
+        status: { code: SpanStatusCode.UNSET },
+        attributes: {
+          'messaging.operation.type': 'process',
+          'messaging.message.id': id,
+          'plimsoll.job.attempt': 1,
+          'plimsoll.job.outcome': 'done',
+        },
+      })
+      expect(consumer.links.map((link) => link.context)).toEqual([
+        expect.objectContaining({
+          traceId: producer.spanContext().traceId,
+          spanId: producer.spanContext().spanId,
+        }),
+      ])
+      expect(consumer.spanContext().traceId).not.toBe(producer.spanContext().traceId)
+      // What a handler does is within its run, and nothing of the worker's own is.
+      const inside = exporter
+        .getFinishedSpans()
+        .filter((span) => span.parentSpanContext?.spanId === consumer.spanContext().spanId)
+      expect(inside.map(({ attributes }) => attributes['db.query.text'])).toEqual(['select 7'])
+    },
+  )
 
   test('say what kind of failure it was, and not its message', async () => {
     const app = await open({ jobs: [fails], work: true, tracing: true })

@@ -70,7 +70,10 @@ interface OpenOptions {
 }
 
 /** Opens an outbox on the engine, with a table. */
-export async function open(engine: string, { durable = true, records = durable, ...where }: OpenOptions = {}): Promise<Opened> {
+export async function open(
+  engine: string,
+  { durable = true, records = durable, ...where }: OpenOptions = {},
+): Promise<Opened> {
   const { database, postgres } = await doorFor(engine, where)
   const outbox = await openOutbox({ postgres, durable, records, pollMs: 50 })
   onTestFinished(() => outbox.close())
