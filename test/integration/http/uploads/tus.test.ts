@@ -2,48 +2,10 @@ import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import * as tus from 'tus-js-client'
 import { pattern } from '../files/file-service.ts'
+import { append, offsetOf, resumable, startUpload } from './tus-requests.ts'
 import { call, openService, query, sha256, type UploadService } from './upload-service.ts'
 
 const mb = 1024 * 1024
-const resumable = { 'tus-resumable': '1.0.0' }
-const appended = { ...resumable, 'content-type': 'application/offset+octet-stream' }
-
-/** Begins an upload by hand. */
-async function create(
-  service: UploadService,
-  size: number,
-  headers: Readonly<Record<string, string>> = {},
-): Promise<string> {
-  const response = await fetch(`${service.url}/uploads`, {
-    method: 'POST',
-    headers: {
-      ...resumable,
-      'upload-length': String(size),
-      'upload-metadata': `filename ${btoa('a.bin')}`,
-      ...headers,
-    },
-  })
-  expect(response.status).toBe(201)
-  return `${service.url}${response.headers.get('location')}`
-}
-
-function patch(
-  url: string,
-  offset: number,
-  body: Uint8Array,
-  headers: Readonly<Record<string, string>> = {},
-): Promise<Response> {
-  return fetch(url, {
-    method: 'PATCH',
-    headers: { ...appended, 'upload-offset': String(offset), ...headers },
-    body: new Uint8Array(body),
-  })
-}
-
-async function offsetOf(url: string): Promise<number> {
-  const response = await fetch(url, { method: 'HEAD', headers: resumable })
-  return response.status === 200 ? Number(response.headers.get('upload-offset')) : -response.status
-}
 
 /** Uploads with the client that everybody uses. */
 function uploadBy(
@@ -111,7 +73,7 @@ describe('tus-js-client', () => {
 
   test('gives up what it terminates', async () => {
     const service = await openService()
-    const url = await create(service, 100)
+    const url = await startUpload(service, 100)
     await tus.Upload.terminate(url)
     expect(await offsetOf(url)).toBe(-404)
     expect(await query(service.app.postgres, 'select * from plimsoll.uploads')).toEqual([])
@@ -134,14 +96,14 @@ describe('tus', () => {
 
   test('refuses other versions, offsets, types and more bytes than were announced', async () => {
     const service = await openService()
-    const url = await create(service, 10)
+    const url = await startUpload(service, 10)
     expect((await fetch(url, { method: 'HEAD', headers: { 'tus-resumable': '0.2.2' } })).status).toBe(412)
     expect(
       (await fetch(`${service.url}/uploads`, { method: 'POST', headers: { 'tus-resumable': '2.0.0' } })).status,
     ).toBe(412)
-    expect((await patch(url, 1, Buffer.from('x'))).status).toBe(409)
-    expect((await patch(url, 0, Buffer.alloc(11))).status).toBe(400)
-    expect((await patch(url, 0, Buffer.from('x'), { 'content-type': 'text/plain' })).status).toBe(415)
+    expect((await append(url, 1, Buffer.from('x'))).status).toBe(409)
+    expect((await append(url, 0, Buffer.alloc(11))).status).toBe(400)
+    expect((await append(url, 0, Buffer.from('x'), { 'content-type': 'text/plain' })).status).toBe(415)
     expect(
       (await fetch(`${service.url}/uploads`, { method: 'POST', headers: { ...resumable, 'upload-length': 'many' } }))
         .status,
@@ -159,7 +121,7 @@ describe('tus', () => {
 
   test('says until when an upload is kept', async () => {
     const service = await openService({ keep: '1h' })
-    const url = await create(service, 10)
+    const url = await startUpload(service, 10)
     const { headers } = await fetch(url, { method: 'HEAD', headers: resumable })
     const expires = Date.parse(headers.get('upload-expires')!)
     expect(expires).toBeGreaterThan(Date.now() + 3_500_000)
@@ -168,26 +130,26 @@ describe('tus', () => {
 
   test('appends only what has its checksum', async () => {
     const service = await openService()
-    const url = await create(service, 10)
+    const url = await startUpload(service, 10)
     const bytes = Buffer.from('01234')
     const sum = (algorithm: string, of: Buffer) => ({
       'upload-checksum': `${algorithm} ${createHash(algorithm).update(of).digest('base64')}`,
     })
-    expect((await patch(url, 0, bytes, sum('sha1', Buffer.from('other')))).status).toBe(460)
-    expect((await patch(url, 0, bytes, { 'upload-checksum': 'crc32 AAAA' })).status).toBe(400)
+    expect((await append(url, 0, bytes, sum('sha1', Buffer.from('other')))).status).toBe(460)
+    expect((await append(url, 0, bytes, { 'upload-checksum': 'crc32 AAAA' })).status).toBe(400)
     expect(await offsetOf(url)).toBe(0)
-    expect((await patch(url, 0, bytes, sum('sha1', bytes))).status).toBe(204)
-    expect((await patch(url, 5, Buffer.from('56789'), sum('sha256', Buffer.from('56789')))).status).toBe(204)
+    expect((await append(url, 0, bytes, sum('sha1', bytes))).status).toBe(204)
+    expect((await append(url, 5, Buffer.from('56789'), sum('sha256', Buffer.from('56789')))).status).toBe(204)
     expect(await bytesOf(service)).toEqual([sha256(Buffer.from('0123456789'))])
   })
 
   test('verifies what has come: a page is no picture', async () => {
     const service = await openService({ accept: ['image/*'] })
     const page = Buffer.from('<html><script>1</script>')
-    const url = await create(service, page.length, {
+    const url = await startUpload(service, page.length, {
       'upload-metadata': `filename ${btoa('a.png')},filetype ${btoa('image/png')}`,
     })
-    const refused = await patch(url, 0, page)
+    const refused = await append(url, 0, page)
     expect([refused.status, await refused.json()]).toMatchObject([415, { code: 'PLIMSOLL_UPLOAD_TYPE_REFUSED' }])
     expect(await service.keys()).toEqual([])
   })
@@ -274,9 +236,9 @@ describe('tus', () => {
   test('has one of two requests that append the same', async () => {
     const service = await openService()
     const bytes = pattern(mb)
-    const url = await create(service, bytes.length)
+    const url = await startUpload(service, bytes.length)
     const answers = await Promise.all(
-      [patch(url, 0, bytes), patch(url, 0, bytes)].map((sent) =>
+      [append(url, 0, bytes), append(url, 0, bytes)].map((sent) =>
         sent.then(
           ({ status }) => status,
           () => 0,
@@ -284,7 +246,7 @@ describe('tus', () => {
       ),
     )
     expect(answers.filter((status) => status === 204).length).toBeLessThanOrEqual(1)
-    if ((await offsetOf(url)) === 0) await patch(url, 0, bytes)
+    if ((await offsetOf(url)) === 0) await append(url, 0, bytes)
     expect(await bytesOf(service)).toEqual([sha256(bytes)])
     expect(service.stored.length).toBe(1)
   })
@@ -293,6 +255,6 @@ describe('tus', () => {
     const service = await openService()
     const { body } = await call(`${service.url}/uploads`, 'POST', { name: 'a', type: 'text/plain', size: 1 })
     expect(await offsetOf(`${service.url}${body.self}`)).toBe(-404)
-    expect((await patch(`${service.url}${body.self}`, 0, Buffer.from('x'))).status).toBe(400)
+    expect((await append(`${service.url}${body.self}`, 0, Buffer.from('x'))).status).toBe(400)
   })
 })
