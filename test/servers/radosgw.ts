@@ -94,7 +94,9 @@ export async function startRadosgw({ megabytes = 3000 } = {}): Promise<RadosGate
     servers.push(server)
     return server
   }
+  let stopped = false
   const stop = async (): Promise<void> => {
+    stopped = true
     await Promise.all(servers.toReversed().map(ended))
     rmSync(folder, { recursive: true, force: true })
   }
@@ -115,7 +117,13 @@ export async function startRadosgw({ megabytes = 3000 } = {}): Promise<RadosGate
       (await run(programs[3]!, [...conf, ...args], { timeout: startMs })).stdout
     const id = (await ceph('osd', 'new', store)).trim()
     await run(programs[2]!, [...conf, '-i', id, '--mkfs', '--osd-uuid', store])
-    serve(programs[2]!, ['-i', id])
+    serveStore(5)
+    // On a busy machine its first command may go before it knows the cluster ("wrong fsid"), and it ends.
+    function serveStore(attempts: number): void {
+      serve(programs[2]!, ['-i', id]).once('exit', (code) => {
+        if (code !== null && code !== 0 && attempts > 1 && !stopped) serveStore(attempts - 1)
+      })
+    }
     await ceph('osd', 'crush', 'add', `osd.${id}`, '1', 'root=default', 'host=localhost')
     const user = [
       '--uid=test',
