@@ -1,6 +1,6 @@
-import { execFileSync, spawn, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,7 +11,9 @@ import { gcsStore } from '../../src/files/drivers/gcs/gcs-store.ts'
 import { s3Store } from '../../src/files/drivers/s3/s3-store.ts'
 import { startGoogleStorage, type GoogleStorage } from '../servers/google-storage.ts'
 import { findRadosgw, radosgwUrl } from '../servers/radosgw.ts'
-import { Wire } from '../servers/wire.ts'
+import { missingSmallDisk, smallDisk } from '../servers/small-disk.ts'
+import type { Wire } from '../servers/wire.ts'
+import { wiredBucket } from './wired-bucket.ts'
 import { bytesAt, inChunks, keysOf, refused, sha256Of, someBytes, unique } from '../drivers/file-store.ts'
 
 const parent = mkdtempSync(join(tmpdir(), 'plimsoll-files-'))
@@ -100,13 +102,11 @@ describe('files in a folder, when a process is killed', () => {
 })
 
 describe('files in a folder on a full disk', () => {
-  const why = process.getuid?.() === 0 ? canMount() : 'only root may mount a small one'
+  const why = missingSmallDisk()
 
   test.skipIf(why !== undefined)(`are refused, and leave nothing${why === undefined ? '' : ` (${why})`}`, async () => {
-    const folder = mkdtempSync(join(parent, 'small-'))
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', folder])
-    onTestFinished(() => void execFileSync('umount', [folder]))
-    await using store = diskStore({ folder: join(folder, 'files') })
+    const folder = join(smallDisk(4), 'files')
+    await using store = diskStore({ folder })
     await store.put('kept', someBytes(1_000_000))
     for (const key of ['kept', 'other']) {
       await refused(store.put(key, inChunks(someBytes(5_000_000))), 'PLIMSOLL_STORAGE_FULL')
@@ -118,33 +118,16 @@ describe('files in a folder on a full disk', () => {
     await store.uploads.abort({ key: 'uploaded', id })
     expect((await bytesAt(store, 'kept')).length).toBe(1_000_000)
     expect(await keysOf(store, '')).toEqual(['kept'])
-    expect(filesIn(join(folder, 'files'))).toHaveLength(2)
+    expect(filesIn(folder)).toHaveLength(2)
     await store.put('other', someBytes(2_000_000))
   })
 })
-
-/** Why a file system cannot be mounted; undefined when it can. */
-function canMount(): string | undefined {
-  const folder = join(parent, 'mounted')
-  mkdirSync(folder)
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', folder], { stdio: 'ignore' })
-    execFileSync('umount', [folder])
-    return undefined
-  } catch {
-    return 'nothing can be mounted here'
-  }
-}
 
 describe.skipIf(findRadosgw() === undefined)('files in a bucket that goes away', () => {
   let url = ''
   let wire: Wire
   beforeAll(async () => {
-    const bucket = await radosgwUrl()
-    const endpoint = decodeURIComponent(/endpoint=([^&]*)/.exec(bucket)![1]!)
-    wire = new Wire(endpoint)
-    await wire.join()
-    url = `${bucket.replace(/endpoint=[^&]*/, `endpoint=${encodeURIComponent(wire.url.replace(/\/$/, ''))}`)}&timeout=20s`
+    ;({ url, wire } = await wiredBucket({ timeout: '20s' }))
   })
   afterAll(() => wire.cut())
 

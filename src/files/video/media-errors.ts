@@ -1,6 +1,7 @@
+import { statfs } from 'node:fs/promises'
 import { isPlimsollError, PlimsollError, type PlimsollErrorOptions } from '../../core/errors.ts'
 import type { ErrorCode } from '../../core/error-codes.ts'
-import { ToolFailure } from './run-tool.ts'
+import { diskFull, ToolFailure } from './run-tool.ts'
 
 /** What a program was doing, and where, for the message of an error. */
 export interface ToolTask {
@@ -9,13 +10,16 @@ export interface ToolTask {
   /** What its own file is called, such as the key of the source. */
   readonly subject: string
   readonly folder: string
+  /** True when there was no room left in the folder afterwards. Default false. */
+  readonly full?: boolean | undefined
 }
 
 /** The file does not fit in what is left of a bound. */
 const memoryGone = /Cannot allocate memory|bad_alloc|malloc of size|Error while opening decoder.*memory/i
 /** What ffmpeg says of frames that are larger than it was told to decode. */
 const oversized = /Picture size (\d+x\d+) exceeds specified max pixel count (\d+)/
-const diskFull = /No space left on device|Disk quota exceeded/i
+/** Where less than this is left, it is the disk that a program could not go on for, whatever it says. */
+const leastRoom = 65_536
 /** What ffmpeg says of files that are not what they seem to be; it is the same for a retry. */
 const unreadable = [
   /Invalid data found/i,
@@ -35,12 +39,12 @@ const unreadable = [
  * Says what has become of a program in terms of the media: PLIMSOLL_MEDIA_INVALID, _MEDIA_TOO_LARGE, PLIMSOLL_STORAGE_FULL for the folder
  * that is worked in, or _MEDIA_TOOL_FAILED. Other errors stay what they are.
  */
-export function toMediaError(error: unknown, { task, subject, folder }: ToolTask): unknown {
+export function toMediaError(error: unknown, { task, subject, folder, full = false }: ToolTask): unknown {
   if (!(error instanceof ToolFailure)) return error
   const said = lastWords(error.stderr, folder)
   const details = { subject, exitCode: error.exitCode, killedBy: error.killedBy, said }
   const options = { cause: error, details }
-  if (diskFull.test(error.stderr)) {
+  if (full || diskFull.test(error.stderr)) {
     const message = `There is no room left in the folder for temporary files to ${task}.`
     return new PlimsollError('PLIMSOLL_STORAGE_FULL', message, options)
   }
@@ -72,8 +76,14 @@ export async function asMedia<T>(task: ToolTask, run: () => Promise<T>): Promise
   try {
     return await run()
   } catch (error) {
-    throw toMediaError(error, task)
+    throw toMediaError(error, { ...task, full: error instanceof ToolFailure && (await isFull(task.folder)) })
   }
+}
+
+/** The packager speaks of a full disk in many ways, and ffmpeg at times of none. */
+async function isFull(folder: string): Promise<boolean> {
+  const room = await statfs(folder).catch(() => undefined)
+  return room !== undefined && room.bavail * room.bsize < leastRoom
 }
 
 /** An error of media: the message is its sentence without the full stop. */

@@ -24,7 +24,13 @@ export interface ToolOutput {
   readonly stderr: string
 }
 
-/** A program has ended with an error. What it has said is not for users: it names paths. */
+/** What programs say of a disk that is full. */
+export const diskFull: RegExp = /No space left on device|Disk quota exceeded|running out of disk space/i
+
+/**
+ * A program has ended with an error, or has said that the disk is full: ffmpeg calls it a success when it could not write the end of a file.
+ * What it has said is not for users: it names paths.
+ */
 export class ToolFailure extends Error {
   override readonly name = 'ToolFailure'
   readonly exitCode: number | null
@@ -75,7 +81,8 @@ export async function runTool(run: ToolRun): Promise<ToolOutput> {
   child.once('error', (error) => reject(spawnError(error, run.program)))
   child.once('close', (exitCode, killedBy) => {
     if (ending !== undefined) reject(ending)
-    else if (exitCode === 0) resolve({ stdout: output.stdout(), stderr: output.stderr() })
+    else if (exitCode === 0 && !diskFull.test(output.stderr()))
+      resolve({ stdout: output.stdout(), stderr: output.stderr() })
     else reject(new ToolFailure(nameOf(run.program), { exitCode, killedBy, stderr: output.stderr() }))
   })
   try {

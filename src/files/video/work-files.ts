@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { PlimsollError } from '../../core/errors.ts'
 import type { FileStore, StoredObject } from '../contract.ts'
+import { mediaError } from './media-errors.ts'
+import { isWholeMp4 } from './whole-mp4.ts'
 
 /** Where files are worked on, and where those that are finished are kept. */
 export interface WorkFilesOptions {
@@ -49,9 +51,12 @@ export class WorkFiles {
     }
   }
 
-  /** Keeps a file that was made. @throws PLIMSOLL_STORAGE_UNREACHABLE … */
+  /** Keeps a file that was made. @throws PLIMSOLL_MEDIA_TOOL_FAILED when it is not whole; PLIMSOLL_STORAGE_UNREACHABLE … */
   async keep(name: string): Promise<void> {
     const path = this.path(name)
+    // Every other attempt would begin with it.
+    if (name.endsWith('.mp4') && !(await isWholeMp4(path)))
+      throw mediaError('PLIMSOLL_MEDIA_TOOL_FAILED', `'${name}' was not written to its end`)
     const [{ size }, sha256] = await Promise.all([stat(path), sha256Of(path)])
     const type = name.endsWith('.json') ? 'application/json' : 'application/octet-stream'
     const options = { size, sha256, metadata: { sha256 }, type, signal: this.#signal }

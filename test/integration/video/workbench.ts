@@ -40,11 +40,18 @@ export class Workbench {
     { input = {}, ...parts }: Partial<TranscodeParts> & { input?: Partial<VideoInput> } = {},
   ): Promise<VideoPackage> {
     await this.store.put('in', createReadStream(path))
+    return this.transcodeIn(this.store, options, { source: 'in', to: 'out', ...input }, parts)
+  }
+
+  /** Transcodes what is in a store already. */
+  transcodeIn(
+    store: FileStore,
+    options: VideoOptions,
+    input: VideoInput,
+    parts: Partial<TranscodeParts> = {},
+  ): Promise<VideoPackage> {
     const settings = videoSettings({ ladder: { preset: 'ultrafast', ...options.ladder }, ...options })
-    return transcode(
-      { source: 'in', to: 'out', ...input },
-      { store: this.store, tools: this.tools, settings, ...parts },
-    )
+    return transcode(input, { store, tools: this.tools, settings, ...parts })
   }
 
   /** Copies a package out of the store, as a web server would show it. Resolves to its folder. */

@@ -115,6 +115,7 @@ describe('what a program says', () => {
       error('[mov @ 0x55d0] moov atom not found\nin: Invalid data found when processing input').code,
       error("[hls] Protocol 'http' not on whitelist 'file'!").code,
       error('av_interleaved_write_frame(): No space left on device').code,
+      error('Cannot close file v/00001.m4s, possibly file permission issue or running out of disk space.').code,
       error('x264 [error]: malloc of size 3110528 failed').code,
       error('', 'SIGXFSZ').code,
       error('', 'SIGSEGV').code,
@@ -124,6 +125,7 @@ describe('what a program says', () => {
     expect(codes).toEqual([
       'PLIMSOLL_MEDIA_INVALID',
       'PLIMSOLL_MEDIA_INVALID',
+      'PLIMSOLL_STORAGE_FULL',
       'PLIMSOLL_STORAGE_FULL',
       'PLIMSOLL_MEDIA_TOO_LARGE',
       'PLIMSOLL_MEDIA_TOO_LARGE',
