@@ -34,9 +34,9 @@ export function checkPrefix(prefix: string): void {
 }
 
 /** True when {@link checkKey} accepts it. */
-export function isKey(key: string): boolean {
+export function isKey(key: unknown): key is string {
   try {
-    checkKey(key)
+    checkKey(key as string)
     return true
   } catch {
     return false

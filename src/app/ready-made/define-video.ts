@@ -1,5 +1,6 @@
 import { parseDuration, type Duration } from '../../core/duration.ts'
 import { isPlimsollError } from '../../core/errors.ts'
+import { isKey } from '../../files/index.ts'
 import { checkCaptions } from '../../files/video/captions.ts'
 import type { EncodePlan } from '../../files/video/encode-plan.ts'
 import { isLasting } from '../../files/video/media-errors.ts'
@@ -124,8 +125,8 @@ const videoInput: Schema<VideoInput> = {
     validate(value): SchemaResult<VideoInput> {
       const { source, to, captions } = (value ?? {}) as Partial<VideoInput>
       const issues = [
-        ...(isKeyLike(source) ? [] : [{ message: 'give the key of a video in the storage', path: ['source'] }]),
-        ...(isKeyLike(to)
+        ...(isKey(source) ? [] : [{ message: 'give the key of a video in the storage', path: ['source'] }]),
+        ...(isFolder(to)
           ? []
           : [{ message: "give what the keys of the package begin with, such as 'videos/42'", path: ['to'] }]),
         ...captionIssues(captions),
@@ -135,8 +136,12 @@ const videoInput: Schema<VideoInput> = {
   },
 }
 
-const isKeyLike = (value: unknown): value is string =>
-  typeof value === 'string' && /^(?!\/)[^\p{Cc}]{1,800}$/u.test(value)
+/** As long as the names below `to` can be, with the folder of the package. */
+const longestName = '/'.padEnd(100, 'x')
+
+/** What the keys of a package can begin with; a slash at its end says the same. */
+const isFolder = (value: unknown): value is string =>
+  typeof value === 'string' && isKey(value.replace(/\/+$/, '') + longestName)
 
 function captionIssues(captions: unknown): { message: string; path: string[] }[] {
   if (captions === undefined) return []
@@ -154,7 +159,7 @@ function captionIssues(captions: unknown): { message: string; path: string[] }[]
 
 function isCaption(value: unknown): value is NonNullable<VideoInput['captions']>[number] {
   const { key, language, label } = (value ?? {}) as Record<string, unknown>
-  return isKeyLike(key) && typeof language === 'string' && (label === undefined || typeof label === 'string')
+  return isKey(key) && typeof language === 'string' && (label === undefined || typeof label === 'string')
 }
 
 const chunkInput: Schema<ChunkTask> = {
@@ -163,7 +168,7 @@ const chunkInput: Schema<ChunkTask> = {
     vendor: 'plimsoll',
     validate(value): SchemaResult<ChunkTask> {
       const { prefix, index } = (value ?? {}) as Partial<ChunkTask>
-      if (isKeyLike(prefix) && Number.isSafeInteger(index)) return { value: { prefix, index: index! } }
+      if (isKey(prefix) && Number.isSafeInteger(index)) return { value: { prefix, index: index! } }
       return { issues: [{ message: 'give the prefix of a plan, and the index of a chunk' }] }
     },
   },

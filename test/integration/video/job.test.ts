@@ -77,7 +77,12 @@ describe.skipIf(!hasFfmpeg())('the job that makes a package', () => {
     const captions = [{ key: 'en.vtt', language: 'not a language' }]
     for (const input of [
       { source: '', to: 'x' },
-      { source: 'a', to: '/x' },
+      ...['/x', 'a//b', '../x', 'a/./b', 'a\\b', '.plimsoll/x', '\uD800', 'x'.repeat(810)].map((to) => ({
+        source: 'a',
+        to,
+      })),
+      ...['/a', 'a/', 'a/../b', 'a\0b', 'x'.repeat(901)].map((source) => ({ source, to: 'x' })),
+      { source: 'a', to: 'x', captions: [{ key: '../en.vtt', language: 'en' }] },
       { source: 'a', to: 'x', captions },
     ]) {
       await expect(transcode.enqueue(input)).rejects.toMatchObject({ code: 'PLIMSOLL_JOB_INPUT_INVALID' })
