@@ -1,6 +1,10 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { crc32, deflateSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { openService, sha256, upload } from './upload-service.ts'
+import { zipBomb } from './zip-bomb.ts'
 
 function chunk(type: string, data: Buffer): Buffer {
   const body = Buffer.concat([Buffer.from(type, 'latin1'), data])
@@ -107,6 +111,21 @@ describe('a file that is uploaded', () => {
     expect((await upload(small, png(10, 11), { name: 'a.png', type: 'image/png' })).status).toBe(422)
   })
 
+  test('as an archive that would be gigabytes is an archive, and is not unpacked to see that', async () => {
+    const bomb = zipBomb(['[Content_Types].xml', 'mimetype', ...Array.from({ length: 60 }, (_, n) => `${n}.xml`)], 50)
+    expect(bomb.length).toBeLessThan(5_000_000)
+    const service = await openService()
+    const { status, body } = await upload(service, bomb, { name: 'a.docx', type: 'application/zip' })
+    expect([status, body.file.type, body.file.size]).toEqual([200, 'application/zip', bomb.length])
+    const pictures = await openService({ accept: ['image/*'], image: true })
+    expect((await upload(pictures, bomb, { name: 'a.png', type: 'image/png' })).status).toBe(415)
+    const program = fileURLToPath(new URL('type-of-bomb.ts', import.meta.url))
+    const { stdout } = await promisify(execFile)(process.execPath, [program])
+    const { types, grownMb } = JSON.parse(stdout) as { types: string[]; grownMb: number }
+    expect(types).toEqual(['application/zip', 'application/zip'])
+    expect(grownMb).toBeLessThan(40)
+  })
+
   test('of a picture without its size is refused', async () => {
     const service = await openService({ accept: ['image/*'], image: true })
     const { status } = await upload(service, Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 4, 0, 0, 0xff, 0xd9]), {
@@ -160,6 +179,7 @@ describe('a file that is uploaded', () => {
     'C:\\x\\y.txt',
     '\uD800lone',
     'x'.repeat(300),
+    `${'写'.repeat(100)}.txt`,
     'a\0b',
     '.plimsoll',
     '%2e%2e%2f',
