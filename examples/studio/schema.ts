@@ -176,6 +176,16 @@ export interface ClipVideo {
   /** Of all its segments. */
   readonly bytes: number
   readonly renditions: readonly { readonly width: number; readonly height: number; readonly bitrate: number }[]
+  /** The keys of the captions that are in it. */
+  readonly captions?: readonly string[] | undefined
+}
+
+/** Captions that a visitor has added to a clip. */
+export interface ClipCaptions {
+  /** Of the WebVTT file in the storage; other captions have another one. */
+  readonly key: string
+  readonly language: string
+  readonly label: string
 }
 
 /** A video that a visitor has brought: only he sees it. `id` is that of its upload. */
@@ -192,6 +202,8 @@ export const clips = pgTable(
     jobId: text('job_id'),
     /** Null until it is encoded. */
     video: jsonb().$type<ClipVideo>(),
+    /** Those that it is to have; those of `video` are in what is shown. */
+    captions: jsonb().$type<readonly ClipCaptions[]>().notNull().default([]),
     createdAt: timestamp('created_at', { withTimezone: true }).notNull().defaultNow(),
   },
   (table) => [index('clips_owner').on(table.owner, table.createdAt.desc(), table.id.desc())],

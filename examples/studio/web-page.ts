@@ -57,8 +57,8 @@ function headersFor(origins: readonly string[]): Readonly<Record<string, string>
       "script-src 'self'",
       "style-src 'self'",
       `img-src ${files}`,
-      // Players hand a browser what they have fetched as a `blob:`.
-      `media-src ${files} blob:`,
+      // Players hand a browser what they have fetched as a `blob:`, and hls.js opens captions as an empty `data:`.
+      `media-src ${files} blob: data:`,
       `connect-src ${files}`,
       "base-uri 'none'",
       "form-action 'self'",

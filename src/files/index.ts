@@ -26,6 +26,7 @@ export type {
   UploadRef,
   WrittenObject,
 } from './contract.ts'
+export { checkWebVtt } from './video/captions.ts'
 export { Uploads } from './uploads/open-uploads.ts'
 export type { StoredUpload, UploadParts, WantedUpload } from './uploads/types.ts'
 export type { ImageLimits } from './images/image-limits.ts'

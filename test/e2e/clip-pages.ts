@@ -73,6 +73,25 @@ export async function chooseQuality(page: Page, height: number): Promise<void> {
   await expect.poll(() => page.evaluate<number>(`document.getElementById('video').videoHeight`)).toBe(height)
 }
 
+/** Adds a WebVTT file to the newest clip, which is encoded anew, and waits until that can be watched. */
+export async function bringCaptions(page: Page, path: string): Promise<void> {
+  await page.locator('.clip .captions summary').first().click()
+  await page.locator('.clip .captions input[type=file]').first().setInputFiles(path)
+  await page.locator('.clip[data-encoding=true]').first().waitFor()
+  await page.locator('.clip[data-encoding=false]').first().waitFor({ timeout: 90_000 })
+}
+
+/** Chooses captions, and waits until the ones of this moment are shown. */
+export async function readCaptions(page: Page, language: string): Promise<string> {
+  await page.getByLabel('Captions').selectOption(language)
+  const shown = `[...document.getElementById('video').textTracks]
+    .filter(({ mode }) => mode === 'showing')
+    .flatMap(({ activeCues }) => [...(activeCues ?? [])].map(({ text }) => text))
+    .join()`
+  await expect.poll(() => page.evaluate<string>(shown)).not.toBe('')
+  return page.evaluate<string>(shown)
+}
+
 /** The segments that a page is given from now on, by their place in the package, with where they came from. */
 export function watchSegments(page: Page): ReadonlyMap<string, string> {
   const seen = new Map<string, string>()

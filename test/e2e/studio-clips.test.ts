@@ -1,13 +1,24 @@
 import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { hasFfmpeg } from '../servers/ffmpeg.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
-import { chooseQuality, makeClip, play, readyClip, seek, watchSegments, ways } from './clip-pages.ts'
+import {
+  bringCaptions,
+  bringClip,
+  chooseQuality,
+  makeClip,
+  play,
+  readCaptions,
+  readyClip,
+  seek,
+  watchSegments,
+  ways,
+} from './clip-pages.ts'
 import { openPage } from './open-page.ts'
 import { studioFor, studiosReady } from './filled-studio.ts'
 
@@ -167,6 +178,54 @@ describe.skipIf(noBrowser !== undefined || !hasFfmpeg())('a clip in the studio',
     await page.keyboard.press('End')
     await page.locator('#stage[data-height="240"]').waitFor()
     await tabTo('#download')
+  })
+
+  test('is given captions while it is watched, which both players show, and loses them again', async () => {
+    const { url } = await studioFor()
+    const page = await openPage(browser, `${url}/clips.html`, { allows: /status of 422/ })
+    const id = await bringClip(page, join(folder, name))
+    const wrong = join(folder, 'wrong.en.vtt')
+    await writeFile(wrong, '1\n00:00:00,000 --> 00:00:50,000\nOf another format.\n')
+    const card = page.locator('.clip').first()
+    await card.locator('summary').click()
+    await card.locator('.captions input[type=file]').setInputFiles(wrong)
+    await card.getByRole('alert').getByText('they do not begin with WEBVTT').waitFor()
+    await card.locator('summary').click()
+    const texts = { en: 'The ferry leaves.', sv: 'Färjan går.' }
+    for (const [language, text] of Object.entries(texts)) {
+      const path = join(folder, `ferry.${language}.vtt`)
+      await writeFile(path, `WEBVTT\n\n00:00.000 --> 00:50.000\n${text}\n\n01:00.000 --> 01:25.000\n${text} Later.\n`)
+      await bringCaptions(page, path)
+    }
+    await card.getByText('Captions: English, svenska').waitFor()
+    for (const way of ways) {
+      const watched = await openPage(browser, `${url}/clips.html`, {
+        storageState: await page.context().storageState(),
+      })
+      await watched.goto(`${url}/clip.html?id=${id}&by=${way}`)
+      await watched.locator(`#stage[data-way=${way}][data-first-frame]`).waitFor()
+      await play(watched)
+      expect(await readCaptions(watched, 'sv')).toBe(texts.sv)
+      expect(await readCaptions(watched, 'en')).toBe(texts.en)
+      await seek(watched, 62)
+      await expect.poll(() => readCaptions(watched, 'en')).toBe(`${texts.en} Later.`)
+      await watched.getByLabel('Captions').selectOption('')
+      const showing = `[...document.getElementById('video').textTracks].filter(({ mode }) => mode === 'showing').length`
+      await expect.poll(() => watched.evaluate<number>(showing)).toBe(0)
+    }
+    // Nobody else adds any, and only what is shown is kept.
+    const stranger = await browser.newContext()
+    const put = await stranger.request.put(`${url}/api/clips/${id}/captions/fr`, {
+      headers: { 'content-type': 'text/vtt' },
+      data: 'WEBVTT\n',
+    })
+    expect(put.status()).toBe(404)
+    await stranger.close()
+    await card.locator('summary').click()
+    await card.getByRole('button', { name: 'Remove the captions in English' }).click()
+    await page.locator('.clip[data-encoding=true]').waitFor()
+    await page.locator('.clip[data-encoding=false]').waitFor({ timeout: 90_000 })
+    await card.getByText('Captions: svenska').waitFor()
   })
 
   test('waits for ffmpeg where there is none, and says what to install', async () => {

@@ -3,7 +3,7 @@ import type { App } from 'plimsoll'
 import type { CdnCookie } from 'plimsoll/cdn'
 import { visitorOf } from '../jobs/visitor.ts'
 import type { clips, relations } from '../schema.ts'
-import { clipsFolder, folderOf, idOf } from './clip-keys.ts'
+import { clipsFolder, idOf } from './clip-keys.ts'
 
 type Studio = App<typeof relations>
 type Clip = typeof clips.$inferSelect
@@ -95,10 +95,10 @@ export async function fileOrigins({ files, cdn }: Studio): Promise<readonly stri
   return [...new Set(addresses.filter((address) => URL.canParse(address)).map((address) => new URL(address).origin))]
 }
 
-/** Removes all files of a clip. */
-export async function removeClipFiles({ files }: Studio, id: string): Promise<void> {
+/** Removes all files whose keys begin with a text. */
+export async function removeAll(files: Pick<Studio['files'], 'list' | 'delete'>, prefix: string): Promise<void> {
   for (;;) {
-    const { objects } = await files.list(`${folderOf(id)}/`)
+    const { objects } = await files.list(prefix)
     if (objects.length === 0) return
     await files.delete(objects.map(({ key }) => key))
   }

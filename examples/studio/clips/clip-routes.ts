@@ -2,7 +2,8 @@ import type { App } from 'plimsoll'
 import type { Job } from 'plimsoll/jobs'
 import { greetVisitor, visitorOf } from '../jobs/visitor.ts'
 import type { clips, relations } from '../schema.ts'
-import { type ClipAddresses, clipAddresses, originalAddress, removeClipFiles, serveClipFiles } from './clip-files.ts'
+import { takeCaptions } from './clip-captions.ts'
+import { type ClipAddresses, clipAddresses, originalAddress, removeAll, serveClipFiles } from './clip-files.ts'
 import { folderOf } from './clip-keys.ts'
 import { transcodeInput } from './transcode-clip.ts'
 
@@ -50,6 +51,21 @@ export async function takeClips(
     return noStore(reply).send(toBody(clip, addresses))
   })
 
+  takeCaptions(app, {
+    mine,
+    async encode(clip, captions) {
+      const { id, owner } = clip
+      const job = await db.transaction(async (tx) => {
+        const next = await transcode.enqueue(transcodeInput({ ...clip, captions }), { owner, tenant: owner })
+        await tx.clips.filter({ id }).update({ captions, jobId: next.id })
+        return next
+      })
+      // What is under way has other captions.
+      if (clip.jobId !== null && clip.jobId !== job.id) await app.jobs.cancel(clip.jobId)
+      return job.id
+    },
+  })
+
   // For one whose encode has failed, such as for want of ffmpeg.
   fastify.post<Named>('/api/clips/:id/encode', async (request, reply) => {
     const clip = await mine(request)
@@ -65,7 +81,7 @@ export async function takeClips(
     if (clip === undefined) return reply.callNotFound()
     if (clip.jobId !== null) await app.jobs.cancel(clip.jobId)
     await db.clips.filter({ id: clip.id }).delete()
-    await removeClipFiles(app, clip.id)
+    await removeAll(app.files, `${folderOf(clip.id)}/`)
     return noStore(reply).send({ id: clip.id })
   })
 
@@ -88,10 +104,14 @@ interface Named {
 function toBody(clip: Clip, addresses: ClipAddresses | null): object {
   const { id, title, fileName, fileSize, jobId, video, createdAt } = clip
   const file = { name: fileName, size: fileSize, url: originalAddress(clip) }
-  if (video === null || addresses === null) return { id, title, createdAt, job: jobId, file, video: null }
+  const captions = clip.captions.map(({ language, label }) => ({ language, label }))
+  const known = { id, title, createdAt, job: jobId, file, captions }
+  if (video === null || addresses === null) return { ...known, encoding: true, video: null }
   const { hls, dash, poster, sprite } = addresses
   const { duration, bytes, renditions } = video
-  return { id, title, createdAt, job: jobId, file, video: { duration, bytes, renditions, hls, dash, poster, sprite } }
+  // What is shown may have other captions than it is to have.
+  const encoding = clip.captions.map(({ key }) => key).join() !== (video.captions ?? []).join()
+  return { ...known, encoding, video: { duration, bytes, renditions, hls, dash, poster, sprite } }
 }
 
 /** A file's name without its extension. */

@@ -34,6 +34,15 @@ export function post(path, content) {
 }
 
 /**
+ * PUTs a file to an address under /api.
+ *
+ * @throws ApiError as `get` does.
+ */
+export function put(path, file, type) {
+  return ask(path, { method: 'PUT', headers: { 'content-type': type }, body: file })
+}
+
+/**
  * DELETEs one address under /api.
  *
  * @throws ApiError as `get` does.

@@ -1,4 +1,5 @@
 import { get, post, remove } from './api.js'
+import { createCaptionForm } from './caption-form.js'
 import { element } from './element.js'
 import { encodeAdvice } from './encode-advice.js'
 import { createJobCard } from './job-card.js'
@@ -15,15 +16,16 @@ export function createClipCard(first, { announce, removed }) {
   function show(clip) {
     item.replaceChildren(...(clip.video === null ? [encodeCard(clip)] : watchCard(clip)))
     item.className = clip.video === null ? 'clip clip-encoding' : 'clip'
+    item.dataset.encoding = String(clip.encoding)
   }
 
-  function encodeCard(clip) {
-    const actions = element('p', { class: 'actions', hidden: true }, removeButton(clip))
+  function encodeCard(clip, { title = clip.title, lasts = false } = {}) {
+    const actions = element('p', { class: 'actions', hidden: true }, lasts ? '' : removeButton(clip))
     const again = element('button', { type: 'button', onclick: () => void act(again, encodeAgain) }, 'Encode it again')
     const jobs = element('ol', { 'aria-label': `The encode of ${clip.title}` })
     const card = createJobCard({
       id: clip.job,
-      title: clip.title,
+      title,
       tell() {
         void reload()
         return 'Here it comes.'
@@ -71,8 +73,11 @@ export function createClipCard(first, { announce, removed }) {
         element('span', {}, size(file.size)),
         element('span', {}, counted(video.renditions.length, 'quality', 'qualities')),
       ),
+      createCaptionForm(clip, { announce, changed: reload }),
+      // It is watched as it was meanwhile.
+      clip.encoding && encodeCard(clip, { title: 'Its captions are added', lasts: true }),
       element('p', { class: 'actions' }, removeButton(clip)),
-    ]
+    ].filter(Boolean)
   }
 
   function removeButton(clip) {

@@ -16,6 +16,8 @@ const ids = [
   'strip',
   'ways',
   'quality',
+  'spoken',
+  'captions',
   'download',
   'shows',
   'first',
@@ -94,7 +96,10 @@ function play({ video }) {
     player?.close()
     player = undefined
     let fetched = 0
+    const spoken = page.captions.value
     page.quality.replaceChildren(element('option', { value: '0' }, 'Automatic'))
+    page.captions.replaceChildren(element('option', { value: '' }, 'Off'))
+    page.spoken.hidden = true
     page.shows.textContent = 'none yet'
     page.first.textContent = '…'
     page.fetched.textContent = 'nothing yet'
@@ -105,6 +110,13 @@ function play({ video }) {
         page.quality.append(...heights.map((one) => element('option', { value: String(one) }, `${one}p`)))
         if (at > 0) page.video.currentTime = at
         if (playing) void page.video.play().catch(() => {})
+      },
+      captions(list) {
+        const option = ({ language, label }) => element('option', { value: language, lang: language }, label)
+        page.captions.replaceChildren(element('option', { value: '' }, 'Off'), ...list.map(option))
+        page.spoken.hidden = list.length === 0
+        // What was read goes on in the other player.
+        if (list.some(({ language }) => language === spoken)) page.captions.value = spoken
       },
       shows(shown) {
         page.shows.textContent = `${shown}p of ${renditions.map((one) => one.height).join(', ')}`
@@ -123,8 +135,9 @@ function play({ video }) {
     }
     const opened = await openPlayer(page.video, { way: chosen, addresses: video, told })
     // Another one may have been chosen meanwhile.
-    if (turn === opening) player = opened
-    else opened.close()
+    if (turn !== opening) return opened.close()
+    player = opened
+    return undefined
   }
 
   page.ways.append(
@@ -144,6 +157,7 @@ function play({ video }) {
     ),
   )
   page.quality.addEventListener('change', () => player?.choose(Number(page.quality.value)))
+  page.captions.addEventListener('change', () => player?.caption(page.captions.value))
   void openBy(way)
 }
 

@@ -18,6 +18,7 @@ export function openDash(video, { url, told }) {
       // The smallest picture is there first; what the line can carry is known after it.
       abr: { initialBitrate: { video: 1 } },
       buffer: buffer(ahead.before),
+      text: { defaultEnabled: false },
       // A video that is whole needs nobody's clock.
       utcSynchronization: { enabled: false },
     },
@@ -25,6 +26,11 @@ export function openDash(video, { url, told }) {
   const pictures = () => player.getRepresentationsByType('video')
 
   player.on(events.STREAM_INITIALIZED, () => told.heights(pictures().map(({ height }) => height)))
+  let languages = []
+  player.on(events.TEXT_TRACKS_ADDED, ({ tracks }) => {
+    languages = tracks.map(({ lang }) => lang)
+    told.captions(tracks.map(({ lang, labels }) => ({ language: lang, label: labels?.[0]?.text ?? lang })))
+  })
   player.on(events.QUALITY_CHANGE_RENDERED, ({ mediaType, newRepresentation }) => {
     if (mediaType === 'video') told.shows(newRepresentation.height)
   })
@@ -40,6 +46,11 @@ export function openDash(video, { url, told }) {
       player.updateSettings({ streaming: { abr: { autoSwitchBitrate: { video: height === 0 } } } })
       const index = pictures().findIndex((picture) => picture.height === height)
       if (index >= 0) player.setRepresentationForTypeByIndex('video', index, true)
+    },
+    caption(language) {
+      const index = languages.indexOf(language)
+      player.enableText(index >= 0)
+      player.setTextTrack(index)
     },
     close() {
       began.abort()

@@ -10,6 +10,8 @@ export function element(name, attributes = {}, ...children) {
     if (key.startsWith('on')) node.addEventListener(key.slice(2), value)
     else node.setAttribute(key, value === true ? '' : value)
   }
-  node.append(...children.flat().filter((child) => child !== undefined && child !== null && child !== ''))
+  node.append(
+    ...children.flat().filter((child) => child !== undefined && child !== null && child !== false && child !== ''),
+  )
   return node
 }

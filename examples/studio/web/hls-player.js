@@ -23,6 +23,9 @@ export function openHls(video, { url, told }) {
   hls.on(Hls.Events.MANIFEST_PARSED, () => told.heights(hls.levels.map(({ height }) => height)))
   hls.on(Hls.Events.LEVEL_SWITCHED, (_, { level }) => told.shows(heightOf(level)))
   hls.on(Hls.Events.FRAG_LOADED, (_, { frag, part }) => told.fetched((part ?? frag).stats.total))
+  hls.on(Hls.Events.SUBTITLE_TRACKS_UPDATED, (_, { subtitleTracks }) =>
+    told.captions(subtitleTracks.map(({ lang, name }) => ({ language: lang, label: name }))),
+  )
   let mended = false
   hls.on(Hls.Events.ERROR, (_, { fatal, type, details }) => {
     if (!fatal) return
@@ -41,6 +44,10 @@ export function openHls(video, { url, told }) {
   return {
     choose(height) {
       hls.nextLevel = height === 0 ? -1 : hls.levels.findIndex((level) => level.height === height)
+    },
+    caption(language) {
+      hls.subtitleDisplay = language !== ''
+      hls.subtitleTrack = hls.subtitleTracks.findIndex(({ lang }) => lang === language)
     },
     close() {
       began.abort()

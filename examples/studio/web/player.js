@@ -9,7 +9,8 @@ export const playerNames = Object.fromEntries(Object.entries(ways).map(([way, { 
 
 /**
  * Plays `addresses[way]` in `video`. `told` is called with what happens: `heights(list)` that can be chosen, `shows(height)`,
- * `fetched(bytes)` and `failed(text)`. Resolves to `{ choose(height), close() }`; a height of 0 leaves the choice to the line.
+ * `captions([{ language, label }])` that there are, `fetched(bytes)` and `failed(text)`. Resolves to `{ choose(height), caption(language), close() }`;
+ * a height of 0 leaves the choice to the line, and the language '' shows none.
  */
 export async function openPlayer(video, { way, addresses, told }) {
   const open = await ways[way].open()
@@ -21,6 +22,7 @@ export async function openPlayer(video, { way, addresses, told }) {
   const player = open(video, { url: addresses[way], told })
   return {
     choose: (height) => player.choose(height),
+    caption: (language) => player.caption(language),
     close() {
       firstFrame.abort()
       player.close()
