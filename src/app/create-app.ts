@@ -28,7 +28,7 @@ import { openObservability, type ObservabilityOptions } from './observability.ts
 import { answerWithProblems, openFastify } from './open-fastify.ts'
 import { databaseQueue, noJobs, openQueue } from './open-queue.ts'
 import { memoryCache } from './open-store.ts'
-import { bindReadyJobs } from './ready-made/ready-job.ts'
+import { bindReadyJobs, schedulesOf } from './ready-made/ready-job.ts'
 import { recordChanged } from './purged-store.ts'
 import { serveFiles } from './serve-files.ts'
 
@@ -198,10 +198,11 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
       const services = { db: db as unknown as Db<Models>, files, images, jobs: () => jobs ?? noJobs() }
       const ready = bindReadyJobs(known, services)
       const { outbox } = caching
+      const schedules = [...(options.schedules ?? []), ...schedulesOf(known)]
       jobs = await openQueue(postgres, {
         url: queueUrl,
         jobs: ready,
-        schedules: options.schedules,
+        schedules,
         database,
         outbox,
         tracer,

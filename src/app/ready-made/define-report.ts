@@ -7,9 +7,11 @@ import { writeCsv, type CsvOptions } from '../../files/sheets/csv.ts'
 import type { SheetColumn } from '../../files/sheets/sheet.ts'
 import { writeXlsx, type XlsxOptions } from '../../files/sheets/xlsx/xlsx.ts'
 import { contentDisposition } from '../../http/files/content-disposition.ts'
+import { defineSchedule } from '../../jobs/schedule/define-schedule.ts'
 import type { InputOf, OutputOf, Schema } from '../../jobs/standard-schema.ts'
 import type { Job, JobContext } from '../../jobs/types.ts'
-import { defineReadyJob, type ReadyJobOptions, type ReadyServices } from './ready-job.ts'
+import { reportFact, removeOldReports } from './old-reports.ts'
+import { defineReadyJob, withCompanions, withSchedules, type ReadyJobOptions, type ReadyServices } from './ready-job.ts'
 import { countRows, readRows, type RowOf, type RowSource } from './report-rows.ts'
 
 /** One column of a report. */
@@ -61,16 +63,21 @@ export interface DefineReportOptions<
   readonly xlsx?: XlsxOptions | undefined
   /** What keys of reports begin with. Default `'reports'`. */
   readonly folder?: string | undefined
-  /** How long the address of the output holds. Default `'1d'`. */
+  /** How long the address of the output holds. Default `'1d'`, or as long as the file is kept. */
   readonly linkExpires?: Duration | undefined
+  /** How long the file is kept; a schedule removes it afterwards. False keeps it for good. Default `'7d'`. */
+  readonly keepFile?: Duration | false | undefined
 }
 
 const types = {
   csv: 'text/csv; charset=utf-8',
   xlsx: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
 } as const
+const dayMs = 86_400_000
 /** How often progress is told, in rows. */
 const step = 1000
+/** How often it is looked for files that are too old: in their own time, within bounds. */
+const lookMs = { least: 60_000, most: 3_600_000 } as const
 
 /**
  * Defines a report: a job that writes rows into a CSV or XLSX file in the storage, in constant memory, however many there are.
@@ -92,7 +99,7 @@ export function defineReport<I extends Schema, Source extends RowSource<any>, S 
   options: DefineReportOptions<I, Source, S>,
 ): Job<InputOf<I>, ReportOutput> {
   const { relations: _, rows, columns: given, format = 'csv', fileName = name, total = 'exact', ...others } = options
-  const { csv = {}, xlsx = {}, folder = 'reports', linkExpires = '1d', ...jobOptions } = others
+  const { csv = {}, xlsx = {}, folder = 'reports', linkExpires, keepFile = '7d', ...jobOptions } = others
   const columns = given.map((column) => (typeof column === 'object' ? column : { header: column, value: column }))
   if (columns.length === 0)
     throw invalid('columns', given, "give some, such as ['id', { header: 'Name', value: 'name' }]")
@@ -100,7 +107,9 @@ export function defineReport<I extends Schema, Source extends RowSource<any>, S 
   if (![false, 'exact', 'estimated'].includes(total))
     throw invalid('total', total, "give 'exact', 'estimated' or false")
   if (!isKey(folder)) throw invalid('folder', folder, "give a folder of keys, such as 'reports'")
-  const linkMs = parseDuration(linkExpires, 'linkExpires')
+  const keepMs = keepFile === false ? Number.POSITIVE_INFINITY : parseDuration(keepFile, 'keepFile')
+  const linkMs = linkExpires === undefined ? Math.min(dayMs, keepMs) : parseDuration(linkExpires, 'linkExpires')
+  if (linkMs > keepMs) throw invalid('linkExpires', linkExpires, `give up to the ${showValue(keepFile)} of keepFile`)
   const job: ReadyJobOptions<I> = { queue: 'reports', timeout: '1h', ...jobOptions }
 
   const run = async (input: OutputOf<I>, context: JobContext, { db, files }: ReadyServices): Promise<ReportOutput> => {
@@ -127,13 +136,44 @@ export function defineReport<I extends Schema, Source extends RowSource<any>, S 
       type: types[kind],
       disposition,
       cacheControl: 'private, no-store',
+      metadata: { [reportFact]: name },
       signal,
     })
     progress(count, count)
     const url = await files.url(key, { expires: linkMs, disposition }).catch(noUrl)
     return { key, fileName: full, type: types[kind], size: stored.size, rows: count, url }
   }
-  return defineReadyJob(name, job, run)
+  const report = defineReadyJob(name, job, run)
+  return keepFile === false ? report : withExpiry(report, { folder, keepMs, queue: job.queue })
+}
+
+/** Has the application that knows a report remove its files once they are too old. */
+function withExpiry<I, O>(
+  report: Job<I, O>,
+  { folder, keepMs, queue }: { readonly folder: string; readonly keepMs: number; readonly queue: string | undefined },
+): Job<I, O> {
+  const { name } = report
+  const expire = defineReadyJob<Schema<object>, number>(
+    `${name}.expire`,
+    // What one does not come to, the next does.
+    { queue, timeout: '1h', unique: {}, input: nothing },
+    (_, { signal, progress }, { files }) =>
+      removeOldReports(files, {
+        folder,
+        name,
+        before: Date.now() - keepMs,
+        signal,
+        onRemoved: (count) => progress(count),
+      }),
+  )
+  const every = Math.min(Math.max(keepMs, lookMs.least), lookMs.most)
+  return withSchedules(withCompanions(report, [expire]), [
+    defineSchedule(`${name}.expire`, { every, job: expire, input: {} }),
+  ])
+}
+
+const nothing: Schema<object> = {
+  '~standard': { version: 1, vendor: 'plimsoll', validate: () => ({ value: {} }) },
 }
 
 /** A disk that nobody serves: the file is there all the same. */

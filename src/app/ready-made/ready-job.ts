@@ -5,6 +5,7 @@ import type { ImageMaker } from '../../files/images/image-maker.ts'
 import type { Files } from '../../files/index.ts'
 import { defineJob, isJob, type JobDefinition } from '../../jobs/define-job.ts'
 import type { InputOf, OutputOf, Schema } from '../../jobs/standard-schema.ts'
+import type { Schedule } from '../../jobs/schedule/define-schedule.ts'
 import type { Job, JobContext, JobOptions, Jobs } from '../../jobs/types.ts'
 
 /** What the jobs that are there already work with: the parts of the application that they are listed in. */
@@ -53,6 +54,20 @@ const companions = new WeakMap<Job, readonly Job[]>()
 export function withCompanions<J extends Job>(job: J, others: readonly Job[]): J {
   companions.set(job, others)
   return job
+}
+
+/** Schedules that come with a job. */
+const schedules = new WeakMap<Job, readonly Schedule[]>()
+
+/** Has an application that knows a job go by schedules, too. */
+export function withSchedules<J extends Job>(job: J, others: readonly Schedule[]): J {
+  schedules.set(job, others)
+  return job
+}
+
+/** The schedules that come with jobs. */
+export function schedulesOf(jobs: readonly Job[]): readonly Schedule[] {
+  return jobs.flatMap((job) => schedules.get(job) ?? [])
 }
 
 /** The jobs, with those that are there already run with these parts of the application. */

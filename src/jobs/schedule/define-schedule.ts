@@ -99,7 +99,8 @@ export function scheduleDefinitions(
       throw invalid('name', schedule.name, 'another one has it: give each a name of its own')
     names.add(schedule.name)
     const { job } = schedule as ScheduleDefinition
-    if (jobs.get(job.name) === job) continue
+    // An application may have given it what it works with, in a copy: what they are bound to is one and the same.
+    if (jobs.get(job.name)?.boundTo === job.boundTo) continue
     throw new PlimsollError(
       'PLIMSOLL_JOB_UNBOUND',
       `The schedule '${schedule.name}' is of the job '${job.name}', which the application does not know; list it in createApp({ jobs: [ … ] }).`,
