@@ -176,9 +176,13 @@ describe.skipIf(!hasFfmpeg())('a video', () => {
     expect(before.size).toBeGreaterThan(1)
 
     const again = store.start(options)
-    const seen: string[][] = []
     const ended = new Promise<number | null>((resolve) => again.once('exit', resolve))
-    const watch = setInterval(() => void store.manifests().then((keys) => seen.push(keys)), 50)
+    // What is there once a manifest is: looked at after that was seen.
+    const seen: (readonly string[])[] = []
+    const lookAll = async (): Promise<void> => {
+      if ((await store.manifests()).length > 0) seen.push(await store.keys())
+    }
+    const watch = setInterval(() => void lookAll(), 20)
     let during = new Map<string, string>()
     const look = setInterval(() => void store.chunks().then((now) => (during = new Map([...during, ...now]))), 20)
     expect(await ended).toBe(0)
@@ -187,6 +191,9 @@ describe.skipIf(!hasFfmpeg())('a video', () => {
     // What was finished is as it was: nothing was encoded a second time.
     for (const [key, modified] of before) expect([key, during.get(key)]).toEqual([key, modified])
     expect(await store.manifests()).toHaveLength(2)
+    await lookAll()
+    const named = (await store.keys()).filter((key) => !manifestName.test(key) && !key.endsWith('package.json'))
+    for (const keys of seen) expect(named.filter((key) => !keys.includes(key))).toEqual([])
   }, 120_000)
 
   test('is not shown when the storage fails on the way, and is gone on with when it is back', async () => {
@@ -284,5 +291,9 @@ class KilledTranscode {
 
   manifests(): Promise<string[]> {
     return manifests(this.#bench.store, 'out/')
+  }
+
+  keys(): Promise<string[]> {
+    return this.#bench.keys('out/')
   }
 }
