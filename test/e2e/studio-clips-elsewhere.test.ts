@@ -1,14 +1,13 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PutBucketCorsCommand, S3Client } from '@aws-sdk/client-s3'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
-import { parseS3Url } from '../../src/files/drivers/s3/parse-s3-url.ts'
 import { freePort } from '../servers/free-port.ts'
 import { hasFfmpeg } from '../servers/ffmpeg.ts'
 import { hasNginx, startNginxEdge } from '../servers/nginx.ts'
-import { findRadosgw, radosgwUrl } from '../servers/radosgw.ts'
+import { makePageBucket } from '../servers/page-bucket.ts'
+import { findRadosgw } from '../servers/radosgw.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
 import { bringClip, chooseQuality, makeClip, play, readyClip, seek, watchSegments, ways } from './clip-pages.ts'
 import { openPage } from './open-page.ts'
@@ -36,25 +35,11 @@ describe.skipIf(!ready)('a clip of the studio', { timeout: 240_000 }, () => {
   test.skipIf(findRadosgw() === undefined || inject('postgresUrl') === '')(
     'goes to S3 and comes from there, and its encode outlives its worker',
     async () => {
-      const storageUrl = `${await radosgwUrl()}&prefix=studio`
-      const { bucket, endpoint, credentials, region } = parseS3Url(storageUrl)
-      const client = new S3Client({
-        endpoint: endpoint!,
-        region: region!,
-        credentials: credentials!,
-        forcePathStyle: true,
-      })
-      onTestFinished(() => client.destroy())
+      const bucket = await makePageBucket()
       const database = await createStudioDatabase()
       onTestFinished(database.drop)
-      const studio = await studioFor({ DATABASE_URL: database.url, STORAGE_URL: storageUrl })
-      const rule = {
-        AllowedOrigins: [studio.url],
-        AllowedMethods: ['GET', 'HEAD', 'PUT'],
-        AllowedHeaders: ['*'],
-        ExposeHeaders: ['ETag'],
-      }
-      await client.send(new PutBucketCorsCommand({ Bucket: bucket, CORSConfiguration: { CORSRules: [rule] } }))
+      const studio = await studioFor({ DATABASE_URL: database.url, STORAGE_URL: `${bucket.url}&prefix=studio` })
+      await bucket.letIn(studio.url)
 
       const page = await openPage(browser, `${studio.url}/clips.html`)
       const puts: string[] = []
@@ -65,7 +50,7 @@ describe.skipIf(!ready)('a clip of the studio', { timeout: 240_000 }, () => {
       await page.setInputFiles('#file', clip())
       const encode = page.locator('.clip .job')
       await encode.getByText(/^Encoding \d renditions$/).waitFor({ timeout: 60_000 })
-      expect(puts).toEqual([endpoint])
+      expect(puts).toEqual([bucket.origin])
       const [, pid] = [...studio.output().matchAll(/process (\d+) runs the jobs/g)].at(-1)!
       process.kill(Number(pid), 'SIGKILL')
       await encode.getByText('Begun again: its worker has died once.').waitFor({ timeout: 60_000 })
@@ -76,7 +61,7 @@ describe.skipIf(!ready)('a clip of the studio', { timeout: 240_000 }, () => {
         await play(page)
         await chooseQuality(page, 360)
         await seek(page, 40)
-        expect(new Set(segments.values())).toEqual(new Set([endpoint]))
+        expect(new Set(segments.values())).toEqual(new Set([bucket.origin]))
       }
     },
   )

@@ -7,26 +7,9 @@ import type * as helper from '../../src/upload/index.ts'
 import { openService, sha256, type UploadService } from '../integration/http/uploads/upload-service.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
 import { bundleUpload } from './upload-bundle.ts'
+import { madeBytes, openUploadPage, uploadRoutes, type UploadWindow as Window } from './upload-page.ts'
 
 const mb = 1024 * 1024
-const page = `<!doctype html><script type="module">
-  import { uploadFile } from '/upload.js'
-  Object.assign(window, {
-    uploadFile,
-    makeFile: (size) => new File([Uint8Array.from({ length: size }, (_, at) => (at * 7) % 251)], 'a.bin', { type: 'application/octet-stream', lastModified: 1 }),
-  })
-</script>`
-
-/** What the page has. */
-interface Window {
-  readonly uploadFile: typeof helper.uploadFile
-  readonly makeFile: (size: number) => File
-}
-
-/** Bytes as the page makes them. */
-function madeBytes(size: number): Buffer {
-  return Buffer.from(Uint8Array.from({ length: size }, (_, at) => (at * 7) % 251))
-}
 
 describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
   let browser: Browser
@@ -55,8 +38,7 @@ describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
   async function setup(): Promise<{ readonly service: UploadService; readonly page: Page; readonly traffic: Traffic }> {
     const traffic: Traffic = { puts: 0, fail: undefined, hold: undefined, cut: false }
     const routes = (fastify: FastifyInstance): void => {
-      fastify.get('/page', (_, reply) => reply.type('text/html').send(page))
-      fastify.get('/upload.js', (_, reply) => reply.type('text/javascript').send(code))
+      uploadRoutes(code)(fastify)
       fastify.addHook('onRequest', async (request, reply) => {
         if (request.method !== 'PUT') return
         traffic.puts++
@@ -78,12 +60,7 @@ describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
     }
     // Hooks hold for what is added after them.
     const service = await openService({ parts: { from: '1MB', bytes: '512KB' } }, { routes })
-    const context = await browser.newContext()
-    onTestFinished(() => context.close())
-    const opened = await context.newPage()
-    await opened.goto(`${service.url}/page`)
-    await opened.waitForFunction(() => 'uploadFile' in globalThis)
-    return { service, page: opened, traffic }
+    return { service, page: await openUploadPage(browser, service.url), traffic }
   }
 
   async function isThere({ app, rows }: UploadService, size: number): Promise<void> {

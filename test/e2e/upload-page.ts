@@ -1,0 +1,41 @@
+import type { FastifyInstance } from 'fastify'
+import type { Browser, Page } from 'playwright-core'
+import { onTestFinished } from 'vitest'
+import type * as helper from '../../src/upload/index.ts'
+
+const page = `<!doctype html><script type="module">
+  import { uploadFile } from '/upload.js'
+  Object.assign(window, {
+    uploadFile,
+    makeFile: (size) => new File([Uint8Array.from({ length: size }, (_, at) => (at * 7) % 251)], 'a.bin', { type: 'application/octet-stream', lastModified: 1 }),
+  })
+</script>`
+
+/** What the page has. */
+export interface UploadWindow {
+  readonly uploadFile: typeof helper.uploadFile
+  readonly makeFile: (size: number) => File
+}
+
+/** Bytes as the page makes them. */
+export function madeBytes(size: number): Buffer {
+  return Buffer.from(Uint8Array.from({ length: size }, (_, at) => (at * 7) % 251))
+}
+
+/** The routes of a page that has the browser helper, whose code is given. */
+export function uploadRoutes(code: string): (fastify: FastifyInstance) => void {
+  return (fastify) => {
+    fastify.get('/page', (_, reply) => reply.type('text/html').send(page))
+    fastify.get('/upload.js', (_, reply) => reply.type('text/javascript').send(code))
+  }
+}
+
+/** Opens that page. */
+export async function openUploadPage(browser: Browser, url: string): Promise<Page> {
+  const context = await browser.newContext()
+  onTestFinished(() => context.close())
+  const opened = await context.newPage()
+  await opened.goto(`${url}/page`)
+  await opened.waitForFunction(() => 'uploadFile' in globalThis)
+  return opened
+}
