@@ -84,12 +84,16 @@ export async function bringCaptions(page: Page, path: string): Promise<void> {
 /** Chooses captions, and waits until the ones of this moment are shown. */
 export async function readCaptions(page: Page, language: string): Promise<string> {
   await page.getByLabel('Captions').selectOption(language)
-  const shown = `[...document.getElementById('video').textTracks]
+  await expect.poll(() => shownCaptions(page)).not.toBe('')
+  return shownCaptions(page)
+}
+
+/** The captions of this moment. */
+export function shownCaptions(page: Page): Promise<string> {
+  return page.evaluate<string>(`[...document.getElementById('video').textTracks]
     .filter(({ mode }) => mode === 'showing')
     .flatMap(({ activeCues }) => [...(activeCues ?? [])].map(({ text }) => text))
-    .join()`
-  await expect.poll(() => page.evaluate<string>(shown)).not.toBe('')
-  return page.evaluate<string>(shown)
+    .join()`)
 }
 
 /** The segments that a page is given from now on, by their place in the package, with where they came from. */

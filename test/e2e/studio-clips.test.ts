@@ -16,6 +16,7 @@ import {
   readCaptions,
   readyClip,
   seek,
+  shownCaptions,
   watchSegments,
   ways,
 } from './clip-pages.ts'
@@ -209,6 +210,12 @@ describe.skipIf(noBrowser !== undefined || !hasFfmpeg())('a clip in the studio',
       expect(await readCaptions(watched, 'en')).toBe(texts.en)
       await seek(watched, 62)
       await expect.poll(() => readCaptions(watched, 'en')).toBe(`${texts.en} Later.`)
+      if (way === 'hls') {
+        await watched.getByLabel('DASH').check()
+        await watched.locator('#stage[data-way=dash]').waitFor()
+        await expect.poll(() => watched.getByLabel('Captions').inputValue()).toBe('en')
+        await expect.poll(() => shownCaptions(watched)).toBe(`${texts.en} Later.`)
+      }
       await watched.getByLabel('Captions').selectOption('')
       const showing = `[...document.getElementById('video').textTracks].filter(({ mode }) => mode === 'showing').length`
       await expect.poll(() => watched.evaluate<number>(showing)).toBe(0)

@@ -96,7 +96,7 @@ function play({ video }) {
     player?.close()
     player = undefined
     let fetched = 0
-    const spoken = page.captions.value
+    let spoken = page.captions.value
     page.quality.replaceChildren(element('option', { value: '0' }, 'Automatic'))
     page.captions.replaceChildren(element('option', { value: '' }, 'Off'))
     page.spoken.hidden = true
@@ -116,7 +116,10 @@ function play({ video }) {
         page.captions.replaceChildren(element('option', { value: '' }, 'Off'), ...list.map(option))
         page.spoken.hidden = list.length === 0
         // What was read goes on in the other player.
-        if (list.some(({ language }) => language === spoken)) page.captions.value = spoken
+        if (!list.some(({ language }) => language === spoken)) return
+        page.captions.value = spoken
+        player?.caption(spoken)
+        spoken = ''
       },
       shows(shown) {
         page.shows.textContent = `${shown}p of ${renditions.map((one) => one.height).join(', ')}`
