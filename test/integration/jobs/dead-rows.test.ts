@@ -120,7 +120,7 @@ describe.runIf(engines.includes('PostgreSQL'))('what was run before', () => {
     const { rows } = await client.query<{ pages: number }>(
       `select pg_relation_size('plimsoll.jobs') / current_setting('block_size')::int as pages`,
     )
-    const pages = Number(rows[0]!.pages)
+    const { pages } = rows[0]!
     const looked = [[lane], [String(count + 1)]]
     const whole = await explain(client, findLanes, { values: [[], []], run: true })
     const look = await explain(client, findLanes, { values: looked, run: true })

@@ -31,7 +31,7 @@ describe('the file of a report', () => {
     fate = { olderBy: 0, afterPut: () => {}, afterDelete: () => {} }
   })
 
-  async function setup(...jobs: Job<any>[]): Promise<App<typeof relations>> {
+  async function setup(...jobs: Job[]): Promise<App<typeof relations>> {
     const disk = diskStore({ folder: mkdtempSync(join(folder, 'store-')) })
     const aged = <T extends { modifiedAt: number }>(file: T): T => ({
       ...file,
@@ -70,7 +70,8 @@ describe('the file of a report', () => {
 
   const make = async (job: Job<Record<string, never>, ReportOutput>): Promise<string> =>
     (await (await job.enqueue({})).result({ timeout: '1m' })).key
-  const keys = async ({ files }: App<typeof relations>): Promise<string[]> => (await files.list('')).objects.map(({ key }) => key)
+  const keys = async ({ files }: App<typeof relations>): Promise<string[]> =>
+    (await files.list('')).objects.map(({ key }) => key)
   /** Lets the schedule of a report come due now. */
   const come = async ({ postgres }: App<typeof relations>, name: string): Promise<void> => {
     const due = `update plimsoll.job_schedules set next_at = now() where name = '${name}.expire' returning name`

@@ -162,8 +162,8 @@ describe('tus', () => {
         await tx.assets.create({ key, type, size })
       },
     })
-    const url = await create(service, 5)
-    expect((await patch(url, 0, Buffer.from('hello'))).status).toBe(503)
+    const url = await startUpload(service, 5)
+    expect((await append(url, 0, Buffer.from('hello'))).status).toBe(503)
     // A client that is told of the whole length takes its upload for done.
     expect(await offsetOf(url)).toBe(-503)
     fails = false
@@ -173,24 +173,24 @@ describe('tus', () => {
 
   test('never says of what was refused that all of it is there', async () => {
     const service = await openService({ accept: ['image/*'], image: true })
-    const url = await create(service, 5, {
+    const url = await startUpload(service, 5, {
       'upload-metadata': `filename ${btoa('a.png')},filetype ${btoa('image/png')}`,
     })
-    const refused = await patch(url, 0, Buffer.from('hello'))
+    const refused = await append(url, 0, Buffer.from('hello'))
     expect(refused.status).toBeGreaterThanOrEqual(400)
     expect(await offsetOf(url)).toBe(-refused.status)
   })
 
   test('goes on with what somebody has wanted to complete too early', async () => {
     const service = await openService()
-    const url = await create(service, 5)
-    expect((await patch(url, 0, Buffer.from('hel'))).status).toBe(204)
+    const url = await startUpload(service, 5)
+    expect((await append(url, 0, Buffer.from('hel'))).status).toBe(204)
     expect(await call(`${url}/complete`, 'POST')).toMatchObject({
       status: 409,
       body: { code: 'PLIMSOLL_UPLOAD_INCOMPLETE' },
     })
     expect(await offsetOf(url)).toBe(3)
-    expect((await patch(url, 3, Buffer.from('lo'))).status).toBe(204)
+    expect((await append(url, 3, Buffer.from('lo'))).status).toBe(204)
     expect((await service.rows()).length).toBe(1)
   })
 
@@ -203,8 +203,8 @@ describe('tus', () => {
   async function createPieces(service: UploadService, texts: readonly string[]): Promise<string[]> {
     const pieces: string[] = []
     for (const text of texts) {
-      const url = await create(service, text.length, { 'upload-concat': 'partial' })
-      expect((await patch(url, 0, Buffer.from(text))).status).toBe(204)
+      const url = await startUpload(service, text.length, { 'upload-concat': 'partial' })
+      expect((await append(url, 0, Buffer.from(text))).status).toBe(204)
       pieces.push(url)
     }
     return pieces
