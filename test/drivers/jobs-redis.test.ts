@@ -7,6 +7,8 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { jobId } from '../../src/jobs/job-id.ts'
 import type { JobEngine, LeasedJob, NewJob } from '../../src/jobs/contract.ts'
 import { redisEngine } from '../../src/jobs/drivers/redis/redis-engine.ts'
+import { claimJobs } from '../../src/jobs/drivers/redis/scripts/claim.ts'
+import { beat, registerWorker, sweep } from '../../src/jobs/drivers/redis/scripts/lease.ts'
 import { findRedis, startRedis, type RedisServer } from '../servers/redis.ts'
 import { startRedisCluster } from '../servers/redis-cluster.ts'
 import { failureOf } from './jobs.ts'
@@ -91,6 +93,24 @@ describe.runIf(findRedis())('the engine on Redis', () => {
     const refused = await failureOf(redisEngine({ url: `redis://:wrong@127.0.0.1:${redis.port}` }))
     expect(refused.code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
     expect(refused.message).not.toContain('wrong@')
+  })
+
+  test('hands nothing back that runs, when Redis has forgotten the script that hands back and knows the one that takes', async () => {
+    const redis = await start(...keeping)
+    const client = new Redis(redis.url)
+    onTestFinished(() => client.disconnect())
+    for (let round = 0; round < 10; round++) {
+      const engine = await open({ url: redis.url })
+      await engine.add([newJob('a'), newJob('b')])
+      await client.script('FLUSH')
+      for (const { text } of [registerWorker, beat, sweep, claimJobs]) await client.script('LOAD', text)
+      const began = await runAll(engine, 10)
+      await expect
+        .poll(async () => (await engine.counts()).find(({ state }) => state === 'done')?.count)
+        .toBe(2 * (round + 1))
+      expect(began.toSorted()).toEqual(['a', 'b'])
+      await engine.close()
+    }
   })
 
   test('is reached over TLS, by who it can be sure of alone', async () => {

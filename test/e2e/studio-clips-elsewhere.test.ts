@@ -23,7 +23,7 @@ beforeAll(async () => {
   await studiosReady()
   browser = await openBrowser()
   folder = mkdtempSync(join(tmpdir(), 'plimsoll-clips-'))
-  await makeClip(clip(), { seconds: 60 })
+  await makeClip(clip(), { seconds: 24 })
 })
 
 afterAll(async () => {
@@ -60,7 +60,7 @@ describe.skipIf(!ready)('a clip of the studio', { timeout: 240_000 }, () => {
         await page.goto(`${studio.url}/clip.html?id=${id}&by=${way}`)
         await play(page)
         await chooseQuality(page, 360)
-        await seek(page, 40)
+        await seek(page, 14)
         expect(new Set(segments.values())).toEqual(new Set([bucket.origin]))
       }
     },
@@ -87,7 +87,7 @@ describe.skipIf(!ready)('a clip of the studio', { timeout: 240_000 }, () => {
         await page.goto(`${edge.url}/clip.html?id=${id}&by=${way}`)
         await play(page)
         await chooseQuality(page, 360)
-        await seek(page, 40)
+        await seek(page, 14)
         expect(new Set(segments.values())).toEqual(new Set([edge.url]))
       }
       const { hls } = (

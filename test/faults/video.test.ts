@@ -112,7 +112,11 @@ describe.skipIf(!hasFfmpeg())('a video', () => {
       }
       const big = await bench.clips.picture('memory.mp4', { size: '1920x1080', seconds: 1 })
       const options = { ladder: { sizes: [1080] }, limits: { memory: '300MB' } } as const
-      expect((await refusal(big, options)).code).toMatch(/^PLIMSOLL_MEDIA_(?:TOO_LARGE|TOOL_FAILED)$/)
+      // A program that has come to its end for want of memory may have more of it the next time.
+      await expect(bench.transcode(big, options, { input: { to: 'small' } })).rejects.toMatchObject({
+        code: expect.stringMatching(/^PLIMSOLL_MEDIA_(?:TOO_LARGE|TOOL_FAILED)$/),
+      })
+      expect(await manifests(bench.store, 'small/')).toEqual([])
     })
 
     test('by the time that it takes', async () => {

@@ -272,8 +272,7 @@ export class RedisConsumer implements Consumer {
           this.#tellDeaths(died)
           if (since !== this.#since) await this.#emptied(since)
         } while (forgotten > 0 && !this.#paused)
-        const cancelled = await this.#reconcile()
-        if (cancelled.length > 0) this.#options.cancelled(cancelled)
+        await this.#reconcileAlone()
       } catch {
         // The next look comes soon.
       }
@@ -301,14 +300,33 @@ export class RedisConsumer implements Consumer {
     )
   }
 
-  /** Hands back what was taken without our learning of it; of what runs here, resolves to what was cancelled. */
-  async #reconcile(): Promise<readonly string[]> {
+  /**
+   * Nothing is taken meanwhile: a script that Redis does not know is sent a second time, and would then hand back what a claim has taken
+   * since. What is being taken now is left to the next claim.
+   */
+  async #reconcileAlone(): Promise<void> {
+    if (this.#filling !== undefined) {
+      this.#unsure = true
+      return
+    }
+    const reconcile = async (): Promise<void> => {
+      // It is done again when it fails.
+      await this.#reconcile().catch(ignore)
+      this.#filling = undefined
+    }
+    this.#filling = reconcile()
+    await this.#filling
+  }
+
+  /** Hands back what was taken without our learning of it, and ends the runs of what was cancelled. */
+  async #reconcile(): Promise<void> {
     const { worker } = this.#lease
-    if (worker === '' || (this.#filling !== undefined && !this.#unsure)) return []
+    if (worker === '') return
     this.#unsure = false
     try {
       const known = [...this.#running.keys(), ...this.#settlements.ids]
-      return (await this.#link.run(reconcile, [worker, ...known])) as readonly string[]
+      const cancelled = (await this.#link.run(reconcile, [worker, ...known])) as readonly string[]
+      if (cancelled.length > 0) this.#options.cancelled(cancelled)
     } catch (error) {
       this.#unsure = true
       throw error
@@ -331,3 +349,5 @@ function limitsText({ limits }: ConsumeOptions): string {
   ])
   return JSON.stringify(Object.fromEntries(bounds))
 }
+
+function ignore(): void {}
