@@ -152,7 +152,7 @@ const scripts = {
     video.requestVideoFrameCallback(() => resolve(performance.now() - began))
     setTimeout(() => reject(new Error('${name} has shown nothing for a minute')), 60_000)
     const ignore = () => {}
-    const told = { heights: ignore, shows: ignore, fetched: ignore, firstFrame: ignore, failed: (text) => reject(new Error(text)) }
+    const told = { heights: ignore, shows: ignore, fetched: ignore, firstFrame: ignore, captions: ignore, failed: (text) => reject(new Error(text)) }
     const opened = ${
       name === firstFrameReference
         ? `import('/libraries/hls.js').then(({ default: Hls }) => {
