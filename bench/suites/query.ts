@@ -1,4 +1,3 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
 import { contestantNames, reference } from '../contestants/registry.ts'
 import { verifyAnswer } from '../contestants/verify.ts'
 import { describeMachine } from '../harness/machine.ts'
@@ -6,6 +5,7 @@ import { measureRounds, runOverHttp, type Measurement, type Runner } from '../ha
 import { openServer } from '../harness/postgres-server.ts'
 import type { ContestantRequest, LoadRequest, Round } from '../harness/protocol.ts'
 import { formatTable, type SuiteResult } from '../harness/report.ts'
+import { storeResult } from '../harness/store-result.ts'
 import { significant } from '../harness/stats.ts'
 import { startWorker, type Worker } from '../harness/worker.ts'
 import { seedBlog } from '../seed/seed-blog.ts'
@@ -29,7 +29,7 @@ interface Entrant {
   readonly port: number
 }
 
-/** The suite `query`: Plimsoll and its peers on the blog. Prints a table per workload; a whole run also stores them. */
+/** The suite `query`: Plimsoll and its peers on the blog. Prints a table per workload; a run with all contestants also stores them. */
 export async function runQuerySuite(options: QueryOptions): Promise<void> {
   const chosen = workloads.filter(
     ({ name, quick }) =>
@@ -72,10 +72,8 @@ export async function runQuerySuite(options: QueryOptions): Promise<void> {
   for (const { worker } of entrants) await worker.ask({ type: 'close' })
   const result: SuiteResult = { suite: 'query', machine, workloads: measured }
   if (options.quick || options.contestants || options.workloads) return
-  mkdirSync(new URL('../results/', import.meta.url), { recursive: true })
-  writeFileSync(new URL('../results/query.json', import.meta.url), `${JSON.stringify(result, null, 2)}\n`)
+  storeResult(result, { part: false })
   writeQueryDocs(result, names)
-  console.log('\nStored in bench/results/query.json and docs/benchmarks.md')
 }
 
 const profileArgs = (name: string, options: QueryOptions): string[] =>

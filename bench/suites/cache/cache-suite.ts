@@ -1,8 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
 import { memcachedVersion, redisVersion, startMemcached, startRedis } from '../../harness/cache-servers.ts'
 import { describeMachine } from '../../harness/machine.ts'
 import type { Measurement } from '../../harness/measure.ts'
 import { formatTable, type SuiteResult } from '../../harness/report.ts'
+import { storeResult } from '../../harness/store-result.ts'
 import { checkTargets, listTargets } from '../../harness/targets.ts'
 import { writeCacheDocs } from './cache-docs.ts'
 import { coldKeyWorkload } from './cold-key.ts'
@@ -33,7 +33,7 @@ const workloads: readonly CacheWorkload[] = [
   httpListWorkload,
 ]
 
-/** The suite `cache`. Prints a table per workload and whether the targets were met; a whole run also stores them. */
+/** The suite `cache`. Prints a table per workload and whether the targets were met; a run with all contestants also stores them. */
 export async function runCacheSuite(options: CacheSuiteOptions): Promise<void> {
   const chosen = workloads.filter(({ name }) => options.workloads?.some((prefix) => name.startsWith(prefix)) ?? true)
   await using redis = await startRedis()
@@ -51,9 +51,7 @@ export async function runCacheSuite(options: CacheSuiteOptions): Promise<void> {
   }
   const result: SuiteResult = { suite: 'cache', machine, workloads: measured }
   console.log(`\n${listTargets(checkTargets(result, cacheTargets))}`)
-  if (quick || contestants || options.workloads) return
-  mkdirSync(new URL('../../results/', import.meta.url), { recursive: true })
-  writeFileSync(new URL('../../results/cache.json', import.meta.url), `${JSON.stringify(result, null, 2)}\n`)
-  writeCacheDocs(result)
-  console.log('\nStored in bench/results/cache.json and docs/benchmarks.md')
+  if (quick || contestants) return
+  const stored = storeResult(result, { part: options.workloads !== undefined })
+  if (stored !== undefined) writeCacheDocs(stored)
 }

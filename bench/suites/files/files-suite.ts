@@ -1,7 +1,7 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
 import { describeMachine } from '../../harness/machine.ts'
 import type { Measurement } from '../../harness/measure.ts'
 import { formatTable, type SuiteResult } from '../../harness/report.ts'
+import { storeResult } from '../../harness/store-result.ts'
 import { checkTargets, listTargets } from '../../harness/targets.ts'
 import { diskFullWorkload, diskParallelWorkload, diskRangeWorkload } from './downloads.ts'
 import { encodeOptions, encodeTitle, measureEncode } from './encode.ts'
@@ -38,7 +38,7 @@ const workloads: readonly FilesWorkload[] = [
   },
 ]
 
-/** The suite `files`. Prints a table per workload and whether the targets were met; a whole run also stores them. */
+/** The suite `files`. Prints a table per workload and whether the targets were met; a run with all contestants also stores them. */
 export async function runFilesSuite(options: FilesSuiteOptions): Promise<void> {
   const chosen = workloads.filter(({ name }) => options.workloads?.some((prefix) => name.startsWith(prefix)) ?? true)
   const { quick, contestants } = options
@@ -52,9 +52,7 @@ export async function runFilesSuite(options: FilesSuiteOptions): Promise<void> {
   }
   const result: SuiteResult = { suite: 'files', machine, workloads: measured }
   console.log(`\n${listTargets(checkTargets(result, fileTargets))}`)
-  if (quick || contestants || options.workloads) return
-  mkdirSync(new URL('../../results/', import.meta.url), { recursive: true })
-  writeFileSync(new URL('../../results/files.json', import.meta.url), `${JSON.stringify(result, null, 2)}\n`)
-  writeFilesDocs(result)
-  console.log('\nStored in bench/results/files.json and docs/benchmarks.md')
+  if (quick || contestants) return
+  const stored = storeResult(result, { part: options.workloads !== undefined })
+  if (stored !== undefined) writeFilesDocs(stored)
 }

@@ -1,4 +1,3 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
 import pg from 'pg'
 import { jobContestants, mostBacklog } from '../../contestants/jobs/registry.ts'
 import { redisVersion, startRedis } from '../../harness/cache-servers.ts'
@@ -10,6 +9,7 @@ import { measureRounds } from '../../harness/measure.ts'
 import { openServer, type BenchServer } from '../../harness/postgres-server.ts'
 import type { Round } from '../../harness/protocol.ts'
 import { formatTable, type SuiteResult } from '../../harness/report.ts'
+import { storeResult } from '../../harness/store-result.ts'
 import { checkTargets, listTargets } from '../../harness/targets.ts'
 import { startWorker, type Worker } from '../../harness/worker.ts'
 import { writeJobDocs } from './job-docs.ts'
@@ -31,7 +31,7 @@ interface Servers {
   readonly rabbitmq: LocalServer
 }
 
-/** The suite `jobs`. Prints a table per workload and whether the targets were met; a whole run also stores them. */
+/** The suite `jobs`. Prints a table per workload and whether the targets were met; a run with all contestants also stores them. */
 export async function runJobSuite(options: JobSuiteOptions): Promise<void> {
   const chosen = jobWorkloads.filter(({ name }) => options.workloads?.some((prefix) => name.startsWith(prefix)) ?? true)
   await using postgres = await openServer()
@@ -49,11 +49,9 @@ export async function runJobSuite(options: JobSuiteOptions): Promise<void> {
   }
   const result: SuiteResult = { suite: 'jobs', machine, workloads: measured }
   console.log(`\n${listTargets(checkTargets(result, jobTargets))}`)
-  if (options.quick || options.contestants || options.workloads) return
-  mkdirSync(new URL('../../results/', import.meta.url), { recursive: true })
-  writeFileSync(new URL('../../results/jobs.json', import.meta.url), `${JSON.stringify(result, null, 2)}\n`)
-  writeJobDocs(result)
-  console.log('\nStored in bench/results/jobs.json and docs/benchmarks.md')
+  if (options.quick || options.contestants) return
+  const stored = storeResult(result, { part: options.workloads !== undefined })
+  if (stored !== undefined) writeJobDocs(stored)
 }
 
 async function measure(

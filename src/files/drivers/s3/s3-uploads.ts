@@ -1,5 +1,7 @@
 import { Readable } from 'node:stream'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { ListMultipartUploadsCommandInput, ListMultipartUploadsCommandOutput } from '@aws-sdk/client-s3'
+import { backoffMs } from '../../../core/backoff.ts'
 import { isPlimsollError } from '../../../core/errors.ts'
 import { checkPartNumber, checkPut } from '../../check-options.ts'
 import type {
@@ -31,6 +33,10 @@ const mayBeOver = [
   'PLIMSOLL_STORAGE_UNREACHABLE',
   'PLIMSOLL_FILE_CORRUPT',
 ]
+
+/** How long somebody else's completion of the same upload is waited for: some 20 s at most. */
+const underWay = { firstMs: 50, mostMs: 2000 }
+const mostAttempts = 15
 
 /** Uploads as the service's own. */
 export class S3Uploads implements MultipartUploads {
@@ -93,23 +99,29 @@ export class S3Uploads implements MultipartUploads {
     const { key } = upload
     const Parts = inOrder(parts).map(({ number, etag }) => ({ PartNumber: number, ETag: etag }))
     if (Parts.length === 0) throw fileCorrupt(key, 'there are no parts')
-    try {
-      return await this.#conditions.run({ key, call: 'complete', conditions: { ifAbsent } }, async (headers) => {
-        const command = new this.#s3.sdk.CompleteMultipartUploadCommand({
-          ...at,
-          ...headers,
-          MultipartUpload: { Parts },
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#conditions.run({ key, call: 'complete', conditions: { ifAbsent } }, async (headers) => {
+          const command = new this.#s3.sdk.CompleteMultipartUploadCommand({
+            ...at,
+            ...headers,
+            MultipartUpload: { Parts },
+          })
+          await this.#s3.send(command, { ...this.#call(upload), ifAbsent, once: true })
+          return this.#made(upload)
         })
-        await this.#s3.send(command, { ...this.#call(upload), ifAbsent, once: true })
-        return this.#made(upload)
-      })
-    } catch (error) {
-      if (!isPlimsollError(error) || !mayBeOver.includes(error.code)) throw error
-      // A second time, or one that was answered into the void: the upload has gone, and its object is there.
-      if (await this.#isOpen(upload)) throw error
-      const made = await this.#findMade(upload, parts)
-      if (made === undefined) throw uploadNotFound(upload)
-      return made
+      } catch (error) {
+        if (!isPlimsollError(error) || !mayBeOver.includes(error.code)) throw error
+        // A second time, or one that was answered into the void: the upload has gone, and its object is there.
+        if (!(await this.#isOpen(upload))) {
+          const made = await this.#findMade(upload, parts)
+          if (made === undefined) throw uploadNotFound(upload)
+          return made
+        }
+        // Ceph does not let two wait for one completion.
+        if (!/already in progress/.test(error.message) || attempt === mostAttempts) throw error
+        await wait(backoffMs(attempt, underWay))
+      }
     }
   }
 
