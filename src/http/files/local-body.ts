@@ -6,16 +6,17 @@ import type { ByteRange } from './byte-ranges.ts'
 /** How much is read at a time. */
 const pieceBytes = 256 * 1024
 /** While answers together hold less than this, each reads the next piece while the last one is on its way. */
-const readAheadBytes = 8 * 1024 * 1024
-/** Beyond it, pieces are small: many slow clients cost little memory each. */
-const smallBytes = 64 * 1024
+const readAheadBytes = 4 * 1024 * 1024
+/** Beyond this, pieces are small: many slow clients cost little memory each. */
+const largeBytes = 8 * 1024 * 1024
+const smallBytes = 48 * 1024
 
 /** Buffers that answers share: a fresh one for each piece costs more than reading it, and is memory until it is collected. */
 const free = { large: [] as Buffer[], small: [] as Buffer[] }
 let held = 0
 
 function takeBuffer(): Buffer {
-  const size = held < readAheadBytes ? pieceBytes : smallBytes
+  const size = held < largeBytes ? pieceBytes : smallBytes
   held += size
   return (size === pieceBytes ? free.large : free.small).pop() ?? Buffer.allocUnsafeSlow(size)
 }
@@ -23,7 +24,7 @@ function takeBuffer(): Buffer {
 function giveBuffer(buffer: Buffer): void {
   held -= buffer.length
   const kept = buffer.length === pieceBytes ? free.large : free.small
-  if (kept.length * buffer.length < readAheadBytes) kept.push(buffer)
+  if (kept.length * buffer.length < largeBytes) kept.push(buffer)
 }
 
 /**
