@@ -1,9 +1,7 @@
-// Over 400 lines: one case after another, none of which needs to know of the others.
 import { expect } from 'vitest'
 import { observe } from '../../src/core/events.ts'
-import type { LeasedJob } from '../../src/jobs/contract.ts'
 import { jobId } from '../../src/jobs/job-id.ts'
-import { countsOf, drained, eventually, failureOf, gate, untilAborted, type JobsCase } from './jobs.ts'
+import { countsOf, drained, eventually, failureOf, gate, takeOne, untilAborted, type JobsCase } from './jobs.ts'
 
 /** What is done with jobs and workers by hand. */
 export const controlCases: readonly JobsCase[] = [
@@ -308,19 +306,9 @@ export const controlCases: readonly JobsCase[] = [
           step,
         },
       ])
-      const taken = Promise.withResolvers<LeasedJob>()
-      const consumer = await process.engine.consume({
-        queues: [{ name: queue, concurrency: 1 }],
-        concurrency: 1,
-        limits: new Map(),
-        mostRunMs: () => 1000,
-        take: taken.resolve,
-        lost: () => {},
-        cancelled: () => {},
-      })
-      await consumer.start()
-      expect(await taken.promise).toMatchObject({ version: 7, tenant: 'acme', owner, trace, step })
-      await consumer.settle(await taken.promise, { state: 'done', output: undefined, keepMs: 1 })
+      const { consumer, leased } = await takeOne(process.engine, queue)
+      expect(leased).toMatchObject({ version: 7, tenant: 'acme', owner, trace, step })
+      await consumer.settle(leased, { state: 'done', output: undefined, keepMs: 1 })
       await consumer.close()
     },
   },
@@ -330,18 +318,7 @@ export const controlCases: readonly JobsCase[] = [
       const job = define('job', () => {})
       const process = await open(job)
       await process.jobs.enqueue(job, 1)
-      const taken = Promise.withResolvers<LeasedJob>()
-      const consumer = await process.engine.consume({
-        queues: [{ name: queue, concurrency: 1 }],
-        concurrency: 1,
-        limits: new Map(),
-        mostRunMs: () => 1000,
-        take: taken.resolve,
-        lost: () => {},
-        cancelled: () => {},
-      })
-      await consumer.start()
-      const leased = await taken.promise
+      const { consumer, leased } = await takeOne(process.engine, queue)
       expect(leased).toMatchObject({ name: job.name, attempt: 1, deaths: 0, input: '1' })
       expect(await consumer.settle(leased, { state: 'done', output: '2', keepMs: 1000 })).toBe(true)
       expect(await consumer.settle(leased, { state: 'retry', delayMs: 0, error: { name: 'E', message: '' } })).toBe(

@@ -11,7 +11,7 @@ import { claimJobs } from '../../src/jobs/drivers/redis/scripts/claim.ts'
 import { beat, registerWorker, sweep } from '../../src/jobs/drivers/redis/scripts/lease.ts'
 import { findRedis, startRedis, type RedisServer } from '../servers/redis.ts'
 import { startRedisCluster } from '../servers/redis-cluster.ts'
-import { failureOf } from './jobs.ts'
+import { failureOf, takeOne } from './jobs.ts'
 
 const keeping = ['--appendonly', 'yes']
 
@@ -227,20 +227,10 @@ describe.runIf(findRedis())('the engine on Redis', () => {
       { id: job.id, duplicate: false },
       { id: job.id, duplicate: true },
     ])
-    const taken = Promise.withResolvers<LeasedJob>()
-    const consumer = await engine.consume({
-      queues: [{ name: 'q', concurrency: 1 }],
-      concurrency: 1,
-      limits: new Map(),
-      mostRunMs: () => 0,
-      take: taken.resolve,
-      lost: () => {},
-      cancelled: () => {},
-    })
-    await consumer.start()
+    const { consumer, leased } = await takeOne(engine, 'q')
     const done = { state: 'done', output: '1', keepMs: 60_000 } as const
-    expect(await consumer.settle(await taken.promise, done)).toBe(true)
-    expect(await consumer.settle(await taken.promise, done)).toBe(false)
+    expect(await consumer.settle(leased, done)).toBe(true)
+    expect(await consumer.settle(leased, done)).toBe(false)
     expect(await engine.counts()).toEqual([{ queue: 'q', state: 'done', count: 1 }])
   })
 

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, vi } from 'vitest'
 import { z } from 'zod'
-import type { JobEngine } from '../../src/jobs/contract.ts'
+import type { Consumer, JobEngine, LeasedJob } from '../../src/jobs/contract.ts'
 import type { Relay } from '../../src/jobs/enqueuer.ts'
 import {
   defineJob,
@@ -157,4 +157,23 @@ export async function failureOf(work: Promise<unknown>): Promise<{ code: string;
   )
   const { code, message, details } = error as { code: string; message: string; details: unknown }
   return { code, message, details }
+}
+
+/** Takes the next job of a queue, which nobody runs, and whose outcome is said by hand. */
+export async function takeOne(
+  engine: JobEngine,
+  queue: string,
+): Promise<{ readonly consumer: Consumer; readonly leased: LeasedJob }> {
+  const taken = Promise.withResolvers<LeasedJob>()
+  const consumer = await engine.consume({
+    queues: [{ name: queue, concurrency: 1 }],
+    concurrency: 1,
+    limits: new Map(),
+    mostRunMs: () => 1000,
+    take: taken.resolve,
+    lost: () => {},
+    cancelled: () => {},
+  })
+  await consumer.start()
+  return { consumer, leased: await taken.promise }
 }

@@ -1,13 +1,12 @@
 import { execFile } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, statSync } from 'node:fs'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { inject, onTestFinished } from 'vitest'
 import { createDatabase, type Database } from '../servers/database.ts'
+import { serveMadeOnce, takeMade } from '../servers/made-once.ts'
 import { getList, type ListAnswer } from './api-walk.ts'
 import { startStudio, type StudioProcess } from './studio-process.ts'
 
@@ -40,17 +39,17 @@ export async function offerStudio(options: {
   readonly folder: string
   readonly postgresUrl: string | undefined
 }): Promise<{ readonly url: string; stop(): Promise<void> }> {
-  const make: { readonly [Name in keyof Made]: () => Promise<Made[Name]> } = {
+  const studios = await serveMadeOnce<Made>({
     built: buildWhenStale,
     async embedded() {
-      await once('built')
+      await studios.once('built')
       const folder = mkdtempSync(join(options.folder, 'studio-'))
       const studio = await startStudio({ cwd: folder })
       const films = await getList(`${studio.url}/api/videos`)
       return { folder, films, code: await studio.stop(), output: studio.output() }
     },
     async database() {
-      await once('built')
+      await studios.once('built')
       const { url } = await createDatabase(options.postgresUrl)
       const studio = await startStudio({
         cwd: mkdtempSync(join(options.folder, 'studio-')),
@@ -59,33 +58,12 @@ export async function offerStudio(options: {
       await studio.stop()
       return url
     },
-  }
-  const made = new Map<string, Promise<unknown>>()
-  const once = (name: keyof Made): Promise<unknown> => {
-    const making = made.get(name) ?? make[name]()
-    made.set(name, making)
-    return making
-  }
-  const server = createServer((request, response) => {
-    once(request.url!.slice(1) as keyof Made).then(
-      (value) => response.end(JSON.stringify(value ?? null)),
-      (error: unknown) => response.writeHead(500).end(String(error)),
-    )
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    async stop() {
-      server.close()
-      await Promise.allSettled(made.values())
-    },
-  }
+  return studios
 }
 
-async function take<Name extends keyof Made>(name: Name): Promise<Made[Name]> {
-  const response = await fetch(`${inject('studioOffer')}/${name}`)
-  if (!response.ok) throw new Error(await response.text())
-  return (await response.json()) as Made[Name]
+function take<Name extends keyof Made>(name: Name): Promise<Made[Name]> {
+  return takeMade<Made[Name]>(inject('studioOffer'), name)
 }
 
 /** Resolves when there are studios to copy, for which somebody may have to wait for a minute. */

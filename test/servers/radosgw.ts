@@ -1,8 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -10,6 +8,7 @@ import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { inject } from 'vitest'
 import { reportMissing } from './debian.ts'
 import { freePort } from './free-port.ts'
+import { serveMadeOnce, takeMade } from './made-once.ts'
 import { pause } from './pause.ts'
 
 const run = promisify(execFile)
@@ -47,27 +46,23 @@ export function findRadosgw(): string | undefined {
  * @throws when it could not be started
  */
 export async function radosgwUrl(): Promise<string> {
-  const response = await fetch(inject('radosgwOffer'))
-  if (!response.ok) throw new Error(await response.text())
-  return response.text()
+  return takeMade<string>(inject('radosgwOffer'), 'bucket')
 }
 
 /** Has {@link radosgwUrl} work in the processes of the tests. */
 export async function offerRadosgw(): Promise<{ readonly url: string; stop(): Promise<void> }> {
-  let started: Promise<RadosGateway | undefined> | undefined
-  const server = createServer((_, response) => {
-    started ??= startRadosgw()
-    started.then(
-      (gateway) => response.end(gateway?.url),
-      (error: unknown) => response.writeHead(500).end(String(error)),
-    )
+  let gateway: RadosGateway | undefined
+  const { url, stop } = await serveMadeOnce<{ bucket: string }>({
+    async bucket() {
+      gateway = await startRadosgw()
+      return gateway?.url ?? ''
+    },
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url,
     async stop() {
-      server.close()
-      await (await started?.catch(() => undefined))?.stop()
+      await stop()
+      await gateway?.stop()
     },
   }
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { FileStore } from '../contract.ts'
-import { makeWorkFolder } from '../video/work-folder.ts'
+import { makeWorkFolder } from '../work-folder.ts'
 import { imageError } from './image-error.ts'
 
 /** An object as a file of this machine, for programs that read files, in a folder that is gone afterwards. */

@@ -6,7 +6,7 @@ import { cutFile, planName, type Chunk, type EncodePlan } from './encode-plan.ts
 import type { VideoTools } from './tools.ts'
 import type { VideoSettings } from './video-settings.ts'
 import { roomError, WorkFiles } from './work-files.ts'
-import { makeWorkFolder } from './work-folder.ts'
+import { makeWorkFolder } from '../work-folder.ts'
 
 /** Which chunk of which plan: plain data, for whoever works on it. */
 export interface ChunkTask {

@@ -20,7 +20,7 @@ import type { VideoTools } from './tools.ts'
 import type { VideoInput, VideoPackage, VideoProgress } from './types.ts'
 import type { VideoSettings } from './video-settings.ts'
 import { fetchObject, roomError, WorkFiles } from './work-files.ts'
-import { makeWorkFolder } from './work-folder.ts'
+import { makeWorkFolder } from '../work-folder.ts'
 
 /** What a video is transcoded with. */
 export interface TranscodeParts {

@@ -268,7 +268,7 @@ class S3Store implements FileStore {
           return { PartNumber, ETag }
         },
       })
-    const { ETag } = await this.#inParts(key, { facts, conditions: options }, upload)
+    const ETag = await this.#inParts(key, { facts, conditions: options }, upload)
     return { key, size, etag: toEtag(ETag), ...facts }
   }
 
@@ -285,17 +285,17 @@ class S3Store implements FileStore {
         sourceOf: (key) => this.#sourceOf(key),
         signal,
       })
-    const { ETag } = await this.#inParts(to, { facts, conditions: options }, upload)
+    const ETag = await this.#inParts(to, { facts, conditions: options }, upload)
     const size = sources.reduce((sum, source) => sum + source.size, 0)
     return { key: to, size, etag: toEtag(ETag), ...facts }
   }
 
-  /** Creates a multipart upload, has its parts sent and completes it; whatever fails, the parts are removed. */
+  /** Creates a multipart upload, has its parts sent and completes it; whatever fails, the parts are removed. Resolves to its ETag. */
   async #inParts(
     key: string,
     { facts, conditions }: { readonly facts: CheckedFacts; readonly conditions: Conditions },
     upload: (id: string) => Promise<readonly CompletedPart[]>,
-  ): Promise<{ readonly ETag: string }> {
+  ): Promise<string> {
     const { sdk } = this.#s3
     const { signal } = conditions
     // Before all of the bytes are sent in vain.
@@ -311,7 +311,7 @@ class S3Store implements FileStore {
         const call = { key, ifAbsent, ifMatch, signal, uploadId: UploadId, once: true }
         const { ETag } = await this.#s3.send(command, call)
         // Ceph 16 leaves it out.
-        return { ETag: ETag || joinedEtag(Parts.map((part) => part.ETag ?? '')) }
+        return ETag || joinedEtag(Parts.map((part) => part.ETag ?? ''))
       })
     } catch (error) {
       await this.#s3.send(new sdk.AbortMultipartUploadCommand(at)).catch(() => {})

@@ -1,17 +1,14 @@
 import { events } from '../../../core/events.ts'
 import { readTexts, type Postgres } from '../../../postgres/index.ts'
 import { mostDeaths } from '../../contract.ts'
+import { workerDied } from '../worker-died.ts'
 import type { Bulletin } from './bulletin.ts'
 import { toNotice } from './job-rows.ts'
 import { recoverJobs } from './statements.ts'
 
 /** Puts back what processes ran that give no heartbeat any more, and tells of it. */
 export async function recover(postgres: Postgres, bulletin: Bulletin, leaseMs: number): Promise<void> {
-  const failure = JSON.stringify({
-    name: 'WorkerDied',
-    message: `${mostDeaths} workers have died while they ran it.`,
-  })
-  const rows = await readTexts(postgres, recoverJobs, [mostDeaths, failure, leaseMs])
+  const rows = await readTexts(postgres, recoverJobs, [mostDeaths, workerDied, leaseMs])
   bulletin.ready(rows.filter(([, state]) => state === 'waiting').map(([, , , , ...lane]) => toNotice(lane)))
   const watched = rows.filter(([, , , isWatched]) => isWatched === 't')
   bulletin.changed(watched.filter(([, state]) => state === 'waiting').map(([id]) => id!))

@@ -1,4 +1,5 @@
 import { createStatement, type Statement } from '../../../postgres/index.ts'
+import { longestMs } from '../../contract.ts'
 
 /** What our own statements write is no effect of anybody's. */
 const own = (text: string): Statement => createStatement(text, { tracked: true })
@@ -14,8 +15,8 @@ const record = `id, name, version, queue, tenant, ${state}, attempts, deaths, in
   extract(epoch from due_at) * 1000`
 /** So many milliseconds. */
 export const ms = (value: string): string => `${value} * interval '1 millisecond'`
-/** A time that fits a timestamp, whatever somebody has come to: 95 years at most. */
-export const bounded = (value: string): string => ms(`least(${value}, 3e12)`)
+/** A time that fits a timestamp, whatever somebody has come to. */
+export const bounded = (value: string): string => ms(`least(${value}, ${longestMs})`)
 
 /** The clock is read once for a job: it is due exactly its delay after it was created. */
 const added = `select id, lane, case when due is null then 'waiting' else 'delayed' end, name, version, queue, priority, tenant,

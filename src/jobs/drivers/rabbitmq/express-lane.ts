@@ -314,7 +314,7 @@ export class ExpressLane implements SideLane {
     const ids = jobs.map(({ job }) => job.id)
     const returned = await this.#until(() => returnJobs(this.#parts.postgres, ids, suspect))
     if (returned === undefined) return
-    this.#parts.bulletin.ready(returned.map(({ notice }) => notice))
+    this.#parts.bulletin.ready(returned)
     if (withhold) this.#withheld.push(...jobs.map(({ message }) => ({ message, since: performance.now() })))
     else this.#acknowledge(jobs)
     const gone = ids.filter((id) => this.#recalled.delete(id))

@@ -40,7 +40,7 @@ const back = (laneOf: string): string =>
   `update plimsoll.jobs set state = case when cancel then 'cancelled' else 'waiting' end, seq = nextval('plimsoll.jobs_seq'),
     lane = ${laneOf}, ended_at = case when cancel then clock_timestamp() end,
     expires_at = case when cancel then clock_timestamp() + interval '1 day' end
-  where id = any($1::uuid[]) and state = 'handed' returning ${lane}, id, name`
+  where id = any($1::uuid[]) and state = 'handed' returning ${lane}, id`
 
 const putBack = own(back('lane'))
 const putApart = own(back('lane | 1'))
@@ -140,13 +140,6 @@ export async function finishRuns(
   return new Map(rows.map(([id, watched]) => [id!, watched === 't']))
 }
 
-/** A job that waits in its lane from now on, and no longer at the broker. */
-export interface ReturnedJob {
-  readonly id: string
-  readonly name: string
-  readonly notice: LaneNotice
-}
-
 /**
  * Has jobs wait in their lanes whose messages have come back to us. `suspect`: a worker may have died while it ran them, or had not come to
  * begin; nobody knows. They wait in the odd lanes, and one that dies there counts the death before, too.
@@ -155,13 +148,13 @@ export async function returnJobs(
   executor: Executor,
   ids: readonly string[],
   suspect: boolean,
-): Promise<readonly ReturnedJob[]> {
-  return (await readTexts(executor, suspect ? putApart : putBack, [ids])).map(toReturned)
+): Promise<readonly LaneNotice[]> {
+  return (await readTexts(executor, suspect ? putApart : putBack, [ids])).map(toNotice)
 }
 
 /** Has jobs wait in their lanes whose messages may still be somewhere: whoever gets one has to ask before running it. */
-export async function recallJobs(executor: Executor, ids: readonly string[]): Promise<readonly ReturnedJob[]> {
-  return (await readTexts(executor, recall, [ids])).map(toReturned)
+export async function recallJobs(executor: Executor, ids: readonly string[]): Promise<readonly LaneNotice[]> {
+  return (await readTexts(executor, recall, [ids])).map(toNotice)
 }
 
 /** Has those of the jobs end that the broker has, whatever comes of a run of theirs but that it is done. */
@@ -212,9 +205,4 @@ export async function cleanRecalled(executor: Executor): Promise<void> {
 /** Forgets the packs that no relay has handed on for a day. */
 export async function cleanRelayed(executor: Executor): Promise<void> {
   await executor.execute(cleanRelays, [])
-}
-
-function toReturned(row: readonly (string | null)[]): ReturnedJob {
-  const [, , , , , id, name] = row
-  return { id: id!, name: name!, notice: toNotice(row) }
 }

@@ -240,7 +240,7 @@ class RabbitmqEngine implements JobEngine {
     if (ids.length === 0) return
     await this.#fetch(ids)
     const returned = await recallJobs(this.#postgres, ids)
-    this.#tell(() => this.#ledger.bulletin.ready(returned.map(({ notice }) => notice)))
+    this.#tell(() => this.#ledger.bulletin.ready(returned))
   }
 
   /** Whoever runs one of these puts it into the tables, and goes on; from now on nobody begins one. */

@@ -10,6 +10,7 @@ import {
   type Outcome,
 } from '../../contract.ts'
 import { endsWithin } from '../database/ends-within.ts'
+import { workerDied } from '../worker-died.ts'
 import { toTaken, type TakenJob } from './job-fields.ts'
 import { Lease } from './leases.ts'
 import type { News } from './news.ts'
@@ -29,7 +30,6 @@ const slackMs = 2
 const retry = { firstMs: 50, mostMs: 2000 }
 /** How long a Redis that does not answer is waited for at the end. */
 const lastMs = 5000
-const failure = JSON.stringify({ name: 'WorkerDied', message: `${mostDeaths} workers have died while they ran it.` })
 
 /** The parts of {@link RedisConsumer}. */
 interface ConsumerParts {
@@ -263,7 +263,7 @@ export class RedisConsumer implements Consumer {
         await this.#lease.refresh()
         let forgotten
         do {
-          const [died, count, since] = (await this.#link.run(sweep, [mostDeaths, failure])) as readonly [
+          const [died, count, since] = (await this.#link.run(sweep, [mostDeaths, workerDied])) as readonly [
             readonly (readonly [string, string, string, number])[],
             number,
             string | null,

@@ -1,5 +1,6 @@
 import type { Cluster, RedisOptions } from 'ioredis'
 import type * as IoRedis from 'ioredis'
+import { backoffMs } from '../../../core/backoff.ts'
 import { showValue } from '../../../core/errors.ts'
 import { importPeer } from '../../../core/peer.ts'
 import { redactUrl } from '../../../core/redact.ts'
@@ -130,8 +131,7 @@ function readClient(client: RedisClient): RedisAddress {
 }
 
 /** How long the next attempt to connect waits. */
-const retryStrategy = (times: number): number =>
-  Math.min(50 * 2 ** Math.min(times, 6), 1000) * (0.5 + Math.random() / 2)
+const retryStrategy = (times: number): number => backoffMs(times + 1, { firstMs: 50, mostMs: 1000 })
 
 /** How connections behave: a command is sent once, or fails; what is to be repeated is ours to know. */
 const ownHabits: RedisOptions = {
