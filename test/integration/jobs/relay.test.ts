@@ -89,7 +89,7 @@ describe.runIf(findRedis()).each(databases)('jobs in transactions of %s, on Redi
     })
     await jobs.work()
     await expect.poll(() => ran.toSorted()).toEqual(['before', 'kept'])
-    expect(await jobs.counts()).toEqual([{ queue: 'default', state: 'done', count: 2 }])
+    await expect.poll(() => jobs.counts()).toEqual([{ queue: 'default', state: 'done', count: 2 }])
   })
 
   test('ten thousand are ten rows, and all of them arrive once', async () => {
