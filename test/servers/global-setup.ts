@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
 import { findBrowser } from '../e2e/browser.ts'
 import { offerStudio } from '../e2e/filled-studio.ts'
+import { preferBaselineWasm } from './baseline-wasm.ts'
 import { installPackages } from './debian.ts'
 import { findFfmpeg } from './ffmpeg.ts'
 import { findMemcached, startMemcached } from './memcached.ts'
@@ -54,6 +55,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-run-'))
   // What the processes of the tests compile, one after another, is mostly the same.
   process.env['NODE_COMPILE_CACHE'] = join(folder, 'compiled')
+  preferBaselineWasm(folder)
   const [postgres, memcached, redis, ceph] = await Promise.all([
     startPostgres(),
     startMemcached({ megabytes: 512 }),
