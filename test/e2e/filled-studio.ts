@@ -66,6 +66,11 @@ function take<Name extends keyof Made>(name: Name): Promise<Made[Name]> {
   return takeMade<Made[Name]>(inject('studioOffer'), name)
 }
 
+/** Resolves when the package is compiled, as it is: programs that import it get what its users do. */
+export async function packageBuilt(): Promise<void> {
+  await take('built')
+}
+
 /** Resolves when there are studios to copy, for which somebody may have to wait for a minute. */
 export async function studiosReady(): Promise<void> {
   await Promise.all([take('embedded'), inject('postgresUrl') !== '' && take('database')])

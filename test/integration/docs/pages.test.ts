@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { packageBuilt } from '../../e2e/filled-studio.ts'
 import { copyPgliteTemplate } from '../../servers/pglite-template.ts'
-import { importSources, readSnippets, type PageProgram } from './snippets.ts'
+import { readSnippets, type PageProgram } from './snippets.ts'
 
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 const bin = join(root, 'node_modules/.bin')
@@ -34,7 +35,7 @@ async function node(cwd: string, file: string): Promise<string[]> {
 function write(into: string, { files }: PageProgram): void {
   mkdirSync(into, { recursive: true })
   for (const [name, text] of files.has('schema.ts') ? files : [...start.files, ...files]) {
-    writeFileSync(join(into, name), importSources(text, '../../..'))
+    writeFileSync(join(into, name), text)
   }
 }
 
@@ -46,7 +47,8 @@ async function prepare(cwd: string): Promise<void> {
 }
 
 beforeAll(async () => {
-  // Inside the checkout, so that the programs find the packages they import.
+  await packageBuilt()
+  // Inside the checkout, so that the programs find the packages they import, and ours among them.
   mkdirSync(join(root, '.plimsoll'), { recursive: true })
   folder = mkdtempSync(join(root, '.plimsoll/docs-'))
   for (const [page, program] of programs) write(join(folder, nameOf(page)), program)

@@ -21,11 +21,3 @@ export function readSnippets(markdown: string): PageProgram {
   )
   return { markdown, files, prints: new Map(prints) }
 }
-
-/** Lets a program import what it would import from the package out of the sources that lie `up` from it. */
-export function importSources(text: string, up: string): string {
-  return text.replace(
-    /from 'plimsoll(?:\/([a-z]+))?'/g,
-    (_, subpath: string | undefined) => `from '${up}/src/${subpath ?? 'app'}/index.ts'`,
-  )
-}
