@@ -14,7 +14,7 @@ export async function makeClip(
   path: string,
   { seconds, bytes = 0 }: { seconds: number; bytes?: number },
 ): Promise<void> {
-  const picture = ['-f', 'lavfi', '-i', `testsrc=size=640x360:rate=15:duration=${seconds}`]
+  const picture = ['-f', 'lavfi', '-i', `testsrc=size=640x360:rate=10:duration=${seconds}`]
   const sound = ['-f', 'lavfi', '-i', `sine=440:duration=${seconds}`]
   const coded = ['-c:v', 'libx264', '-preset', 'ultrafast', '-pix_fmt', 'yuv420p', '-c:a', 'aac', '-b:a', '64k']
   await run('ffmpeg', [
@@ -64,6 +64,14 @@ export async function seek(page: Page, second: number): Promise<void> {
   await expect
     .poll(() => page.evaluate<number>(`document.getElementById('video').currentTime`))
     .toBeGreaterThan(second + 0.3)
+}
+
+/** Has a film last four times as long, in either player, for what must be seen of it on a busy machine. */
+export async function slowDown(page: Page): Promise<void> {
+  await page.evaluate(`{
+    const video = document.getElementById('video')
+    video.defaultPlaybackRate = video.playbackRate = 0.25
+  }`)
 }
 
 /** Chooses a quality by hand, and waits until its pictures are on the screen. */

@@ -17,6 +17,7 @@ import {
   readyClip,
   seek,
   shownCaptions,
+  slowDown,
   watchSegments,
   ways,
 } from './clip-pages.ts'
@@ -184,7 +185,7 @@ describe.skipIf(noBrowser !== undefined || !hasFfmpeg())('a clip in the studio',
   test('is given captions while it is watched, which both players show, and loses them again', async () => {
     const { url } = await studioFor()
     const page = await openPage(browser, `${url}/clips.html`, { allows: /status of 422/ })
-    const id = await bringClip(page, join(folder, name))
+    const id = await bringClip(page, join(folder, short))
     const wrong = join(folder, 'wrong.en.vtt')
     await writeFile(wrong, '1\n00:00:00,000 --> 00:00:50,000\nOf another format.\n')
     const card = page.locator('.clip').first()
@@ -195,7 +196,7 @@ describe.skipIf(noBrowser !== undefined || !hasFfmpeg())('a clip in the studio',
     const texts = { en: 'The ferry leaves.', sv: 'Färjan går.' }
     for (const [language, text] of Object.entries(texts)) {
       const path = join(folder, `ferry.${language}.vtt`)
-      await writeFile(path, `WEBVTT\n\n00:00.000 --> 00:50.000\n${text}\n\n01:00.000 --> 01:25.000\n${text} Later.\n`)
+      await writeFile(path, `WEBVTT\n\n00:00.000 --> 00:08.000\n${text}\n\n00:09.000 --> 00:25.000\n${text} Later.\n`)
       await bringCaptions(page, path)
     }
     await card.getByText('Captions: English, svenska').waitFor()
@@ -205,10 +206,11 @@ describe.skipIf(noBrowser !== undefined || !hasFfmpeg())('a clip in the studio',
       })
       await watched.goto(`${url}/clip.html?id=${id}&by=${way}`)
       await watched.locator(`#stage[data-way=${way}][data-first-frame]`).waitFor()
+      await slowDown(watched)
       await play(watched)
       expect(await readCaptions(watched, 'sv')).toBe(texts.sv)
       expect(await readCaptions(watched, 'en')).toBe(texts.en)
-      await seek(watched, 62)
+      await seek(watched, 10)
       await expect.poll(() => readCaptions(watched, 'en')).toBe(`${texts.en} Later.`)
       if (way === 'hls') {
         await watched.getByLabel('DASH').check()
