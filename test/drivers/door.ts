@@ -3,10 +3,12 @@ import type { WireValue } from '../../src/core/wire.ts'
 import {
   createStatement,
   openPostgres,
+  type CommandResult,
   type ExecuteOptions,
   type Executor,
   type Postgres,
   type PostgresOptions,
+  type Statement,
 } from '../../src/postgres/index.ts'
 
 /** What an engine may be unable to do; a case that needs it is skipped there, with the reason printed. */
@@ -105,4 +107,20 @@ export async function statementsOf(work: () => Promise<unknown>): Promise<string
     stop()
   }
   return texts
+}
+
+/** The door as it is to somebody whose statements go by way of `between`: it decides what is executed, and what is heard of it. */
+export function intercepted(
+  postgres: Postgres,
+  between: (statement: Statement, execute: () => Promise<CommandResult>) => Promise<CommandResult>,
+): Postgres {
+  const execute: Postgres['execute'] = (statement, ...rest) =>
+    between(statement, () => postgres.execute(statement, ...rest))
+  return new Proxy(postgres, {
+    get: (_, name) => {
+      if (name === 'execute') return execute
+      const value: unknown = Reflect.get(postgres, name, postgres)
+      return typeof value === 'function' ? value.bind(postgres) : value
+    },
+  })
 }

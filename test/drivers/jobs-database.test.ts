@@ -2,14 +2,17 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
+import { PlimsollError } from '../../src/core/errors.ts'
 import { observe, type PlimsollEvent } from '../../src/core/events.ts'
 import { databaseEngine, type DatabaseEngineOptions } from '../../src/jobs/drivers/database/database-engine.ts'
+import type { Outcome } from '../../src/jobs/contract.ts'
+import { finishJobs, settleJobs } from '../../src/jobs/drivers/database/statements.ts'
 import { defineJob, type Jobs } from '../../src/jobs/index.ts'
 import { openPostgres, type Postgres } from '../../src/postgres/index.ts'
 import { z } from 'zod'
 import { createDatabase, type Database } from '../servers/database.ts'
-import { rowsOf, run } from './door.ts'
-import { countsOf, eventually, failureOf, gate, setUp, type JobsSetup } from './jobs.ts'
+import { intercepted, rowsOf, run } from './door.ts'
+import { countsOf, eventually, failureOf, gate, setUp, takeOne, type JobsSetup } from './jobs.ts'
 
 /** Short, so that a test need not wait for the looks at the tables. */
 const lease = '1s'
@@ -169,6 +172,63 @@ describe.runIf(inject('postgresUrl'))('the database engine', () => {
     )
     expect(await Promise.all(handles.map((handle) => handle.result()))).toEqual([1, 1, 1])
     expect(await handles[0]!.status()).toMatchObject({ attempts: 1, deaths: 0 })
+  })
+
+  test.each<Outcome>([{ state: 'released' }, { state: 'parked', error: { name: 'E', message: '' } }])(
+    'a run that is $state, which is said again since its answer was lost, does not end the next run of its job',
+    async (outcome) => {
+      const { queue, define, open } = setup()
+      const job = define('job', () => {})
+      const process = await open(job)
+      const { id } = await process.jobs.enqueue(job, 1)
+      let said = 0
+      const again = gate()
+      const losing = intercepted(postgres, async (statement, execute) => {
+        const result = await execute()
+        if (statement !== settleJobs || ++said > 1) return result
+        await process.engine.unpark([queue], new Map([[job.name, 1]]))
+        await again.pass()
+        throw new PlimsollError('PLIMSOLL_DATABASE_UNREACHABLE', 'It was cut off.')
+      })
+      await using engine = await databaseEngine({ postgres: losing, lease })
+      const { consumer, leased, taken } = await takeOne(engine, queue)
+      const settled = consumer.settle(leased, outcome)
+      await eventually(() => expect(taken).toHaveLength(2))
+      again.open()
+      await settled
+      expect(said).toBe(2)
+      expect(await engine.find(id)).toMatchObject({ state: 'active', attempts: 1 })
+      expect(await consumer.settle(taken[1]!, { state: 'done', output: undefined, keepMs: 1000 })).toBe(true)
+    },
+  )
+
+  test('a run whose claim a crash of the server has undone goes on when its job is claimed again', async () => {
+    const { queue, define, open } = setup()
+    const job = define('job', () => {})
+    const process = await open(job)
+    const { id } = await process.jobs.enqueue(job, 1)
+    const undone = gate()
+    let said = 0
+    const lossy = intercepted(postgres, async (statement, execute) => {
+      if (statement === finishJobs && ++said === 1) {
+        await undone.pass()
+        throw new PlimsollError('PLIMSOLL_DATABASE_UNREACHABLE', 'It was cut off.')
+      }
+      return execute()
+    })
+    await using engine = await databaseEngine({ postgres: lossy, lease })
+    const { consumer, leased, taken } = await takeOne(engine, queue, 2)
+    const undo = async (): Promise<void> => {
+      await run(postgres, `update plimsoll.jobs set state = 'waiting', worker = null, attempts = 0 where id = $1`, [id])
+      await eventually(async () => expect(await engine.find(id)).toMatchObject({ state: 'active', attempts: 1 }))
+    }
+    await undo()
+    const settled = consumer.settle(leased, { state: 'done', output: '1', keepMs: 60_000 })
+    await undo()
+    undone.open()
+    expect(await settled).toBe(true)
+    expect(await engine.find(id)).toMatchObject({ state: 'done', output: '1', attempts: 1 })
+    expect(taken).toEqual([leased])
   })
 
   test('jobs of a worker that is not there any more are run by others', async () => {

@@ -12,7 +12,7 @@ import { jobId } from '../../src/jobs/job-id.ts'
 import { openPostgres, type Postgres } from '../../src/postgres/index.ts'
 import { freePort } from '../servers/free-port.ts'
 import { findRabbitmq, startRabbitmq, type RabbitmqServer } from '../servers/rabbitmq.ts'
-import { rowsOf } from './door.ts'
+import { intercepted, rowsOf } from './door.ts'
 import { eventually, failureOf, gate } from './jobs.ts'
 
 let rabbitmq: RabbitmqServer
@@ -244,6 +244,28 @@ describe.runIf(findRabbitmq())('the engine on RabbitMQ', () => {
     door.open()
     await engine.add([newJob(9, { queue })])
     await eventually(() => expect(began.toSorted()).toEqual([...inputs, 9]))
+  })
+
+  test('a run that a worker cannot put into the tables in time is the one that its claim from there belongs to', async () => {
+    const queue = 'claimed'
+    const [reached, door] = [gate(), gate()]
+    const slow = intercepted(postgres, async ({ text }, execute) => {
+      if (text.includes(`'active', worker = $1, attempts = 1`)) await reached.pass()
+      return execute()
+    })
+    const engine = await open({ postgres: slow, lease: '1s' })
+    await engine.add([newJob('once', { queue })])
+    const began = await runAll(engine, { queue, concurrency: 2, pass: () => door.pass() })
+    await eventually(() => expect(reached.arrived).toBe(1))
+    // As somebody does who takes its message for lost.
+    const takeBack = `update plimsoll.jobs set state = 'waiting', seq = nextval('plimsoll.jobs_seq') where queue = '${queue}' returning 1`
+    await rowsOf(postgres, takeBack)
+    const states = () => rowsOf(postgres, `select state, attempts from plimsoll.jobs where queue = '${queue}'`)
+    await eventually(async () => expect(await states()).toEqual([['active', '1']]))
+    reached.open()
+    door.open()
+    await eventually(async () => expect(await states()).toEqual([['done', '1']]))
+    expect(began).toEqual(['once'])
   })
 
   test('jobs that come in one message are run once each, and acknowledged together', async () => {

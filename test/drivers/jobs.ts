@@ -159,21 +159,26 @@ export async function failureOf(work: Promise<unknown>): Promise<{ code: string;
   return { code, message, details }
 }
 
-/** Takes the next job of a queue, which nobody runs, and whose outcome is said by hand. */
+/** Takes the jobs of a queue, which nobody runs, and whose outcomes are said by hand: `leased` is the first, `taken` are all until now. */
 export async function takeOne(
   engine: JobEngine,
   queue: string,
-): Promise<{ readonly consumer: Consumer; readonly leased: LeasedJob }> {
-  const taken = Promise.withResolvers<LeasedJob>()
+  concurrency = 1,
+): Promise<{ readonly consumer: Consumer; readonly leased: LeasedJob; readonly taken: readonly LeasedJob[] }> {
+  const first = Promise.withResolvers<LeasedJob>()
+  const taken: LeasedJob[] = []
   const consumer = await engine.consume({
-    queues: [{ name: queue, concurrency: 1 }],
-    concurrency: 1,
+    queues: [{ name: queue, concurrency }],
+    concurrency,
     limits: new Map(),
     mostRunMs: () => 1000,
-    take: taken.resolve,
+    take: (job) => {
+      taken.push(job)
+      first.resolve(job)
+    },
     lost: () => {},
     cancelled: () => {},
   })
   await consumer.start()
-  return { consumer, leased: await taken.promise }
+  return { consumer, leased: await first.promise, taken }
 }

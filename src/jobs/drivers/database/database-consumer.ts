@@ -11,7 +11,7 @@ import { isSuspect, LaneBook, type Lane, type LaneAsk } from './lanes.ts'
 import { Lease } from './leases.ts'
 import { Progress } from './progress.ts'
 import { Promotions } from './promotions.ts'
-import { Settlements } from './settlements.ts'
+import { Settlements, type SettledRun } from './settlements.ts'
 import { recover } from './recover.ts'
 import { SideTurns, type AdoptedJob, type SideLane } from './side-lane.ts'
 import { activeOf, cancelledOf, findLanes, removeExpired } from './statements.ts'
@@ -131,7 +131,7 @@ export class DatabaseConsumer implements Consumer {
     if (known?.job !== job) return Promise.resolve(false)
     this.#progress.forget(job.id)
     this.#free(known)
-    const settled = this.#settlements.settle(worker, job, outcome)
+    const settled = this.#settlements.settle(worker, { id: job.id, seq: known.seq }, outcome)
     void settled.then(() => this.#fill())
     return settled
   }
@@ -209,10 +209,16 @@ export class DatabaseConsumer implements Consumer {
     const active = await readTexts(this.#postgres, activeOf, [worker])
     this.#check = false
     this.#cancelled(active.filter(([, , cancel]) => cancel === 't').map(([id]) => id!))
-    for (const [id, attempt] of active) {
-      if (this.#running.has(id!) || this.#settlements.has(id!) || this.#side?.has(id!) === true) continue
-      void this.#settlements.settle(worker, { id: id!, attempt: Number(attempt) }, { state: 'released' })
+    for (const [id, seq] of active) {
+      const run = { id: id!, seq: BigInt(seq!) }
+      if (!this.#knows(run)) void this.#settlements.settle(worker, run, { state: 'released' })
     }
+  }
+
+  /** True for a run that is under way here, or about to be stored. */
+  #knows(run: SettledRun): boolean {
+    const { id, seq } = run
+    return this.#running.get(id)?.seq === seq || this.#settlements.has(run) || this.#side?.has(id) === true
   }
 
   async #takeAll(): Promise<void> {
@@ -270,10 +276,13 @@ export class DatabaseConsumer implements Consumer {
 
   #start(worker: string, claimed: readonly ClaimedJob[]): void {
     for (const one of claimed.toSorted((a, b) => (a.seq < b.seq ? -1 : 1))) {
-      const { job } = one
+      const { job, seq } = one
+      const run = { id: job.id, seq }
+      // The claim before was undone by a crash of the server, or somebody had given up the broker's message of it.
+      if (this.#knows(run)) continue
       // The lease was lost while the claim was under way, or this worker ends.
       if (worker !== this.#lease.worker || this.#paused) {
-        void this.#settlements.settle(worker, job, { state: 'released' })
+        void this.#settlements.settle(worker, run, { state: 'released' })
         continue
       }
       this.#running.set(job.id, one)

@@ -2,15 +2,18 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { backoffMs } from '../../../core/backoff.ts'
 import { isPlimsollError } from '../../../core/errors.ts'
 import { readTexts, type Postgres } from '../../../postgres/index.ts'
-import type { LeasedJob, Outcome } from '../../contract.ts'
+import type { Outcome } from '../../contract.ts'
 import { Batches } from './batches.ts'
 import type { Bulletin } from './bulletin.ts'
 import { endsWithin } from './ends-within.ts'
 import { toNotice } from './job-rows.ts'
 import { finishJobs, settleJobs } from './statements.ts'
 
-/** Which run of which job. */
-export type SettledRun = Pick<LeasedJob, 'id' | 'attempt'>
+/** A run of a job: the one that began when the job was at this `seq`, which it gets anew each time it becomes ready. */
+export interface SettledRun {
+  readonly id: string
+  readonly seq: bigint
+}
 
 interface Settlement {
   readonly worker: string
@@ -31,8 +34,8 @@ export class Settlements {
   readonly #postgres: Postgres
   readonly #bulletin: Bulletin
   readonly #end = new AbortController()
-  /** What has not been stored yet. */
-  readonly #open = new Map<Settlement, Promise<boolean>>()
+  /** What has not been stored yet, by the `seq` of its run. */
+  readonly #open = new Map<bigint, { readonly settlement: Settlement; readonly settled: Promise<boolean> }>()
   readonly #batches = new Batches<Settlement>({
     // A statement is one worker's.
     groupOf: ({ worker }) => worker,
@@ -50,9 +53,8 @@ export class Settlements {
     return this.#open.size
   }
 
-  has(id: string): boolean {
-    for (const { run } of this.#open.keys()) if (run.id === id) return true
-    return false
+  has({ seq }: SettledRun): boolean {
+    return this.#open.has(seq)
   }
 
   /** Resolves to false when the lease of the run was lost. */
@@ -63,24 +65,24 @@ export class Settlements {
       run,
       outcome,
       resolve: (settled) => {
-        this.#open.delete(settlement)
+        this.#open.delete(run.seq)
         resolve(settled)
       },
     }
-    this.#open.set(settlement, promise)
+    this.#open.set(run.seq, { settlement, settled: promise })
     this.#batches.add(settlement)
     return promise
   }
 
   /** Resolves when everything has been said, or is given up: a database that is away will find out by the lease. */
   async close(timeoutMs: number): Promise<void> {
-    await endsWithin(Promise.all(this.#open.values()), timeoutMs)
+    await endsWithin(Promise.all([...this.#open.values()].map(({ settled }) => settled)), timeoutMs)
     this.#giveUp()
   }
 
   #giveUp(): void {
     this.#end.abort()
-    for (const { resolve } of this.#open.keys()) resolve(false)
+    for (const { settlement } of this.#open.values()) settlement.resolve(false)
   }
 
   async #send(unsorted: readonly Settlement[]): Promise<void> {
@@ -138,7 +140,7 @@ export class Settlements {
     const rows = await readTexts(this.#postgres, finishJobs, [
       batch[0]!.worker,
       batch.map(({ run }) => run.id),
-      batch.map(({ run }) => run.attempt),
+      batch.map(({ run }) => run.seq),
       batch.map(({ outcome }) => (outcome.state === 'done' ? (outcome.output ?? null) : null)),
       batch.map(({ outcome }) => (outcome.state === 'done' ? outcome.keepMs : 0)),
     ])
@@ -152,7 +154,7 @@ export class Settlements {
     const rows = await readTexts(this.#postgres, settleJobs, [
       batch[0]!.worker,
       batch.map(({ run }) => run.id),
-      batch.map(({ run }) => run.attempt),
+      batch.map(({ run }) => run.seq),
       outcomes.map(({ state }) => state),
       outcomes.map(({ uncounted }) => uncounted),
       outcomes.map(({ error }) => error),

@@ -99,10 +99,11 @@ export const nextDue = own(
 /** A row of what runs, found by its id: the index of what is active is full of what was, so it is kept from being used. */
 const active = `jobs.worker + 0 = $1 and jobs.state || '' = 'active'`
 /**
- * The run still has its lease. Its attempt too: an outcome whose answer was lost is said again, perhaps when the next run has begun. The
- * last condition is always true: by it PostgreSQL takes the runs for few, and looks for each by its id instead of reading all jobs.
+ * The run still has its lease, and is the one that was begun at this `seq`: an outcome whose answer was lost is said again, perhaps when
+ * the next run has begun, which a run that was handed back leaves the number of its attempt. The last condition is always true: by it
+ * PostgreSQL takes the runs for few, and looks for each by its id instead of reading all jobs.
  */
-const held = `${active} and jobs.attempts = run.attempt and run.attempt = abs(run.attempt)`
+const held = `${active} and jobs.seq = run.begun and run.begun = abs(run.begun)`
 const expiry = (keep: string): string => `greatest(clock_timestamp() + ${bounded(keep)}, unique_until)`
 const heldKey = 'case when unique_until is null then null else unique_key end'
 /** How long a job is kept that was cancelled before a run of it could say so. */
@@ -112,7 +113,7 @@ const cancelledDay = `greatest(clock_timestamp() + interval '1 day', unique_unti
 export const finishJobs =
   own(`update plimsoll.jobs set state = 'done', worker = null, output = run.output, error = null,
     ended_at = clock_timestamp(), expires_at = ${expiry('run.keep')}, unique_key = ${heldKey}
-  from unnest($2::uuid[], $3::int[], $4::text[], $5::double precision[]) as run(id, attempt, output, keep)
+  from unnest($2::uuid[], $3::bigint[], $4::text[], $5::double precision[]) as run(id, begun, output, keep)
   where jobs.id = run.id and ${held}
   returning jobs.id, watched`)
 /**
@@ -128,8 +129,8 @@ export const settleJobs =
     ended_at = case when run.ended or cancel then clock_timestamp() end,
     expires_at = case when run.ended then ${expiry('run.time')} when cancel then ${cancelledDay} end,
     unique_key = case when run.ended or cancel then ${heldKey} else unique_key end
-  from unnest($2::uuid[], $3::int[], $4::text[], $5::int[], $6::text[], $7::boolean[], $8::double precision[])
-    as run(id, attempt, state, uncounted, error, ended, time)
+  from unnest($2::uuid[], $3::bigint[], $4::text[], $5::int[], $6::text[], $7::boolean[], $8::double precision[])
+    as run(id, begun, state, uncounted, error, ended, time)
   where jobs.id = run.id and ${held}
   returning jobs.id, watched, jobs.state, ${lane}`)
 /** Stores how far runs are. */
@@ -144,7 +145,7 @@ export const registerWorker = own(`insert into plimsoll.job_workers (host, pid, 
 export const beat = own(`update plimsoll.job_workers set alive_until = clock_timestamp() + ${ms('$2::double precision')}
   where id = $1 returning id`)
 /** What a worker process runs, by the tables. */
-export const activeOf = own(`select id, attempts, cancel from plimsoll.jobs where worker = $1 and state = 'active'`)
+export const activeOf = own(`select id, seq, cancel from plimsoll.jobs where worker = $1 and state = 'active'`)
 /** Those of a worker's runs that were cancelled. */
 export const cancelledOf = own(
   `select id from plimsoll.jobs where id = any(array(select unnest($2::uuid[]))) and ${active} and cancel`,
