@@ -1,6 +1,6 @@
-import type { JobEngine, NewJob } from '../jobs/contract.ts'
+import type { JobEngine } from '../jobs/contract.ts'
 import type { Relay } from '../jobs/enqueuer.ts'
-import { packJobs, relayKind, unpackJobs } from '../jobs/relay/packed-jobs.ts'
+import { cancelKind, packJobs, relayKind, unpackJobs } from '../jobs/relay/packed-jobs.ts'
 import { relayedEngine } from '../jobs/relay/relayed-engine.ts'
 import { openOutbox, type Outbox } from '../outbox/index.ts'
 import type { Postgres } from '../postgres/index.ts'
@@ -32,33 +32,41 @@ export async function openJobRelay(
   const outbox = shared ?? (await openOutbox({ postgres, durable: true }))
   const underWay = new Set<Promise<void>>()
   let restsUntil = 0
-  const takeBack = outbox.carry(relayKind, async (packs, { late }) => {
-    const handOn = (): Promise<void> => {
-      const handing = addPacks(engine, packs)
-      const ended = (): void => void underWay.delete(handing)
-      underWay.add(handing)
-      handing.then(ended, ended)
-      return handing
-    }
-    if (late) return handOn()
-    if (performance.now() < restsUntil) throw new Error('The engine of the jobs was away a moment ago.')
-    try {
-      await within(handOn(), patienceMs)
-    } catch (error) {
-      restsUntil = performance.now() + restMs
-      throw error
-    }
+  const carry = (kind: string, handOn: (items: readonly string[]) => Promise<void>): (() => void) =>
+    outbox.carry(kind, async (items, { late }) => {
+      const hand = (): Promise<void> => {
+        const handing = handOn(items)
+        const ended = (): void => void underWay.delete(handing)
+        underWay.add(handing)
+        handing.then(ended, ended)
+        return handing
+      }
+      if (late) return hand()
+      if (performance.now() < restsUntil) throw new Error('The engine of the jobs was away a moment ago.')
+      try {
+        await within(hand(), patienceMs)
+      } catch (error) {
+        restsUntil = performance.now() + restMs
+        throw error
+      }
+    })
+  const relayed = relayedEngine(engine, {
+    pending: async (ids) => (await outbox.pending(relayKind, ids)).map(unpackJobs),
+    cancelLater: () => {
+      const transaction = postgres.current()
+      return transaction && ((ids) => outbox.record(transaction, cancelKind, ids))
+    },
   })
+  const takeBack = [
+    carry(relayKind, (packs) => addPacks(engine, packs)),
+    carry(cancelKind, async (ids) => void (await relayed.cancel(ids))),
+  ]
   const close = async (): Promise<void> => {
-    takeBack()
+    for (const take of takeBack) take()
     if (shared === undefined) await outbox.close()
     // What is recorded stays so until the engine has it.
     await Promise.allSettled(underWay)
     await engine.close()
-  }
-  const pending = async (id: string): Promise<NewJob | undefined> => {
-    const packs = await outbox.pending(relayKind, id)
-    return packs.flatMap(unpackJobs).find((job) => job.id === id)
   }
   return {
     relay: async (transaction, jobs) => {
@@ -67,7 +75,7 @@ export async function openJobRelay(
       return jobs.map(({ id }) => ({ id, duplicate: false }))
     },
     engine: {
-      ...relayedEngine(engine, { pending, inTransaction: () => postgres.current() !== undefined }),
+      ...relayed,
       close,
       [Symbol.asyncDispose]: close,
     },

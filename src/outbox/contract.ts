@@ -53,8 +53,11 @@ export interface Outbox extends AsyncDisposable {
    */
   record(transaction: Transaction, kind: string, items: readonly string[]): Promise<void>
 
-  /** The recorded items of `kind` that contain `text` and have not been carried out yet, if they are committed. */
-  pending(kind: string, text: string): Promise<readonly string[]>
+  /**
+   * The recorded items of `kind` that contain one of the texts and have not been carried out yet: those that are committed, and those of
+   * the transaction that the caller runs in.
+   */
+  pending(kind: string, texts: readonly string[]): Promise<readonly string[]>
 
   /**
    * Runs `work`, a write on what it is handed, and has the tags that it resolves with bumped after its commit, before its

@@ -133,7 +133,7 @@ export async function openOutbox({
       }
       if (items.length > 0) await effectsOf(transaction).record(transaction, kind, items)
     },
-    pending: async (kind, text) => (rows === undefined ? [] : rows.search(kind, text)),
+    pending: async (kind, texts) => (rows === undefined ? [] : rows.search(kind, texts)),
     async write(work, worst, within) {
       const transaction = within ?? postgres.current()
       if (transaction !== undefined) return writeWithin(transaction, work, worst)

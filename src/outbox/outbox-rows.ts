@@ -69,7 +69,8 @@ const readRows = own(
 )
 const findIds = own('select id from plimsoll.outbox where id = any($1::bigint[])')
 const findItems = own(
-  'select item from plimsoll.outbox cross join unnest(items) as item where kind = $1 and strpos(item, $2) > 0',
+  `select item from plimsoll.outbox cross join unnest(items) as item
+  where kind = $1 and exists (select from unnest($2::text[]) as sought where strpos(item, sought) > 0)`,
 )
 const newestId = own('select coalesce(max(id), 0) from plimsoll.outbox where kind = $1')
 
@@ -132,9 +133,9 @@ export class OutboxRows {
     return new Set((await this.#run(findIds, [ids])).map(([id]) => id!))
   }
 
-  /** The items of a kind that contain a text. */
-  async search(kind: string, text: string): Promise<string[]> {
-    return (await this.#run(findItems, [kind, text])).map(([item]) => item!)
+  /** The items of a kind that contain one of the texts, as the transaction sees them that the caller runs in. */
+  async search(kind: string, texts: readonly string[]): Promise<string[]> {
+    return (await readTexts(this.#postgres, findItems, [kind, texts])).map(([item]) => item!)
   }
 
   /** Records effects that could not be carried and have no transaction any more, and wakes the relays. */

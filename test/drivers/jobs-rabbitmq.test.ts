@@ -4,15 +4,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect, type Channel } from 'amqplib'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { openJobRelay } from '../../src/app/job-relay.ts'
 import type { JobEngine, LeasedJob, NewJob } from '../../src/jobs/contract.ts'
 import { BrokerReader, type ReaderNews } from '../../src/jobs/drivers/rabbitmq/broker-reader.ts'
 import { readAddress } from '../../src/jobs/drivers/rabbitmq/rabbitmq-address.ts'
 import { rabbitmqEngine, type RabbitmqEngineOptions } from '../../src/jobs/drivers/rabbitmq/rabbitmq-engine.ts'
 import { jobId } from '../../src/jobs/job-id.ts'
+import { packJobs, relayKind } from '../../src/jobs/relay/packed-jobs.ts'
 import { openPostgres, type Postgres } from '../../src/postgres/index.ts'
 import { freePort } from '../servers/free-port.ts'
 import { findRabbitmq, startRabbitmq, type RabbitmqServer } from '../servers/rabbitmq.ts'
-import { intercepted, rowsOf } from './door.ts'
+import { intercepted, rowsOf, run } from './door.ts'
 import { eventually, failureOf, gate } from './jobs.ts'
 
 let rabbitmq: RabbitmqServer
@@ -363,6 +365,18 @@ describe.runIf(findRabbitmq())('the engine on RabbitMQ', () => {
       expect(began.toSorted()).toEqual([0, 1, 'last'])
     },
   )
+
+  test('a job that is cancelled before it was handed on is the only one of its pack that does not run', async () => {
+    const { engine } = await openJobRelay(postgres, await open())
+    const pack = ['cancelled', 'kept'].map((input) => newJob(input, { queue: 'pack' }))
+    const insert = `insert into plimsoll.outbox (kind, items, due_at) values ($1, $2, now() + interval '1 hour')`
+    await run(postgres, insert, [relayKind, packJobs(pack)])
+    expect(await engine.cancel([pack[0]!.id])).toBe(1)
+    await engine.add(pack.map((job) => ({ ...job, relayed: true })))
+    const began = await runAll(engine, { queue: 'pack' })
+    await eventually(() => expect(began).toEqual(['kept']))
+    await run(postgres, 'delete from plimsoll.outbox')
+  })
 
   test('a broker that is full takes nothing more, and jobs go on without it', async () => {
     const engine = await open()

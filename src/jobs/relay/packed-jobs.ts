@@ -2,6 +2,8 @@ import type { NewJob } from '../contract.ts'
 
 /** The kind of effect that hands jobs on to an engine: its items are packs of jobs. */
 export const relayKind = 'jobs.relay'
+/** The kind of effect that cancels jobs which were not handed on yet when a transaction cancelled them: its items are their ids. */
+export const cancelKind = 'jobs.cancel'
 
 /** A pack has at most so many jobs, and about so many characters unless one job has more. */
 const most = { jobs: 1000, characters: 4_000_000 }

@@ -3,34 +3,39 @@ import type { JobEngine, JobRecord, NewJob } from '../contract.ts'
 /** How long a job that is still to be handed on is left alone before it is looked at again. */
 const lookMs = 250
 
-/**
- * An engine that also knows of jobs that were committed and have not been handed on to it yet: `pending` finds one by its id. It is
- * `inTransaction` that nothing is handed on, since what it knows may still be undone.
- */
-export function relayedEngine(
-  engine: JobEngine,
-  {
-    pending,
-    inTransaction,
-  }: {
-    readonly pending: (id: string) => Promise<NewJob | undefined>
-    readonly inTransaction: () => boolean
-  },
-): JobEngine {
+/** The parts of {@link relayedEngine}. */
+interface RelayedEngineParts {
+  /** What is still to be handed on together, of all packs that hold one of these jobs; as the transaction sees it that the caller runs in. */
+  readonly pending: (ids: readonly string[]) => Promise<readonly (readonly NewJob[])[]>
+  /** Has jobs cancelled when the transaction commits that the caller runs in; undefined outside of one. */
+  readonly cancelLater: () => ((ids: readonly string[]) => Promise<void>) | undefined
+}
+
+/** An engine that also knows of jobs that were committed and have not been handed on to it yet. */
+export function relayedEngine(engine: JobEngine, { pending, cancelLater }: RelayedEngineParts): JobEngine {
   const find = async (id: string): Promise<JobRecord | undefined> => {
     const record = await engine.find(id)
     if (record !== undefined) return record
-    const job = await pending(id)
+    const job = (await pending([id])).flat().find((one) => one.id === id)
     // Handed on between the two looks.
     return job === undefined ? engine.find(id) : recordOf(job)
   }
   const cancel = async (ids: readonly string[]): Promise<number> => {
-    // What is still to be handed on would be handed on later, and run: it is handed on now, which is harmless twice.
-    if (!inTransaction()) {
-      const jobs = (await Promise.all(ids.map(pending))).filter((job) => job !== undefined)
-      if (jobs.length > 0) await engine.add(jobs)
+    const packs = await pending(ids)
+    if (packs.length === 0) return engine.cancel(ids)
+    const later = cancelLater()
+    if (later === undefined) {
+      // What is still to be handed on would be handed on later, and run: it is handed on now, which is harmless twice.
+      for (const pack of packs) await engine.add(pack)
+      return engine.cancel(ids)
     }
-    return engine.cancel(ids)
+    // What is known of it may still be undone, so nothing is handed on before the commit.
+    const waiting = new Set(packs.flat().map(({ id }) => id))
+    const records = await Promise.all(ids.map(async (id) => (waiting.has(id) ? engine.find(id) : undefined)))
+    const unknown = ids.filter((id, i) => waiting.has(id) && records[i] === undefined)
+    const known = ids.filter((id) => !unknown.includes(id))
+    if (unknown.length > 0) await later(unknown)
+    return unknown.length + (known.length > 0 ? await engine.cancel(known) : 0)
   }
   return {
     engine: engine.engine,
@@ -39,7 +44,7 @@ export function relayedEngine(
     consume: (options) => engine.consume(options),
     find,
     async settled(id, { timeoutMs, signal }) {
-      if ((await pending(id)) === undefined) return engine.settled(id, { timeoutMs, signal })
+      if ((await pending([id])).length === 0) return engine.settled(id, { timeoutMs, signal })
       await new Promise((resolve) => setTimeout(resolve, Math.min(lookMs, timeoutMs)))
     },
     ...(engine.watch && { watch: (id: string, heard: () => void) => engine.watch!(id, heard) }),

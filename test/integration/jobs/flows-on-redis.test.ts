@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { openQueue } from '../../../src/app/open-queue.ts'
 import { chain, defineJob, defineSchedule, group, type Job, type Jobs, type Schedule } from '../../../src/jobs/index.ts'
+import { relayKind } from '../../../src/jobs/relay/packed-jobs.ts'
+import { openOutbox } from '../../../src/outbox/index.ts'
 import { openPostgres, type Postgres } from '../../../src/postgres/index.ts'
-import { rowsOf } from '../../drivers/door.ts'
+import { rowsOf, run } from '../../drivers/door.ts'
 import { createDatabase, embeddedDatabase, type Database } from '../../servers/database.ts'
 import { findRedis, startRedis, type RedisServer } from '../../servers/redis.ts'
 import { plusOne, same, sum } from './flow-jobs.ts'
@@ -86,6 +88,44 @@ describe.runIf(findRedis()).each(engines)('with jobs in Redis, and the rest in %
     await expect.poll(() => aborts, { timeout: 10_000 }).toBe(1)
     expect(await flow.retry()).toBe(true)
     expect(await flow.result()).toBe(3)
+  })
+
+  test('a workflow that is cancelled before its jobs were handed on has none of them run', async () => {
+    const outbox = await openOutbox({ postgres, durable: false, records: true })
+    onTestFinished(() => outbox.close())
+    const ran: number[] = []
+    const noted = defineJob('noted', { input: anything<number>() }, (n) => void ran.push(n))
+    const known = { url: redis!.url, jobs: [noted], database: { url: database.url }, outbox }
+    // Whoever hands them on is away.
+    const closed = await openQueue(postgres, known)
+    await closed.close()
+    const start = (n: number) => closed.start(group(noted.step(n), noted.step(n)))
+    const [cancelled, undone] = [await start(1), await start(2)]
+    await run(postgres, `update plimsoll.outbox set due_at = due_at + interval '1 hour'`)
+    const jobs = await openQueue(postgres, known)
+    onTestFinished(() => jobs.close({ timeout: 0 }))
+    expect(await jobs.flow(cancelled.id).cancel()).toBe(true)
+    const rolledBack = postgres.transaction(async () => {
+      expect(await jobs.flow(undone.id).cancel()).toBe(true)
+      throw new Error('rolled back')
+    })
+    await expect(rolledBack).rejects.toThrow('rolled back')
+    await outbox.drain(relayKind)
+    await jobs.work()
+    await jobs.flow(undone.id).result()
+    await (await jobs.enqueue(noted, 3)).result()
+    expect(ran).toEqual([2, 2, 3])
+  })
+
+  test('a job of a transaction is known within it, and can be cancelled there', async () => {
+    const jobs = await open([same])
+    const handle = await postgres.transaction(async () => {
+      const enqueued = await jobs.enqueue(same, 1)
+      expect(await enqueued.status()).toMatchObject({ state: 'waiting', input: 1 })
+      expect(await enqueued.cancel()).toBe(true)
+      return enqueued
+    })
+    expect(await handle.status()).toMatchObject({ state: 'cancelled' })
   })
 
   test('a schedule enqueues its job at every occurrence', async () => {
