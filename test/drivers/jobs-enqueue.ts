@@ -407,18 +407,30 @@ export const enqueueCases: readonly JobsCase[] = [
     },
   },
   {
-    name: 'a throttled job is enqueued once in its time, and the others are dropped',
+    name: 'a throttled job is enqueued once in its time, also when it fails and is redriven, and the others are dropped',
     async run({ define, open }) {
       const ran: unknown[] = []
-      const job = define('job', (input) => void ran.push(input))
+      const job = define(
+        'job',
+        (input) => {
+          ran.push(input)
+          if (ran.length === 1) throw new Error('no')
+        },
+        { retry: false },
+      )
       const process = await open(job)
       await process.work()
       const throttle = { key: 'k', per: '1h' } as const
       const first = await process.jobs.enqueue(job, 1, { throttle })
+      const dropped = async (): Promise<void> =>
+        expect(await process.jobs.enqueue(job, 2, { throttle })).toMatchObject({ duplicate: true, id: first.id })
+      await failureOf(first.result())
+      await dropped()
+      expect(await process.jobs.redrive({ ids: [first.id] })).toBe(1)
       await first.result()
-      expect(await process.jobs.enqueue(job, 2, { throttle })).toMatchObject({ duplicate: true, id: first.id })
+      await dropped()
       await drained(process, job)
-      expect(ran).toEqual([1, 'the last one'])
+      expect(ran).toEqual([1, 1, 'the last one'])
     },
   },
   {

@@ -75,7 +75,7 @@ for at = 2, #ARGV do
   if (state == 'failed' or state == 'parked' or state == 'quarantined' or state == 'cancelled') and fits(filter.states, state) and fits(filter.names, name)
     and fits(filter.queues, queue) and fits(filter.tenants, tenant) then
     redis.call('HSET', key(id), 's', 'waiting', 'a', 0, 'd', 0)
-    redis.call('HDEL', key(id), 'ea', 'xa', 'x', 'uu')
+    redis.call('HDEL', key(id), 'ea', 'xa', 'x')
     redis.call('ZREM', P .. ':state:' .. state, id)
     redis.call('ZREM', P .. ':expires', id)
     redis.call('ZREM', P .. ':delayed', id)
