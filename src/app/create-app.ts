@@ -31,6 +31,7 @@ import { memoryCache } from './open-store.ts'
 import { bindReadyJobs, schedulesOf } from './ready-made/ready-job.ts'
 import { recordChanged } from './purged-store.ts'
 import { serveFiles } from './serve-files.ts'
+import { hasWorkerCommand } from './worker-command-mark.ts'
 
 /** The options of {@link createApp}. */
 export interface AppOptions<S extends Models>
@@ -61,7 +62,7 @@ export interface AppOptions<S extends Models>
   readonly queueUrl?: string | undefined
   /**
    * Whether this process runs jobs. Default: while the database is embedded, which no other process could; else `plimsoll worker`
-   * does.
+   * does. Where that command opens the application, it alone says which jobs run.
    */
   readonly work?: boolean | WorkOptions | undefined
   /** Where mails go, and whom they are from. Default: MAIL_URL and MAIL_FROM; without the first they are kept and shown. */
@@ -221,7 +222,7 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
       onError: options.onError,
     })
     observability.serve(fastify, jobs)
-    const work = options.work ?? postgres.engine === 'pglite'
+    const work = !hasWorkerCommand() && (options.work ?? postgres.engine === 'pglite')
     if (jobs !== undefined && work !== false) await jobs.work(work === true ? {} : work)
     return assemble(fastify, {
       db,

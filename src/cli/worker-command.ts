@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import type { App } from '../app/create-app.ts'
 import { openMetrics } from '../app/metrics.ts'
 import { serveWorkerMetrics, type WorkerMetricsOptions } from '../app/serve-worker-metrics.ts'
+import { enterWorkerCommand } from '../app/worker-command-mark.ts'
 import { PlimsollError, showValue } from '../core/errors.ts'
 import type { WorkOptions } from '../jobs/index.ts'
 
@@ -41,6 +42,7 @@ export async function workerCommand(args: readonly string[], say: (line: string)
   if (host !== undefined && port === undefined) throw invalid('metrics-host', 'without --metrics-port it says nothing')
   // Before anything is opened, so that it counts too.
   const served = port === undefined ? undefined : { port: readMetricsPort(port), host, metrics: openMetrics() }
+  enterWorkerCommand()
   const app = await importApp(values.app)
   if (served !== undefined) await serve(app, served, say)
   // Before the first job begins, which a signal would cut short.

@@ -35,6 +35,7 @@ const heeds = defineJob('heeds', { ...any, queue: 'mail' }, (_, { signal }) => {
 export const app = await createApp({
   relations: defineRelations({ notes: pgTable('notes', { id: integer().primaryKey() }) }, () => ({})),
   jobs: [greet, render, held, heeds],
+  work: process.env['WORK'] === 'true',
   secret: 'a secret for tests',
   closeTimeout: process.env['CLOSE_TIMEOUT'],
 })
@@ -126,9 +127,9 @@ async function samplesAt(url: string): Promise<(name: string, labels: Record<str
 }
 
 describe.runIf(inject('postgresUrl'))('plimsoll worker', () => {
-  test('runs the jobs of its queues and no others, and ends at SIGTERM', async () => {
+  test('runs the jobs of its queues and no others, also of an application that works itself, and ends at SIGTERM', async () => {
     const { jobs, worker } = await openPlace()
-    const first = worker(['--queues', 'mail', '--concurrency', '2'])
+    const first = worker(['--queues', 'mail', '--concurrency', '2'], { WORK: 'true' })
     await first.said('Running jobs of mail.')
     const rendering = await render.enqueue({})
     expect(await (await greet.enqueue({ name: 'Ada' })).result()).toBe('Hello Ada')
