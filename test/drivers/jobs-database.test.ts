@@ -6,7 +6,8 @@ import { PlimsollError } from '../../src/core/errors.ts'
 import { observe, type PlimsollEvent } from '../../src/core/events.ts'
 import { databaseEngine, type DatabaseEngineOptions } from '../../src/jobs/drivers/database/database-engine.ts'
 import type { Outcome } from '../../src/jobs/contract.ts'
-import { finishJobs, settleJobs } from '../../src/jobs/drivers/database/statements.ts'
+import { jobId } from '../../src/jobs/job-id.ts'
+import { cancelJobs, finishJobs, replaceJobs, settleJobs } from '../../src/jobs/drivers/database/statements.ts'
 import { defineJob, type Jobs } from '../../src/jobs/index.ts'
 import { openPostgres, type Postgres } from '../../src/postgres/index.ts'
 import { z } from 'zod'
@@ -89,7 +90,7 @@ describe.runIf(inject('postgresUrl'))('the database engine', () => {
     const job = define('job', () => {})
     const processes = [await open(job), await open(job)]
     const keys = Array.from({ length: 300 }, (_, i) => String(i))
-    for (let round = 0; round < 10; round++) {
+    for (let round = 0; round < 3; round++) {
       const enqueue = (jobs: Jobs, order: readonly string[]) =>
         Promise.all(order.map((key) => jobs.enqueue(job, key, { unique: `${round} ${key}` })))
       const handles = await Promise.all([
@@ -98,6 +99,25 @@ describe.runIf(inject('postgresUrl'))('the database engine', () => {
       ])
       expect(new Set(handles.flat().map(({ id }) => id)).size).toBe(keys.length)
     }
+  })
+
+  test('what a deadlock ends is done again, alone, and refused when that goes on', async () => {
+    let deadlocks = Number.POSITIVE_INFINITY
+    const locked = intercepted(postgres, ({ text }, execute) => {
+      const isLocked = text === cancelJobs.text || text === replaceJobs.text
+      if (!isLocked || deadlocks-- <= 0) return execute()
+      return Promise.reject(new PlimsollError('PLIMSOLL_SERIALIZATION_FAILED', 'It was in the way of others.'))
+    })
+    const { define, open } = setup({ postgres: locked })
+    const job = define('job', () => {})
+    const { jobs, engine } = await open(job)
+    const { code, message } = await failureOf(engine.cancel([jobId()]))
+    expect(code).toBe('PLIMSOLL_SERIALIZATION_FAILED')
+    expect(message).toContain('10 times')
+    deadlocks = 3
+    const handles = [jobs.enqueue(job, 'beside'), jobs.enqueue(job, 'locked', { debounce: { key: 'k', wait: '1h' } })]
+    expect((await Promise.all(handles)).map(({ duplicate }) => duplicate)).toEqual([false, false])
+    expect(deadlocks).toBe(-1)
   })
 
   test('a worker whose thread has failed closes all the same', { timeout: 60_000 }, async () => {

@@ -1,12 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { parseDuration, type Duration } from '../../../core/duration.ts'
-import { isPlimsollError } from '../../../core/errors.ts'
 import type { WireValue } from '../../../core/wire.ts'
 import {
   readTexts,
   type Executor,
   type Postgres,
   type PostgresOptions,
+  type Statement,
   type Transaction,
 } from '../../../postgres/index.ts'
 import type {
@@ -26,6 +26,7 @@ import { toNotice, toRecord, type LaneNotice } from './job-rows.ts'
 import { readDepths } from './depths.ts'
 import { ensureJobTables } from './job-tables.ts'
 import { laneId } from './lanes.ts'
+import { readPastDeadlocks } from './read-past-deadlocks.ts'
 import type { SideLane } from './side-lane.ts'
 import {
   cancelJobs,
@@ -65,8 +66,6 @@ interface Added {
 
 /** Where ids that are asked for by hand are looked up. */
 const stuck: readonly JobState[] = ['failed', 'parked', 'quarantined']
-/** How often jobs are stored anew that were in the way of others. */
-const mostDeadlocks = 10
 /** An answer that was lost comes with the next look. */
 const lookMs = 1000
 
@@ -100,13 +99,9 @@ export class DatabaseEngine implements JobEngine {
   }
 
   async add(jobs: readonly NewJob[], within?: Transaction): Promise<readonly AddedJob[]> {
-    if (within === undefined) {
-      const { added, announce } = await this.#addAlone(jobs)
-      announce()
-      return added
-    }
     const { added, announce } = await this.#add(jobs, within)
-    within.afterCommit(announce)
+    if (within === undefined) announce()
+    else within.afterCommit(announce)
     return added
   }
 
@@ -179,13 +174,7 @@ export class DatabaseEngine implements JobEngine {
   }
 
   async cancel(ids: readonly string[]): Promise<number> {
-    const rows = await readTexts(this.#postgres, cancelJobs, [ids]).catch((error: unknown) => {
-      // How the server joins small tables is its own choice, and so may be the order of their locks.
-      if (!isPlimsollError(error, 'PLIMSOLL_SERIALIZATION_FAILED') || this.#postgres.current() !== undefined)
-        throw error
-      return undefined
-    })
-    if (rows === undefined) return this.cancel(ids)
+    const rows = await readPastDeadlocks(this.#postgres, cancelJobs, [ids])
     this.#tell(() => {
       this.bulletin.cancelled(rows.filter(([, state]) => state === 'active').map(([id]) => id!))
       this.bulletin.ended(rows.filter(([, state, watched]) => state !== 'active' && watched === 't').map(([id]) => id!))
@@ -241,37 +230,28 @@ export class DatabaseEngine implements JobEngine {
     else within.afterCommit(news)
   }
 
-  /** Whoever stores the same keys in another order waits for this process, and it for him: the database ends one of the two, which has stored nothing. */
-  async #addAlone(jobs: readonly NewJob[]): Promise<Added> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#add(jobs, this.#postgres)
-      } catch (error) {
-        if (attempt === mostDeadlocks || !isPlimsollError(error, 'PLIMSOLL_SERIALIZATION_FAILED')) throw error
-      }
-    }
-  }
-
-  async #add(jobs: readonly NewJob[], executor: Executor): Promise<Added> {
+  async #add(jobs: readonly NewJob[], within: Transaction | undefined): Promise<Added> {
+    const run = (statement: Statement, values: readonly WireValue[]): Promise<(string | null)[][]> =>
+      within === undefined ? readPastDeadlocks(this.#postgres, statement, values) : readTexts(within, statement, values)
     const stored = new Map<string, readonly (string | null)[]>()
     const replaced = new Map<string, string>()
     const replacing = jobs.filter(({ unique }) => unique?.replace === true)
     const plain = replacing.length === 0 ? jobs : jobs.filter(({ unique }) => unique?.replace !== true)
     const keys = jobs.flatMap(({ unique }) => (unique === undefined ? [] : [unique.key]))
-    if (keys.length > 0) await readTexts(executor, releaseKeys, [keys])
+    if (keys.length > 0) await run(releaseKeys, [keys])
     if (plain.length > 0) {
-      for (const row of await readTexts(executor, insertJobs, toColumns(plain))) stored.set(row[0]!, row)
+      for (const row of await run(insertJobs, toColumns(plain))) stored.set(row[0]!, row)
     }
     // One after another: the later one replaces the earlier.
     for (const job of replacing) {
-      const [row] = await readTexts(executor, replaceJobs, toColumns([job]))
+      const [row] = await run(replaceJobs, toColumns([job]))
       if (row === undefined) continue
       if (row[0] !== job.id) replaced.set(job.id, row[0]!)
       stored.set(job.id, row)
     }
     const holders = await this.#holders(
       jobs.filter(({ id }) => !stored.has(id)),
-      executor,
+      within ?? this.#postgres,
     )
     const added = jobs.map(({ id, unique }) => {
       const other =
@@ -280,7 +260,7 @@ export class DatabaseEngine implements JobEngine {
     })
     // Whoever held the key has ended between the two statements.
     const left = jobs.filter(({ id }, i) => !stored.has(id) && !added[i]!.duplicate)
-    const rest = left.length > 0 ? await this.#add(left, executor) : undefined
+    const rest = left.length > 0 ? await this.#add(left, within) : undefined
     const announce = (): void => {
       const notices: LaneNotice[] = []
       let soonestMs = Number.POSITIVE_INFINITY
