@@ -287,6 +287,20 @@ describe.runIf(inject('postgresUrl'))('the database engine', () => {
     expect(ran).toEqual(['late, but early', 'early, but late'])
   })
 
+  test('a delayed job whose enqueuer was late to commit runs at once, though later ones were due before', async () => {
+    const { define, open } = setup({ lease: '1h' })
+    const job = define('job', (input) => input)
+    const [one, two] = [await open(job), await open(job)]
+    await one.work()
+    const { id } = await postgres.transaction(async () => {
+      const handle = await two.jobs.enqueue(job, 'late', { delay: '1ms' })
+      await run(postgres, `update plimsoll.jobs set due_at = due_at - interval '10 seconds' where id = $1`, [handle.id])
+      await run(postgres, 'select pg_sleep(1.1)')
+      return handle
+    })
+    expect(await one.jobs.handle(id).result()).toBe('late')
+  })
+
   test('two thousand tenants are served without a claim for each', async () => {
     const { queue, define, open } = setup({ lease: '1h' })
     const job = define('job', () => {})

@@ -6,6 +6,8 @@ import {
   cancelledOf,
   findLanes,
   finishJobs,
+  nextDue,
+  promoteJobs,
   recoverJobs,
   settleJobs,
   storeProgress,
@@ -43,22 +45,31 @@ async function openTables(): Promise<pg.Client> {
   return client
 }
 
-/** Jobs that wait, then all that were run by the worker 1, which is alive, while another session keeps its snapshot. */
-async function runAll(client: pg.Client): Promise<void> {
+/** Stores jobs; `due` in SQL: when the delayed ones are. */
+async function store(client: pg.Client, due = 'null'): Promise<void> {
   await client.query(
-    `insert into plimsoll.jobs (id, lane, state, name, version, queue, priority, tenant, input)
-      select id, $2, 'waiting', 'job', 1, 'q', 0, '', '{}' from unnest($1::uuid[]) as job(id)`,
+    `insert into plimsoll.jobs (id, lane, state, due_at, name, version, queue, priority, tenant, input)
+      select id, $2, case when ${due} is null then 'waiting' else 'delayed' end, ${due}, 'job', 1, 'q', 0, '', '{}' from unnest($1::uuid[]) as job(id)`,
     [ids, lane],
   )
-  await client.query(
-    `insert into plimsoll.job_workers (id, host, pid, alive_until) overriding system value values (1, '', 1, 'infinity')`,
-  )
-  const { host, port, database, user } = client
+}
+
+/** Has another session keep its snapshot: from now on nothing is cleared away. */
+async function hold({ host, port, database, user }: pg.Client): Promise<void> {
   const holder = new pg.Client({ host, port, database: database!, user: user! })
   await holder.connect()
   onTestFinished(() => holder.end())
   await holder.query('begin isolation level repeatable read')
   await holder.query('select count(*) from plimsoll.jobs')
+}
+
+/** Jobs that wait, then all that were run by the worker 1, which is alive, while another session keeps its snapshot. */
+async function runAll(client: pg.Client): Promise<void> {
+  await store(client)
+  await client.query(
+    `insert into plimsoll.job_workers (id, host, pid, alive_until) overriding system value values (1, '', 1, 'infinity')`,
+  )
+  await hold(client)
   await client.query(`update plimsoll.jobs set state = 'active', worker = 1, attempts = 1`)
   await client.query(`update plimsoll.jobs set state = 'done', worker = null`)
 }
@@ -128,5 +139,28 @@ describe.runIf(engines.includes('PostgreSQL'))('what was run before', () => {
     expect(blocks(whole)).toBeGreaterThan(pages / 3)
     expect(blocks(look)).toBeLessThan(20)
     expect(blocks(recovery)).toBeLessThan(20)
+  })
+
+  test('is not walked over by what makes delayed jobs ready', async () => {
+    const client = await openTables()
+    await store(client, `clock_timestamp() - interval '1 hour'`)
+    await hold(client)
+    await client.query(`update plimsoll.jobs set state = 'waiting', due_at = null`)
+    const { rows } = await client.query<{ now: string }>('select extract(epoch from clock_timestamp()) as now')
+    const mark = rows[0]!.now
+    for (const statement of [promoteJobs, nextDue]) {
+      const whole = await explain(client, statement, { values: [null], run: true })
+      const look = await explain(client, statement, { values: [mark], run: true })
+      expect(blocks(whole)).toBeGreaterThan(count / 100)
+      expect(blocks(look)).toBeLessThan(20)
+    }
+  })
+
+  test('what is delayed for long is not read to find what is due', async () => {
+    const client = await openTables()
+    await store(client, `clock_timestamp() + interval '1 hour'`)
+    for (const values of [[null], ['1577836800']])
+      for (const statement of [promoteJobs, nextDue])
+        expect(blocks(await explain(client, statement, { values, run: true }))).toBeLessThan(20)
   })
 })

@@ -364,11 +364,12 @@ export class DatabaseConsumer implements Consumer {
   #look(): Promise<void> {
     const look = async (): Promise<void> => {
       try {
+        const whole = this.#looks++ % wholeLook === 0
         await this.#lease.refresh()
         await recover(this.#postgres, this.#bulletin, this.#lookMs * 4)
-        await this.#lookForLanes()
+        await this.#lookForLanes(whole)
         this.#fill()
-        await this.#promotions.promote()
+        await this.#promotions.promote({ whole })
       } catch (error) {
         // The next look comes soon.
         this.#report(error)
@@ -378,8 +379,7 @@ export class DatabaseConsumer implements Consumer {
     return this.#looking
   }
 
-  async #lookForLanes(): Promise<void> {
-    const whole = this.#looks++ % wholeLook === 0
+  async #lookForLanes(whole: boolean): Promise<void> {
     const known = this.#lanes.look()
     const { lanes, marks } = whole ? { lanes: [], marks: [] } : known
     this.#note((await readTexts(this.#postgres, findLanes, [lanes, marks])).map(toNotice))

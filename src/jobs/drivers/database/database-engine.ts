@@ -261,6 +261,7 @@ export class DatabaseEngine implements JobEngine {
     // Whoever held the key has ended between the two statements.
     const left = jobs.filter(({ id }, i) => !stored.has(id) && !added[i]!.duplicate)
     const rest = left.length > 0 ? await this.#add(left, within) : undefined
+    const storedAt = performance.now()
     const announce = (): void => {
       const notices: LaneNotice[] = []
       let soonestMs = Number.POSITIVE_INFINITY
@@ -272,7 +273,9 @@ export class DatabaseEngine implements JobEngine {
         else soonestMs = Math.min(soonestMs, Number(dueInMs))
       }
       if (notices.length > 0) this.bulletin.ready(notices)
-      if (soonestMs < Number.POSITIVE_INFINITY) this.bulletin.delayed(Math.max(0, soonestMs))
+      // Its transaction may have taken longer than it was to wait.
+      const sinceMs = performance.now() - storedAt
+      if (soonestMs < Number.POSITIVE_INFINITY) this.bulletin.delayed(soonestMs - sinceMs)
       rest?.announce()
     }
     const later = new Map(left.map(({ id }, i) => [id, rest!.added[i]!]))

@@ -84,16 +84,26 @@ export const findLanes =
   select next.* from known cross join lateral (
     select ${lane} from plimsoll.jobs where state = 'waiting' and lane = known.lane and seq >= mark order by lane, seq limit 1) next`)
 
+/** What comes later than its time is told of by whoever is late to commit it, but for so long. */
+const lateMs = 2000
+/**
+ * From where on delayed jobs are looked for: a little before the second $1, before which nothing is left but dead rows of what was due then.
+ * Should the clock go back, from there. All times are read once, as a sub-select: of a bound that may change from row to row no index can
+ * make use.
+ */
+const dueFrom = `(select least(coalesce(to_timestamp($1::double precision), '-infinity'), clock_timestamp()) - ${ms(String(lateMs))})`
 /** Makes jobs ready that are due. */
 export const promoteJobs =
   own(`update plimsoll.jobs set state = 'waiting', seq = nextval('plimsoll.jobs_seq'), due_at = null
   where id = any(array(
-    select id from plimsoll.jobs where state = 'delayed' and due_at <= clock_timestamp() order by due_at limit 1000
-    for update skip locked))
+    select id from plimsoll.jobs where state = 'delayed' and due_at <= (select clock_timestamp()) and due_at >= ${dueFrom}
+    order by due_at limit 1000 for update skip locked))
   returning ${lane}`)
-/** In how many milliseconds the next job is due. */
+/** In how many milliseconds the next job is due, and the second before which none is. */
 export const nextDue = own(
-  `select extract(epoch from min(due_at) - clock_timestamp()) * 1000 from plimsoll.jobs where state = 'delayed'`,
+  `select extract(epoch from due - now) * 1000, extract(epoch from least(due, now)) from (
+    select clock_timestamp() as now, (select due_at from plimsoll.jobs where state = 'delayed' and due_at >= ${dueFrom}
+      order by due_at limit 1) as due) next`,
 )
 
 /** A row of what runs, found by its id: the index of what is active is full of what was, so it is kept from being used. */
