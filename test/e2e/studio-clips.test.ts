@@ -45,6 +45,10 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
+interface Captioned {
+  readonly captions: readonly { readonly language: string }[]
+}
+
 describe.skipIf(noBrowser !== undefined || !hasFfmpeg())('a clip in the studio', { timeout: 180_000 }, () => {
   test('is sent past a pause and a broken line, encoded, played by both players from its middle, and saved', async () => {
     const { url } = await studioFor()
@@ -193,6 +197,27 @@ describe.skipIf(noBrowser !== undefined || !hasFfmpeg())('a clip in the studio',
     await card.locator('.captions input[type=file]').setInputFiles(wrong)
     await card.getByRole('alert').getByText('they do not begin with WEBVTT').waitFor()
     await card.locator('summary').click()
+    // Those that come, and go, at one instant lose none of each other.
+    const languages = ['da', 'de', 'fi', 'fr']
+    const shown = async (): Promise<string[]> =>
+      ((await (await page.request.get(`${url}/api/clips/${id}`)).json()) as Captioned).captions
+        .map(({ language }) => language)
+        .sort()
+    const atOnce = (method: 'PUT' | 'DELETE'): Promise<unknown> =>
+      Promise.all(
+        languages.map((language) => {
+          const of = {
+            method,
+            headers: { 'content-type': 'text/vtt' },
+            data: method === 'PUT' ? 'WEBVTT\n' : undefined,
+          }
+          return page.request.fetch(`${url}/api/clips/${id}/captions/${language}`, of)
+        }),
+      )
+    await atOnce('PUT')
+    expect(await shown()).toEqual(languages)
+    await atOnce('DELETE')
+    expect(await shown()).toEqual([])
     const texts = { en: 'The ferry leaves.', sv: 'Färjan går.' }
     for (const [language, text] of Object.entries(texts)) {
       const path = join(folder, `ferry.${language}.vtt`)

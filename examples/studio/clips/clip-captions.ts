@@ -13,8 +13,21 @@ export interface CaptionOptions {
     readonly params: { readonly id: string }
     readonly headers: object
   }) => Promise<Clip | undefined>
-  /** Has a clip encoded with these captions; resolves to the id of the job. */
-  readonly encode: (clip: Clip, captions: readonly ClipCaptions[]) => Promise<string>
+  /**
+   * Has a clip encoded with other captions: those that `edit` makes of the ones that it has, which nobody else changes meanwhile. Undefined
+   * when `edit` gives none.
+   */
+  readonly change: (clip: Clip, edit: (captions: Captions) => Captions | undefined) => Promise<Changed | undefined>
+}
+
+type Captions = readonly ClipCaptions[]
+
+/** What has become of the captions of a clip. */
+export interface Changed {
+  readonly before: Captions
+  readonly after: Captions
+  /** The id of the job that encodes it. */
+  readonly job: string
 }
 
 const type = 'text/vtt'
@@ -22,7 +35,7 @@ const mostBytes = 1_000_000
 const most = 20
 
 /** Lets visitors add captions to their clips, a WebVTT file for each language, and take them off again. */
-export function takeCaptions({ files, fastify }: App<typeof relations>, { mine, encode }: CaptionOptions): void {
+export function takeCaptions({ files, fastify }: App<typeof relations>, { mine, change }: CaptionOptions): void {
   const path = '/api/clips/:id/captions/:language'
   void fastify.register(async (scope) => {
     scope.addContentTypeParser(type, { parseAs: 'buffer', bodyLimit: mostBytes }, (_, body, done) => done(null, body))
@@ -35,8 +48,6 @@ export function takeCaptions({ files, fastify }: App<typeof relations>, { mine, 
       const label = nameOf(language)
       if (label === undefined) return refuse('This is no language')
       if (!Buffer.isBuffer(request.body)) return reply.code(415).send({ title: `Captions are ${type}`, status: 415 })
-      const others = clip.captions.filter((one) => one.language !== language)
-      if (others.length >= most) return refuse(`A clip has captions in up to ${most} languages`)
       try {
         checkWebVtt(request.body, label)
       } catch (error) {
@@ -45,21 +56,31 @@ export function takeCaptions({ files, fastify }: App<typeof relations>, { mine, 
       }
       const key = `${folderOf(clip.id)}/captions/${language}-${randomUUID()}.vtt`
       await files.put(key, request.body, { type: `${type}; charset=utf-8`, cacheControl: 'private, no-store' })
-      return change(clip, [...others, { key, language, label }])
+      const changed = await change(clip, (captions) => {
+        const others = captions.filter((one) => one.language !== language)
+        return others.length < most ? [...others, { key, language, label }] : undefined
+      })
+      if (changed !== undefined) return settle(changed)
+      await files.delete([key])
+      return refuse(`A clip has captions in up to ${most} languages`)
     })
 
     scope.delete<Named>(path, async (request, reply) => {
       const clip = await mine(request)
       if (clip === undefined) return reply.callNotFound()
-      const others = clip.captions.filter(({ language }) => language !== request.params.language)
-      return others.length === clip.captions.length ? { job: clip.jobId } : change(clip, others)
+      const { language } = request.params
+      const changed = await change(clip, (captions) =>
+        captions.some((one) => one.language === language)
+          ? captions.filter((one) => one.language !== language)
+          : undefined,
+      )
+      return changed === undefined ? { job: clip.jobId } : settle(changed)
     })
   })
 
-  async function change(clip: Clip, captions: readonly ClipCaptions[]): Promise<{ readonly job: string }> {
-    const job = await encode(clip, captions)
-    const given = clip.captions.filter(({ key }) => captions.every((one) => one.key !== key))
-    if (given.length > 0) await files.delete(given.map(({ key }) => key))
+  async function settle({ before, after, job }: Changed): Promise<{ readonly job: string }> {
+    const gone = before.filter(({ key }) => after.every((one) => one.key !== key))
+    if (gone.length > 0) await files.delete(gone.map(({ key }) => key))
     return { job }
   }
 }

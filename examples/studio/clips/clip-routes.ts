@@ -1,7 +1,8 @@
+import { eq } from 'drizzle-orm'
 import type { App } from 'plimsoll'
 import type { Job } from 'plimsoll/jobs'
 import { greetVisitor, visitorOf } from '../jobs/visitor.ts'
-import type { clips, relations } from '../schema.ts'
+import { clips, type relations } from '../schema.ts'
 import { takeCaptions } from './clip-captions.ts'
 import { type ClipAddresses, clipAddresses, originalAddress, removeAll, serveClipFiles } from './clip-files.ts'
 import { folderOf } from './clip-keys.ts'
@@ -53,16 +54,21 @@ export async function takeClips(
 
   takeCaptions(app, {
     mine,
-    async encode(clip, captions) {
-      const { id, owner } = clip
-      const job = await db.transaction(async (tx) => {
+    async change({ id }, edit) {
+      const changed = await db.transaction(async (tx) => {
+        // Locked, so that of two who change it at once the second one knows what the first one has made of it.
+        const [clip] = await tx.drizzle.select().from(clips).where(eq(clips.id, id)).for('update')
+        const captions = clip === undefined ? undefined : edit(clip.captions)
+        if (clip === undefined || captions === undefined) return undefined
+        const { owner } = clip
         const next = await transcode.enqueue(transcodeInput({ ...clip, captions }), { owner, tenant: owner })
         await tx.clips.filter({ id }).update({ captions, jobId: next.id })
-        return next
+        return { before: clip.captions, after: captions, job: next.id, ended: clip.jobId }
       })
       // What is under way has other captions.
-      if (clip.jobId !== null && clip.jobId !== job.id) await app.jobs.cancel(clip.jobId)
-      return job.id
+      if (changed !== undefined && changed.ended !== null && changed.ended !== changed.job)
+        await app.jobs.cancel(changed.ended)
+      return changed
     },
   })
 
