@@ -81,11 +81,15 @@ export async function chooseQuality(page: Page, height: number): Promise<void> {
   await expect.poll(() => page.evaluate<number>(`document.getElementById('video').videoHeight`)).toBe(height)
 }
 
-/** Adds a WebVTT file to the newest clip, which is encoded anew, and waits until that can be watched. */
-export async function bringCaptions(page: Page, path: string): Promise<void> {
+/** Adds a WebVTT file to the newest clip, and waits until the captions, which are called so, can be watched. */
+export async function bringCaptions(page: Page, path: string, label: string): Promise<void> {
   await page.locator('.clip .captions summary').first().click()
   await page.locator('.clip .captions input[type=file]').first().setInputFiles(path)
-  await page.locator('.clip[data-encoding=true]').first().waitFor()
+  await page
+    .locator('.clip')
+    .first()
+    .getByText(new RegExp(`^Captions: .*${label}`))
+    .waitFor()
   await page.locator('.clip[data-encoding=false]').first().waitFor({ timeout: 90_000 })
 }
 

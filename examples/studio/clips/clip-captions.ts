@@ -27,7 +27,7 @@ export interface Changed {
   readonly before: Captions
   readonly after: Captions
   /** The id of the job that encodes it. */
-  readonly job: string
+  readonly job: string | null
 }
 
 const type = 'text/vtt'
@@ -78,7 +78,7 @@ export function takeCaptions({ files, fastify }: App<typeof relations>, { mine, 
     })
   })
 
-  async function settle({ before, after, job }: Changed): Promise<{ readonly job: string }> {
+  async function settle({ before, after, job }: Changed): Promise<{ readonly job: string | null }> {
     const gone = before.filter(({ key }) => after.every((one) => one.key !== key))
     if (gone.length > 0) await files.delete(gone.map(({ key }) => key))
     return { job }

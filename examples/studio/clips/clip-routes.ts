@@ -60,10 +60,14 @@ export async function takeClips(
         const [clip] = await tx.drizzle.select().from(clips).where(eq(clips.id, id)).for('update')
         const captions = clip === undefined ? undefined : edit(clip.captions)
         if (clip === undefined || captions === undefined) return undefined
-        const { owner } = clip
+        const { owner, jobId, video } = clip
+        const changed = { before: clip.captions, after: captions, job: jobId, ended: null }
+        await tx.clips.filter({ id }).update({ captions })
+        // Its encode comes first, and sees to them when it is done.
+        if (video === null) return changed
         const next = await transcode.enqueue(transcodeInput({ ...clip, captions }), { owner, tenant: owner })
-        await tx.clips.filter({ id }).update({ captions, jobId: next.id })
-        return { before: clip.captions, after: captions, job: next.id, ended: clip.jobId }
+        await tx.clips.filter({ id }).update({ jobId: next.id })
+        return { ...changed, job: next.id, ended: jobId }
       })
       // What is under way has other captions.
       if (changed !== undefined && changed.ended !== null && changed.ended !== changed.job)

@@ -1,11 +1,12 @@
-import { defineVideo, type Db } from 'plimsoll'
+import { eq } from 'drizzle-orm'
+import { defineVideo, type App, type Db } from 'plimsoll'
 import { removeAll } from './clip-files.ts'
 import { folderOf, idOf } from './clip-keys.ts'
-import type { ClipCaptions, ClipVideo, relations } from '../schema.ts'
+import { clips, type ClipCaptions, type ClipVideo, type relations } from '../schema.ts'
 
 /** Defines the job that makes an HLS and DASH package of a clip, and writes into its row what there is to play. */
 export function defineTranscode(db: () => Db<typeof relations>) {
-  return defineVideo('clips.transcode', {
+  const job = defineVideo('clips.transcode', {
     ladder: { sizes: [240, 360, 480, 720, 1080] },
     // Short ones: the first picture comes sooner, and whoever seeks waits for less.
     segment: '2s',
@@ -25,15 +26,49 @@ export function defineTranscode(db: () => Db<typeof relations>) {
         renditions: renditions.map(({ width, height, peakRate }) => ({ width, height, bitrate: peakRate })),
         captions: captions.map(({ key }) => key),
       }
-      const clip = db().clips.filter({ id: idOf(source) })
-      const [before] = await clip.limit(1)
-      // Nobody is there to see it when the clip was removed meanwhile.
-      await clip.update({ video })
-      const old = before?.video?.prefix
-      if (old !== undefined && old !== prefix) await removeAll(files, `${old}/`)
+      const old = await db().transaction(async (tx) => {
+        // Locked, as who changes the captions does: one of both knows what the other one has done.
+        const [clip] = await tx.drizzle
+          .select()
+          .from(clips)
+          .where(eq(clips.id, idOf(source)))
+          .for('update')
+        // Nobody is there to see it when the clip was removed meanwhile.
+        if (clip === undefined) return undefined
+        const isWanted = keysOf(clip.captions) === keysOf(captions)
+        // Who has asked for others has had them added, or has waited for this one.
+        if (!isWanted && clip.video !== null) return undefined
+        const { id, owner } = clip
+        const next = isWanted ? undefined : await job.enqueue(transcodeInput(clip), { owner, tenant: owner })
+        await tx.clips.filter({ id }).update({ video, ...(next === undefined ? {} : { jobId: next.id }) })
+        return clip.video
+      })
+      if (old === undefined) return
+      if (old !== null && old.prefix !== prefix) await removeAll(files, `${old.prefix}/`)
+      await removeCaptions(files, made)
     },
   })
+  return job
 }
+
+interface Captioned {
+  readonly prefix: string
+  readonly captions: readonly { readonly key: string }[]
+}
+
+/** Removes captions that are beside a package, and in it no more. */
+async function removeCaptions(files: App['files'], { prefix, captions }: Captioned): Promise<void> {
+  const kept = captions.map(({ key }) => key.replace(/\.vtt$/, ''))
+  for (let after: string | undefined; ;) {
+    const { objects, next } = await files.list(`${prefix}/captions-`, { after })
+    const gone = objects.map(({ key }) => key).filter((key) => !kept.some((one) => key.startsWith(one)))
+    if (gone.length > 0) await files.delete(gone)
+    if (next === undefined) return
+    after = next
+  }
+}
+
+const keysOf = (captions: readonly { readonly key: string }[]): string => captions.map(({ key }) => key).join()
 
 /** What the job is given for a clip. */
 export const transcodeInput = ({

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { PlimsollError, showValue } from '../../core/errors.ts'
 import type { FileStore } from '../contract.ts'
@@ -5,12 +6,18 @@ import { mediaError } from './media-errors.ts'
 import type { CaptionInput } from './types.ts'
 import { fetchObject, type WorkFiles } from './work-files.ts'
 
-/** Captions that were checked, and are in a file. */
-export interface Caption {
+/** Captions as they are in the store. */
+export interface StoredCaption {
+  readonly key: string
+  readonly etag: string
   readonly language: string
   readonly label: string
-  /** A name for keys and files. */
+  /** What their files are called in packages: other bytes have another name. */
   readonly name: string
+}
+
+/** Captions that were checked, and are in a file. */
+export interface Caption extends StoredCaption {
   readonly path: string
 }
 
@@ -34,13 +41,26 @@ export function checkCaptions(captions: readonly CaptionInput[]): void {
   }
 }
 
-/** Brings the captions, and checks that they are WebVTT. @throws PLIMSOLL_MEDIA_INVALID, PLIMSOLL_MEDIA_TOO_LARGE, PLIMSOLL_FILE_NOT_FOUND */
+/** Names captions by what they are. */
+export function toStoredCaption({ key, language, label = language }: CaptionInput, etag: string): StoredCaption {
+  const digest = createHash('sha256')
+    .update(JSON.stringify([key, etag]))
+    .digest('hex')
+  return { key, etag, language, label, name: `captions-${language.toLowerCase()}-${digest.slice(0, 12)}` }
+}
+
+/**
+ * Brings the captions, and checks that they are WebVTT.
+ *
+ * @throws PLIMSOLL_MEDIA_INVALID, PLIMSOLL_MEDIA_TOO_LARGE; PLIMSOLL_FILE_NOT_FOUND, PLIMSOLL_FILE_CHANGED
+ */
 export async function fetchCaptions(
   store: FileStore,
-  { captions, work, signal }: { captions: readonly CaptionInput[]; work: WorkFiles; signal?: AbortSignal | undefined },
+  { captions, work, signal }: { captions: readonly StoredCaption[]; work: WorkFiles; signal?: AbortSignal | undefined },
 ): Promise<Caption[]> {
   const fetched: Caption[] = []
-  for (const { key, language, label = language } of captions) {
+  for (const caption of captions) {
+    const { key, etag, name } = caption
     const known = await store.head(key, { signal })
     if (known !== undefined && known.size > mostBytes) {
       throw mediaError(
@@ -51,10 +71,10 @@ export async function fetchCaptions(
         },
       )
     }
-    const path = work.path(`${language}.vtt`)
-    await fetchObject(store, { key, path, signal })
+    const path = work.path(`${name}.vtt`)
+    await fetchObject(store, { key, path, etag, signal })
     checkWebVtt(await readFile(path), key)
-    fetched.push({ language, label, name: language.toLowerCase(), path })
+    fetched.push({ ...caption, path })
   }
   return fetched
 }

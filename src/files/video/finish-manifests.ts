@@ -1,8 +1,7 @@
-import { copyFile, readFile, stat, writeFile } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join, posix } from 'node:path'
-import type { Caption } from './captions.ts'
 import type { EncodePlan } from './encode-plan.ts'
-import { dashName, hlsName } from './pack.ts'
+import { hlsName } from './pack.ts'
 import { parseMaster, parseMedia } from './playlists.ts'
 
 /**
@@ -32,32 +31,4 @@ export async function addAudioVariant(folder: string, { audio, video }: EncodePl
   // It is the only sound, so it is the one that is heard.
   const heard = text.replace(/^(#EXT-X-MEDIA:TYPE=AUDIO,.*)DEFAULT=NO/m, '$1DEFAULT=YES')
   await writeFile(path, `${heard.trimEnd()}\n\n#EXT-X-STREAM-INF:${facts}\n${uri}\n`)
-}
-
-/** Puts the captions beside the package as they are, and names them in the DASH manifest: players load each when it is turned on. */
-export async function addCaptions(folder: string, captions: readonly Caption[]): Promise<void> {
-  if (captions.length === 0) return
-  const sets: string[] = []
-  for (const { name, language, label, path } of captions) {
-    const file = `captions-${name}.vtt`
-    await copyFile(path, join(folder, file))
-    // Players ask for a rate; that of text is next to nothing.
-    sets.push(
-      `    <AdaptationSet contentType="text" mimeType="text/vtt" lang="${language}">`,
-      `      <Label>${xmlText(label)}</Label>`,
-      `      <Role schemeIdUri="urn:mpeg:dash:role:2011" value="subtitle"/>`,
-      `      <Representation id="${file}" bandwidth="256">`,
-      `        <BaseURL>${file}</BaseURL>`,
-      `      </Representation>`,
-      `    </AdaptationSet>`,
-    )
-  }
-  const path = join(folder, dashName)
-  const text = await readFile(path, 'utf8')
-  const end = text.lastIndexOf('  </Period>')
-  await writeFile(path, `${text.slice(0, end)}${sets.join('\n')}\n${text.slice(end)}`)
-}
-
-function xmlText(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 }

@@ -1,6 +1,5 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Caption } from './captions.ts'
 import { timeOf, type EncodePlan } from './encode-plan.ts'
 import type { Rendition } from './ladder.ts'
 import { asMedia } from './media-errors.ts'
@@ -14,7 +13,6 @@ export interface PackOptions {
   readonly plan: EncodePlan
   readonly pictures: readonly { readonly rendition: Rendition; readonly path: string }[]
   readonly sound: string | undefined
-  readonly captions: readonly Caption[]
   readonly settings: VideoSettings
   readonly work: WorkFiles
   readonly signal?: AbortSignal | undefined
@@ -30,16 +28,12 @@ export const dashName = 'manifest.mpd'
  * are in.
  */
 export async function pack({ packager }: VideoTools, options: PackOptions): Promise<string> {
-  const { work, settings, plan, captions, signal } = options
+  const { work, settings, plan, signal } = options
   const folder = join(work.folder, 'package')
   await mkdir(folder, { recursive: true })
-  const streams = [...pictureStreams(options), ...soundStreams(options), ...captionStreams(captions)]
+  const streams = [...pictureStreams(options), ...soundStreams(options)]
   const args = [
-    streams.map((fields) =>
-      Object.entries(fields)
-        .map(([name, value]) => `${name}=${value}`)
-        .join(','),
-    ),
+    streams.map(streamArgument),
     ['--segment_duration', segmentSeconds(plan, settings).toFixed(6), '--fragment_duration', '0'],
     ['--generate_static_live_mpd', '--mpd_output', dashName],
     ['--hls_master_playlist_output', hlsName, '--hls_playlist_type', 'VOD'],
@@ -51,6 +45,13 @@ export async function pack({ packager }: VideoTools, options: PackOptions): Prom
     runTool({ program: packager, args, folder, signal, ...bounds }),
   )
   return folder
+}
+
+/** A stream, as the packager is told of one. */
+export function streamArgument(fields: Readonly<Record<string, string>>): string {
+  return Object.entries(fields)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(',')
 }
 
 /** A whole number of frames: 4 s at 29.97 frames a second are 4.004. */
@@ -85,18 +86,4 @@ function soundStreams({ sound, plan: { audio } }: PackOptions): Record<string, s
       hls_name: 'audio',
     },
   ]
-}
-
-/** In pieces for HLS, which has no other way. DASH takes them whole, which the packager cannot do beside pieces: see {@link addCaptions}. */
-function captionStreams(captions: readonly Caption[]): Record<string, string>[] {
-  return captions.map(({ language, label, name, path }) => ({
-    in: path,
-    stream: 'text',
-    language,
-    segment_template: `captions-${name}/$Number%05d$.vtt`,
-    playlist_name: `captions-${name}/index.m3u8`,
-    hls_group_id: 'captions',
-    hls_name: label,
-    hls_only: '1',
-  }))
 }

@@ -1,7 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import type { FileStore } from '../contract.ts'
-import { dashName, hlsName } from './pack.ts'
 
 /** A package in a folder, and where it goes. */
 export interface StorePackageOptions {
@@ -43,8 +42,9 @@ export async function storePackage(options: StorePackageOptions): Promise<void> 
 }
 
 function waveOf(name: string): number {
-  if (name === hlsName || name === dashName) return 2
-  return name.endsWith('.m3u8') ? 1 : 0
+  if (!/\.(?:m3u8|mpd)$/.test(name)) return 0
+  // Playlists of segments are beside those.
+  return name.includes('/') ? 1 : 2
 }
 
 async function storeAll(files: StorePackageOptions['files'], options: StorePackageOptions): Promise<void> {

@@ -2,7 +2,8 @@ import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PlimsollError } from '../../core/errors.ts'
 import type { FileStore, StoredObject } from '../contract.ts'
-import { checkCaptions, fetchCaptions } from './captions.ts'
+import { addCaptions } from './add-captions.ts'
+import { checkCaptions, fetchCaptions, toStoredCaption, type StoredCaption } from './captions.ts'
 import { encodeSound } from './encode.ts'
 import { encodeChunks, type Helpers } from './encode-chunks.ts'
 import { planName, type EncodePlan } from './encode-plan.ts'
@@ -10,7 +11,8 @@ import type { Rendition } from './ladder.ts'
 import { makePlan, planId } from './make-plan.ts'
 import { mediaError } from './media-errors.ts'
 import { dashName, hlsName, pack } from './pack.ts'
-import { addAudioVariant, addCaptions } from './finish-manifests.ts'
+import { addAudioVariant } from './finish-manifests.ts'
+import { FinishedPackages, setOf } from './finished-packages.ts'
 import { readPackage } from './package-facts.ts'
 import { takePictures, type PictureSource, type Pictures } from './pictures.ts'
 import { parseMedia } from './playlists.ts'
@@ -19,7 +21,7 @@ import { storePackage } from './store-package.ts'
 import type { VideoTools } from './tools.ts'
 import type { VideoInput, VideoPackage, VideoProgress } from './types.ts'
 import type { VideoSettings } from './video-settings.ts'
-import { fetchObject, roomError, WorkFiles } from './work-files.ts'
+import { fetchObject, roomError, WorkFiles, workPrefixOf } from './work-files.ts'
 import { makeWorkFolder } from '../work-folder.ts'
 
 /** What a video is transcoded with. */
@@ -35,42 +37,68 @@ export interface TranscodeParts {
   readonly discards?: ((error: unknown) => boolean) | undefined
 }
 
-/** The name under which the facts of a package are kept, once all of it is there. */
-const factsName = 'package.json'
 const soundName = 'audio.mp4'
 
 /**
  * Makes an HLS and DASH package of a video in a store, in the store. What is finished is kept there on the way: another call with the same
- * source and options goes on from it, and one for a package that is there already gives that. Manifests come last.
+ * source and options goes on from it, and one for a package that is there already gives that. Captions that come later are added to what was
+ * encoded. Manifests come last.
  *
  * @throws PLIMSOLL_MEDIA_INVALID, PLIMSOLL_MEDIA_TOO_LARGE, PLIMSOLL_MEDIA_TIMEOUT, PLIMSOLL_MEDIA_TOOL_FAILED; PLIMSOLL_FILE_NOT_FOUND,
  *   PLIMSOLL_FILE_CHANGED; PLIMSOLL_STORAGE_UNREACHABLE, PLIMSOLL_STORAGE_FULL; the signal's reason
  */
 export async function transcode(input: VideoInput, parts: TranscodeParts): Promise<VideoPackage> {
-  const { store, settings, signal } = parts
+  const { store, tools, settings, signal, onProgress } = parts
   checkCaptions(input.captions ?? [])
-  const { source, id } = await identify(input, parts)
-  const prefix = `${input.to.replace(/\/+$/, '')}/${id}`
+  const { source, captions, id, plainId } = await identify(input, parts)
+  const finished = new FinishedPackages({ store, to: input.to.replace(/\/+$/, ''), id, plainId, signal })
+  const { prefix } = finished
   const folder = await makeWorkFolder(settings.folder)
-  const work = new WorkFiles({ store, prefix: `${prefix}/work`, folder, signal })
+  const work = new WorkFiles({ store, prefix: await workPrefix(store, prefix), folder, signal })
+  let known: VideoPackage | undefined
   try {
-    const known = await new WorkFiles({ store, prefix, folder }).read<VideoPackage>(factsName)
+    known = await finished.tracks()
     // Whoever has made it may not have come to that.
     if (known !== undefined) await work.clear()
-    return known ?? (await make(input, { ...parts, source, id, prefix, work }))
+    // One of an earlier version has all captions that are asked for: it is named after them.
+    if (known !== undefined && (captions.length === 0 || known.captions.length > 0)) return known
+    const set = setOf(captions)
+    const other = known && (await finished.withCaptions(known, set))
+    if (other !== undefined) return other
+    // What is wrong with them should not have to wait for an encode.
+    const fetched = await fetchCaptions(store, { captions, work, signal })
+    const tracks = known ?? (await make({ ...parts, source, id, prefix, work, finished }))
+    known = tracks
+    if (captions.length > 0) {
+      onProgress?.(0.99, 'Adding captions')
+      known = await addCaptions(tools, { store, tracks, captions: fetched, set, settings, work, signal })
+      await finished.keep(known, set)
+    }
+    onProgress?.(1, 'Done')
+    return known
   } catch (error) {
-    if (parts.discards?.(signal?.aborted === true ? signal.reason : error) === true)
-      await discard(store, { prefix, folder })
+    // Tracks that are finished are good for other captions.
+    if (known === undefined && parts.discards?.(signal?.aborted === true ? signal.reason : error) === true)
+      await discard(store, { prefixes: [prefix, work.prefix], folder })
     throw roomError(error)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
+/** Where files are kept on the way; those of a package that was begun before they had a place of their own are beside it. */
+async function workPrefix(store: FileStore, prefix: string): Promise<string> {
+  const beside = `${prefix}/work`
+  return (await store.head(`${beside}/${planName}`)) === undefined ? workPrefixOf(prefix) : beside
+}
+
 /** Removes what there is of a package that will not be whole. */
-async function discard(store: FileStore, { prefix, folder }: { prefix: string; folder: string }): Promise<void> {
+async function discard(
+  store: FileStore,
+  { prefixes, folder }: { prefixes: readonly string[]; folder: string },
+): Promise<void> {
   try {
-    await new WorkFiles({ store, prefix, folder }).clear()
+    for (const prefix of prefixes) await new WorkFiles({ store, prefix, folder }).clear()
   } catch {
     // What it was for has failed already, and that is what is told.
   }
@@ -81,23 +109,27 @@ interface Making extends TranscodeParts {
   readonly id: string
   readonly prefix: string
   readonly work: WorkFiles
+  readonly finished: FinishedPackages
 }
 
 async function identify(
   { source: key, captions = [] }: VideoInput,
   { store, settings, signal }: TranscodeParts,
-): Promise<{ source: StoredObject; id: string }> {
+): Promise<{ source: StoredObject; captions: readonly StoredCaption[]; id: string; plainId: string }> {
   const source = await headOf(store, key, signal)
   if (source.size > settings.limits.bytes) {
     const message = `'${key}' has ${source.size} bytes, more than the ${settings.limits.bytes} of limits.bytes`
     throw mediaError('PLIMSOLL_MEDIA_TOO_LARGE', message, { details: { subject: key, size: source.size } })
   }
+  const stored: StoredCaption[] = []
   const named: [string, string, string][] = []
   for (const caption of captions) {
     const { etag } = await headOf(store, caption.key, signal)
+    stored.push(toStoredCaption(caption, etag))
     named.push([caption.language, caption.label ?? '', etag])
   }
-  return { source, id: planId(source, { settings, captions: named }) }
+  const id = planId(source, { settings, captions: named })
+  return { source, captions: stored, id, plainId: planId(source, { settings, captions: [] }) }
 }
 
 async function headOf(store: FileStore, key: string, signal: AbortSignal | undefined): Promise<StoredObject> {
@@ -106,14 +138,14 @@ async function headOf(store: FileStore, key: string, signal: AbortSignal | undef
   throw new PlimsollError('PLIMSOLL_FILE_NOT_FOUND', `There is no file '${key}'.`, { details: { key } })
 }
 
-async function make(input: VideoInput, making: Making): Promise<VideoPackage> {
-  const { store, tools, settings, work, source, id, prefix, signal } = making
+/** Encodes a package without captions. */
+async function make(making: Making): Promise<VideoPackage> {
+  const { store, tools, settings, work, source, id, prefix, finished, signal } = making
   const progress = making.onProgress ?? ((): void => {})
   progress(0, 'Reading the source')
   const path = await bringSource(making)
   const looked = { path, subject: source.key, folder: work.folder, limits: settings.limits, signal }
   const plan = await planOf(work, () => makePlan(tools, { ...looked, id, source, settings }))
-  const captions = await fetchCaptions(store, { captions: input.captions ?? [], work, signal })
   await encodeAll(path, plan, making)
 
   progress(0.9, 'Packaging')
@@ -123,9 +155,8 @@ async function make(input: VideoInput, making: Making): Promise<VideoPackage> {
     const stitched = { work, plan: plan.video!, rendition, settings, subject: source.key, signal }
     pictures.push({ rendition, path: await stitch(tools, stitched) })
   }
-  const folder = await pack(tools, { plan, pictures, sound, captions, settings, work, signal })
+  const folder = await pack(tools, { plan, pictures, sound, settings, work, signal })
   await addAudioVariant(folder, plan)
-  await addCaptions(folder, captions)
   const taken = await picturesOf(folder, { pictures, making })
   const { files, ...facts } = await readPackage(folder, plan)
 
@@ -135,8 +166,7 @@ async function make(input: VideoInput, making: Making): Promise<VideoPackage> {
       details: { key: source.key },
     })
   }
-  const kept = new WorkFiles({ store, prefix, folder: work.folder, signal })
-  const other = await kept.read<VideoPackage>(factsName)
+  const other = await finished.tracks()
   // Somebody was quicker, and what is shown is not to be replaced.
   if (other !== undefined) return other
   const bytes = files.reduce((sum, { size }) => sum + size, 0)
@@ -153,7 +183,7 @@ async function make(input: VideoInput, making: Making): Promise<VideoPackage> {
     duration: facts.duration,
     renditions: facts.renditions.map((one) => ({ ...one, playlist: at(one.playlist) })),
     audio: facts.audio === undefined ? undefined : { ...facts.audio, playlist: at(facts.audio.playlist) },
-    captions: captions.map(({ name, language, label }) => ({ key: at(`captions-${name}.vtt`), language, label })),
+    captions: [],
     poster: taken.poster === undefined ? undefined : at(taken.poster),
     sprite:
       taken.sprite === undefined ? undefined : { index: at(taken.sprite.index), images: taken.sprite.images.map(at) },
@@ -161,9 +191,8 @@ async function make(input: VideoInput, making: Making): Promise<VideoPackage> {
     bytes,
     source: plan.probe,
   }
-  await kept.write(factsName, result)
+  await finished.keep(result)
   await work.clear()
-  progress(1, 'Done')
   return result
 }
 

@@ -8,6 +8,14 @@ import type { FileStore, StoredObject } from '../contract.ts'
 import { mediaError } from './media-errors.ts'
 import { isWholeMp4 } from './whole-mp4.ts'
 
+/** What the keys of files of encodes that have not ended begin with: they are in the store, but nobody is served from there. */
+export const workFolder = '.videos/'
+
+/** What the keys of the files begin with that are kept while a package is made, up to a slash: of one package, and of no other. */
+export function workPrefixOf(prefix: string): string {
+  return `${workFolder}${createHash('sha256').update(prefix).digest('hex').slice(0, 32)}`
+}
+
 /** Where files are worked on, and where those that are finished are kept. */
 export interface WorkFilesOptions {
   readonly store: FileStore

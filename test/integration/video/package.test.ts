@@ -33,6 +33,7 @@ describe.skipIf(!hasFfmpeg())('a package', () => {
   describe('of a video with sound and captions', () => {
     let video: VideoPackage
     let folder: string
+    const nameOf = (key: string): string => key.slice(video.prefix.length + 1)
     beforeAll(async () => {
       const en = 'WEBVTT\n\n00:00.500 --> 00:01.500\nHello there.\n\n00:05.000 --> 00:06.000\nGood-bye.\n'
       await bench.store.put('en.vtt', Buffer.from(en), { type: 'text/vtt' })
@@ -54,14 +55,14 @@ describe.skipIf(!hasFfmpeg())('a package', () => {
         { name: '180p', width: 320, height: 180, frameRate: 30, codec: expect.stringMatching(/^avc1\.6400/) },
       ])
       const keys = await bench.keys(`${video.prefix}/`)
-      expect(keys).toHaveLength(video.objects + 1)
+      expect(keys).toHaveLength(video.objects + 2)
       expect(keys).toEqual(expect.arrayContaining([video.hls, video.dash, video.poster, video.sprite!.index]))
-      expect(keys.filter((key) => key.split('/').includes('work'))).toEqual([])
+      expect(await bench.keys('.videos/')).toEqual([])
     })
 
     test('has everything that its playlists name, in segments that begin together', async () => {
-      const master = parseMaster(await text(folder, 'master.m3u8'))
-      expect(await text(folder, 'master.m3u8')).toContain('#EXT-X-INDEPENDENT-SEGMENTS')
+      const master = parseMaster(await text(folder, nameOf(video.hls)))
+      expect(await text(folder, nameOf(video.hls))).toContain('#EXT-X-INDEPENDENT-SEGMENTS')
       expect(master.variants.map(({ uri }) => uri)).toEqual(['90p/index.m3u8', '180p/index.m3u8', 'audio/index.m3u8'])
       for (const { attributes, uri } of master.variants.slice(0, 2)) {
         expect(attributes).toMatchObject({ 'FRAME-RATE': '30.000', AUDIO: 'audio', SUBTITLES: 'captions' })
@@ -81,7 +82,7 @@ describe.skipIf(!hasFfmpeg())('a package', () => {
 
     test('plays to its end over HLS and DASH, with the frames of the source', async () => {
       const frames = await frameNumbers(await bench.clips.numbered('source.mp4', { seconds: 7 }))
-      for (const manifest of ['master.m3u8', 'manifest.mpd']) {
+      for (const manifest of [video.hls, video.dash].map(nameOf)) {
         const streams = await play(join(folder, manifest))
         const pictures = streams.filter((stream) => stream.codec_type === 'video')
         expect(pictures.map(({ height }) => height).sort()).toEqual([180, 90])
@@ -100,12 +101,15 @@ describe.skipIf(!hasFfmpeg())('a package', () => {
     })
 
     test('has its captions beside it and in both manifests', async () => {
+      const named = (language: string): unknown =>
+        expect.stringMatching(new RegExp(`^${video.prefix}/captions-${language}-[\\da-f]{12}\\.vtt$`))
       expect(video.captions).toEqual([
-        { key: `${video.prefix}/captions-en.vtt`, language: 'en', label: 'English' },
-        { key: `${video.prefix}/captions-sv.vtt`, language: 'sv', label: 'sv' },
+        { key: named('en'), language: 'en', label: 'English' },
+        { key: named('sv'), language: 'sv', label: 'sv' },
       ])
-      expect(await text(folder, 'captions-en.vtt')).toContain('Hello there.')
-      const { media } = parseMaster(await text(folder, 'master.m3u8'))
+      const [en] = video.captions.map(({ key }) => nameOf(key))
+      expect(await text(folder, en!)).toContain('Hello there.')
+      const { media } = parseMaster(await text(folder, nameOf(video.hls)))
       const subtitles = media.filter((one) => one['TYPE'] === 'SUBTITLES')
       expect(subtitles.map((one) => [one['LANGUAGE'], one['NAME']]).sort()).toEqual([
         ['en', 'English'],
@@ -114,9 +118,9 @@ describe.skipIf(!hasFfmpeg())('a package', () => {
       const uri = subtitles.find((one) => one['LANGUAGE'] === 'sv')!['URI']!
       const { segments } = await mediaOf(folder, uri)
       expect(await text(folder, join(dirname(uri), segments[0]!.uri))).toContain('Hej.')
-      const manifest = await text(folder, 'manifest.mpd')
+      const manifest = await text(folder, nameOf(video.dash))
       expect(manifest).toMatch(/contentType="text" mimeType="text\/vtt" lang="en"/)
-      expect(manifest).toContain('<BaseURL>captions-en.vtt</BaseURL>')
+      expect(manifest).toContain(`<BaseURL>${en}</BaseURL>`)
     })
 
     test('has a poster, and a sprite whose index names each picture', async () => {
@@ -150,12 +154,12 @@ describe.skipIf(!hasFfmpeg())('a package', () => {
 
     test('is stored with types, and with headers that let caches keep it for ever', async () => {
       const types = {
-        'master.m3u8': 'application/vnd.apple.mpegurl',
-        'manifest.mpd': 'application/dash+xml',
+        [nameOf(video.hls)]: 'application/vnd.apple.mpegurl',
+        [nameOf(video.dash)]: 'application/dash+xml',
         '90p/init.mp4': 'video/mp4',
         '90p/00001.m4s': 'video/iso.segment',
         'audio/00001.m4s': 'audio/iso.segment',
-        'captions-en.vtt': 'text/vtt; charset=utf-8',
+        [nameOf(video.captions[0]!.key)]: 'text/vtt; charset=utf-8',
         'poster.jpg': 'image/jpeg',
       }
       for (const [name, type] of Object.entries(types)) {
