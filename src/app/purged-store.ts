@@ -1,11 +1,14 @@
 import { isPlimsollError } from '../core/errors.ts'
 import type { FileStore, ObjectFacts, WrittenObject } from '../files/contract.ts'
-import { fileTag } from '../http/index.ts'
+import { fileTag, folderTags } from '../http/index.ts'
 import type { Outbox } from '../outbox/index.ts'
 import type { Postgres } from '../postgres/index.ts'
 
-/** Parts of the store that nobody is served from: what waits to be verified, and what drivers and images keep for themselves. */
-const unserved = /^\.(?:uploads|plimsoll|images)\//
+/** Parts of the store that nobody is served from: what waits to be verified, and what drivers, images and videos keep for themselves. */
+const unserved = /^\.(?:uploads|plimsoll|images|videos)\//
+
+/** Of more files than this that change at once, such as those of a video, folders are purged. */
+const mostFiles = 100
 
 /** Errors after which everything is as it was. */
 const refusals = /^PLIMSOLL_(?:FILE|UPLOAD|OPTION)_|^PLIMSOLL_STORAGE_CLOSED$/
@@ -16,7 +19,8 @@ const refusals = /^PLIMSOLL_(?:FILE|UPLOAD|OPTION)_|^PLIMSOLL_STORAGE_CLOSED$/
  */
 export function purgedStore(store: FileStore, changed: (tags: readonly string[]) => Promise<void>): FileStore {
   const done = async <T>(result: T, keys: readonly string[]): Promise<T> => {
-    const tags = keys.filter((key) => !unserved.test(key)).map(fileTag)
+    const served = keys.filter((key) => !unserved.test(key))
+    const tags = served.length > mostFiles ? tagsOfMany(served) : served.map(fileTag)
     if (tags.length > 0) await changed(tags)
     return result
   }
@@ -53,6 +57,21 @@ export function purgedStore(store: FileStore, changed: (tags: readonly string[])
     close: () => store.close(),
     [Symbol.asyncDispose]: () => store.close(),
   }
+}
+
+/** Few tags that answers for all of these files name: those of the folders that most of them are in, one after the other. */
+function tagsOfMany(keys: readonly string[]): string[] {
+  const tags: string[] = []
+  let left = keys
+  while (left.length > 0) {
+    const within = new Map<string, number>()
+    for (const tag of left.flatMap(folderTags)) within.set(tag, (within.get(tag) ?? 0) + 1)
+    const [most, count] = [...within].reduce((best, one) => (one[1] > best[1] ? one : best), ['', 0] as const)
+    if (count < 2 || tags.length === mostFiles) return [...tags, ...left.map(fileTag)]
+    tags.push(most)
+    left = left.filter((key) => !folderTags(key).includes(most))
+  }
+  return tags
 }
 
 /**

@@ -10,7 +10,7 @@ export type {
 } from './resource-options.ts'
 export { problemHandler, problemOf, sendProblem, toProblem, type Problem } from './problem.ts'
 export type { JobStatusOptions } from './jobs/job-status.ts'
-export { fileTag, type DownloadOptions } from './files/downloads.ts'
+export { fileTag, folderTags, type DownloadOptions } from './files/downloads.ts'
 export type { Images, ImagesOptions, ImageUrlOptions } from './files/images.ts'
 export type { ZipEntry, ZipOptions } from './files/answer-zip.ts'
 export type { NewFile, UploadOptions } from './files/upload-options.ts'

@@ -69,6 +69,13 @@ export function fileTag(key: string): string {
   return `files:${key}`
 }
 
+/** The tags of the two folders that a file is nearest to, which name all files below them: a purge of one ends a whole video. */
+export function folderTags(key: string): string[] {
+  const parts = key.split('/')
+  const folders = [parts.length - 2, parts.length - 1].filter((count) => count > 0)
+  return folders.map((count) => fileTag(`${parts.slice(0, count).join('/')}/`))
+}
+
 /**
  * Adds `GET` and `HEAD` of the files of a store, at `path/KEY`. Resolves nothing that is not a plain key; to who may not have a file,
  * it is as if there were none.
@@ -114,9 +121,7 @@ export function mountDownloads(
       'cache-control': cacheControl,
       'content-disposition': disposition,
       ...(isActive(object.type) ? { 'content-security-policy': sandboxPolicy } : {}),
-      ...(shared && surrogateKeys !== false
-        ? surrogateHeaders([tableOfTag(fileTag(object.key)), fileTag(object.key)], surrogateKeys)
-        : {}),
+      ...(shared && surrogateKeys !== false ? surrogateHeaders(tagsOf(object), surrogateKeys) : {}),
     }
     return { object, type: object.type, headers, cacheControl, disposition }
   }
@@ -161,6 +166,11 @@ export function mountDownloads(
     },
   })
   return withPrefix(fastify.prefix, `${own}/*`)
+}
+
+function tagsOf({ key }: StoredObject): string[] {
+  const tag = fileTag(key)
+  return [tableOfTag(tag), ...folderTags(key), tag]
 }
 
 /** What caches may do with the answer for a file, as a header says it. */

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { isKey } from '../../files/index.ts'
 import { waitingFolder } from '../../files/uploads/upload-row.ts'
+import { workFolder } from '../../files/video/work-files.ts'
 
 /** Slashes of either kind and NUL: spelled so, a name would be a path, or end before its end. */
 const disguised = /%(?:2f|5c|00)/i
@@ -14,6 +15,6 @@ export function requestKey(request: FastifyRequest, prefix: string): string | un
   if (disguised.test(path)) return undefined
   const rest = (request.params as { readonly '*': string })['*']
   const key = `${prefix}${rest}`
-  // What waits to be verified is nobody's file yet.
-  return isKey(key) && !key.startsWith(waitingFolder) ? key : undefined
+  // What waits to be verified, and what is half encoded, is nobody's file yet.
+  return isKey(key) && !key.startsWith(waitingFolder) && !key.startsWith(workFolder) ? key : undefined
 }

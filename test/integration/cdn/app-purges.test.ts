@@ -260,6 +260,26 @@ describe('an application whose CDN', () => {
     expect(new Set(double.seen.flatMap(tagsOf))).toEqual(new Set(['books', 'books*']))
   })
 
+  test('has a video is told of few tags when that is removed, and of none of what was never served', async () => {
+    const { app, double } = await openWithDouble()
+    const names = Array.from({ length: 150 }, (_, n) => `${['90p', '180p'][n % 2]}/${n}.m4s`)
+    const keys = [...names, 'master.m3u8'].map((name) => `videos/1/ab/${name}`)
+    const facts = { type: 'video/mp4', cacheControl: 'public, max-age=31536000, immutable' }
+    const working = names.map((_, n) => `.videos/ab/${n}.mp4`)
+    for (const key of [...keys, 'videos/1/poster.jpg']) await app.files.put(key, Buffer.from('x'), facts)
+    for (const key of working) await app.files.put(key, Buffer.from('x'))
+    await app.files.delete(working)
+    expect(await waiting(app)).toEqual([])
+    const tags = async (key: string): Promise<unknown> =>
+      (await app.fastify.inject(`/files/${key}`)).headers['surrogate-key']
+    expect(await tags(keys[0]!)).toBe(`files files:videos/1/ab/ files:videos/1/ab/90p/ files:${keys[0]}`)
+    expect(await tags(keys.at(-1)!)).toBe(`files files:videos/1/ files:videos/1/ab/ files:${keys.at(-1)}`)
+    expect((await app.fastify.inject(`/files/${working[0]}`)).statusCode).toBe(404)
+    await app.files.delete(keys)
+    await expect.poll(() => waiting(app)).toEqual([])
+    expect(double.seen.flatMap(tagsOf)).toEqual(['files:videos/1/ab/'])
+  })
+
   test('is not to be purged by writes is left alone, and purged by hand', async () => {
     const { app, double } = await openWithDouble({ purgeWrites: false })
     await app.db.books.filter({ id: 1 }).update({ title: 'A, revised' })

@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { FileStore } from '../../../src/files/contract.ts'
+import type { EncodePlan } from '../../../src/files/video/encode-plan.ts'
+import { sweepWork } from '../../../src/files/video/sweep-work.ts'
+import { hasFfmpeg } from '../../servers/ffmpeg.ts'
+import { Workbench } from './workbench.ts'
+
+const quick = { ladder: { sizes: [90], preset: 'ultrafast' }, segment: '2s', chunk: '2s', sprite: false } as const
+
+describe.skipIf(!hasFfmpeg())('the files of an encode that has not ended', () => {
+  let bench: Workbench
+  beforeAll(async () => {
+    bench = await Workbench.open()
+  })
+  afterAll(() => bench.close())
+
+  /** A store that tells what is put, unless that is refused. */
+  const watched = (refuses: (key: string) => boolean, puts: string[] = []): FileStore =>
+    new Proxy(bench.store, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target)
+        if (name !== 'put') return typeof value === 'function' ? value.bind(target) : value
+        return async (...given: Parameters<FileStore['put']>) => {
+          if (refuses(given[0])) throw new Error('refused')
+          puts.push(given[0])
+          return target.put(...given)
+        }
+      },
+    })
+
+  test.each(['', 'those that lie beside the package, as they did at first'])(
+    'are where nobody is served, and gone on with, %s',
+    async (beside) => {
+      const to = beside === '' ? 'begun' : 'begun-before'
+      await bench.keep('clip', await bench.clips.numbered('clip.mp4', { seconds: 4 }))
+      const input = { source: 'clip', to }
+      const first = bench.transcodeIn(
+        watched((key) => key.startsWith(`${to}/`)),
+        quick,
+        input,
+      )
+      await expect(first).rejects.toThrow('refused')
+      expect(await bench.keys(`${to}/`)).toEqual([])
+      const work = await bench.keys('.videos/')
+      const named = work.map((key) => key.slice(key.lastIndexOf('/') + 1))
+      expect(named).toEqual(['00000-90p.mp4', '00001-90p.mp4', 'audio.mp4', 'plan.json'])
+      if (beside !== '') {
+        const { stream } = await bench.store.get(work.at(-1)!)
+        const { id } = JSON.parse(Buffer.concat(await stream.toArray()).toString()) as EncodePlan
+        for (const [i, key] of work.entries()) await bench.store.copy(key, `${to}/${id}/work/${named[i]}`)
+        await bench.store.delete(work)
+      }
+      const puts: string[] = []
+      const video = await bench.transcodeIn(
+        watched(() => false, puts),
+        quick,
+        input,
+      )
+      expect(puts.filter((key) => !key.startsWith(`${video.prefix}/`) || key.includes('/work/'))).toEqual([])
+      expect(await bench.keys('.videos/')).toEqual([])
+      expect(await bench.keys(`${video.prefix}/`)).toHaveLength(video.objects + 1)
+    },
+  )
+
+  test('are removed when nothing was added to them for long', async () => {
+    const put = async (name: string): Promise<number> => {
+      await bench.store.put(`.videos/${name}`, Buffer.from(name))
+      return (await bench.store.head(`.videos/${name}`))!.modifiedAt
+    }
+    let old = 0
+    for (const name of ['a/1', 'a/2', 'b/1', 'c/1']) old = await put(name)
+    while ((await put('b/2')) <= old);
+    const store: Pick<FileStore, 'list' | 'delete'> = {
+      list: (prefix, page) => bench.store.list(prefix, { ...page, size: 1 }),
+      delete: (keys) => bench.store.delete(keys),
+    }
+    expect(await sweepWork(store, { before: 0 })).toBe(0)
+    expect(await sweepWork(store, { before: old + 1 })).toBe(2)
+    expect(await bench.keys('.videos/')).toEqual(['.videos/b/1', '.videos/b/2'])
+  })
+})
