@@ -8,7 +8,11 @@ const gigabyte = 1024 ** 3
 export const mostCopied = 5 * gigabyte
 const atOnce = 4
 
-/** Copies objects, in their order, to the parts of an upload: each to one, or to several where it is too large for one. */
+/**
+ * Copies objects, in their order, to the parts of an upload: each to one, or to several where it is too large for one. What the service has
+ * been asked for cannot be called back, and a part that is done after its upload was ended stays, and costs: so when one fails, or the signal
+ * aborts, those that are on their way are waited for.
+ */
 export async function copyInParts(
   s3: S3Client,
   sources: readonly StoredObject[],
@@ -25,6 +29,7 @@ export async function copyInParts(
   const pieces = sources.filter(({ size }) => size > 0).flatMap(piecesOf)
   const parts: CompletedPart[] = []
   for (let n = 0; n < pieces.length; n += atOnce) {
+    signal?.throwIfAborted()
     const some = pieces.slice(n, n + atOnce).map(async ({ source, range, bytes }, index) => {
       const PartNumber = n + index + 1
       const command = new s3.sdk.UploadPartCopyCommand({
@@ -34,9 +39,10 @@ export async function copyInParts(
         CopySourceIfMatch: source.etag,
         CopySourceRange: range,
       })
-      const { CopyPartResult } = await s3.send(command, { key: source.key, signal, bytes })
+      const { CopyPartResult } = await s3.send(command, { key: source.key, bytes })
       return { PartNumber, ETag: CopyPartResult?.ETag }
     })
+    await Promise.allSettled(some)
     parts.push(...(await Promise.all(some)))
   }
   return parts
