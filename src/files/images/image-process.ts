@@ -23,6 +23,15 @@ interface Current {
 /** How long a process may take to start. */
 const startMs = 30_000
 
+/** What the process may know of this one's environment: how Node.js and libraries are found, fonts, and where temporary files go. */
+const known =
+  /^(?:PATH|NODE_OPTIONS|(?:DY)?LD_LIBRARY_PATH|TMPDIR|TEMP|TMP|FONTCONFIG_(?:FILE|PATH)|SystemRoot|windir|PATHEXT)$/i
+
+/** No secret of this process's environment is for one that reads what strangers have sent. */
+function needed(): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => known.test(name)))
+}
+
 /** The process has ended before it had begun with the order: the image is not to blame. */
 export class ImageProcessGone extends Error {
   override readonly name = 'ImageProcessGone'
@@ -44,7 +53,7 @@ export class ImageProcess {
       execArgv: ['--max-old-space-size=64'],
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-      env: { ...process.env, MALLOC_ARENA_MAX: '2', VIPS_WARNING: '0' },
+      env: { ...needed(), MALLOC_ARENA_MAX: '2', VIPS_WARNING: '0' },
     })
     this.#ready.promise.catch(() => {})
     this.ended = this.#follow()

@@ -9,6 +9,8 @@ import { imageError } from './image-error.ts'
 const leaseMs = 120_000
 /** Clocks of machines differ by so much at most. */
 const skewMs = 10_000
+/** The longest that something may be made in. */
+export const mostMakingMs = leaseMs - skewMs
 const pollMs = { first: 25, most: 500 }
 
 interface Held {
@@ -20,7 +22,8 @@ interface Held {
  * The object under a key; when there is none, one of all processes that share the store makes it, and the others wait for that. The right
  * to is an object beside it, which is taken over when its holder has died.
  *
- * @throws what `make` throws, where it ran; PLIMSOLL_IMAGES_BUSY when it is not there in time
+ * @throws what `make` throws, where it ran; PLIMSOLL_IMAGE_TIMEOUT when the right to make it ended first; PLIMSOLL_IMAGES_BUSY when it is not
+ *   there in time
  */
 export async function madeOnce(
   store: FileStore,
@@ -34,12 +37,15 @@ export async function madeOnce(
     if (there !== undefined) return there
     const held = await take(store, lease)
     if (held !== undefined) {
+      const late = new AbortController()
+      const end = (): void =>
+        late.abort(imageError('PLIMSOLL_IMAGE_TIMEOUT', `The image was not made within ${mostMakingMs} ms.`))
+      const timer = setTimeout(end, Math.max(1, held.until - Date.now() - skewMs))
       try {
         // Whoever had it before may have been done in between.
-        return (
-          (await store.head(key)) ?? (await make(AbortSignal.timeout(Math.max(1, held.until - Date.now() - skewMs))))
-        )
+        return (await store.head(key)) ?? (await make(late.signal))
       } finally {
+        clearTimeout(timer)
         await giveBack(store, lease, held)
       }
     }

@@ -7,6 +7,7 @@ import { parseLimits, type ImageLimits } from '../../files/images/image-limits.t
 import type { ImageMaker } from '../../files/images/image-maker.ts'
 import { parseVariant, type ImageVariant, type PlainVariant } from '../../files/images/image-variant.ts'
 import { VariantCabinet, versionOf } from '../../files/images/variant-cabinet.ts'
+import { mostMakingMs } from '../../files/images/variant-lease.ts'
 import { checkPath } from '../path-parameters.ts'
 import { problemHandler, problemOf, sendProblem } from '../problem.ts'
 import { withPrefix } from '../resource.ts'
@@ -74,7 +75,15 @@ export function mountImages<Name extends string>(
   if (!isKey(folder))
     throw invalid('folder', `The folder of variants is ${showValue(folder)}; give one such as 'variants'.`)
   const { store, maker, secret, onError } = mount
-  const cabinet = new VariantCabinet({ store, maker, folder: `${folder}/`, limits: parseLimits(options.limits) })
+  const limits = parseLimits(options.limits)
+  if (limits.timeoutMs > mostMakingMs) {
+    const given = showValue(options.limits?.timeout)
+    throw invalid(
+      'limits.timeout',
+      `limits.timeout is ${given}, and another process takes over what was not made on demand within ${mostMakingMs} ms; give less, or make such images by a job.`,
+    )
+  }
+  const cabinet = new VariantCabinet({ store, maker, folder: `${folder}/`, limits })
   const own = path.replace(/\/$/, '')
   const mounted = withPrefix(fastify.prefix, own)
   const signer = linkSigner(secret, 'images')

@@ -19,7 +19,8 @@ const folder = mkdtempSync(join(tmpdir(), 'plimsoll-image-job-'))
 const made: ImagesOutput[] = []
 const covers = defineImages('images.cover', {
   variants: { small: { width: 32 }, large: { width: 64, format: 'avif' } },
-  retry: { first: 20, most: 50 },
+  // Until what it waits for is there, however slow the machine.
+  retry: { attempts: 1000, first: 20, most: 50 },
   onMade: (output) => void made.push(output),
 })
 const broken = defineImages('images.broken', {

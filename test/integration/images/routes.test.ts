@@ -256,5 +256,8 @@ describe('an address of a variant', () => {
         expect.objectContaining({ code: 'PLIMSOLL_OPTION_INVALID' }),
       )
     }
+    // Another process would have taken over by then.
+    const slow = { variants, limits: { timeout: '111s' } } as const
+    expect(() => one.app.images('/slow', slow)).toThrow(/another process takes over.* 110000 ms; give less/)
   })
 })
