@@ -4,10 +4,11 @@ import type { FileStore, StoredObject, WrittenObject } from '../../files/contrac
 import { problemHandler, problemOf, sendProblem } from '../problem.ts'
 import { isActive, isPassive, sandboxPolicy } from './active-types.ts'
 import { answerFile, untilGone, type FileAnswer } from './answer-file.ts'
+import { boundedCacheControl } from './bounded-cache-control.ts'
 import { contentDisposition } from './content-disposition.ts'
 import { formBoundary, formParts } from './form-parts.ts'
 import { announcedLength, leaveUnread, requestBytes, takeUnread, whileSending } from './request-bytes.ts'
-import type { Grant, SignedAddresses } from './signed-addresses.ts'
+import type { Grant, Held, SignedAddresses } from './signed-addresses.ts'
 
 /** What {@link serveAddresses} is given. */
 export interface ServeAddressOptions {
@@ -135,16 +136,20 @@ async function textOf(body: AsyncIterable<Buffer>): Promise<string> {
   return Buffer.concat(chunks).toString()
 }
 
-function toAnswer(object: StoredObject, grant: Extract<Grant, { does: 'get' }>): FileAnswer {
+function toAnswer(object: StoredObject, grant: Extract<Grant, { does: 'get' }> & Held): FileAnswer {
   const type = grant.type ?? object.type
   const name = object.key.slice(object.key.lastIndexOf('/') + 1)
   const disposition =
     grant.disposition ?? object.disposition ?? contentDisposition(isPassive(type) ? 'inline' : 'attachment', name)
+  // What is stored is said to whoever may have the file; an address is one person's, unless whoever has made it says otherwise.
+  const shared = grant.cacheControl !== undefined
+  const control = grant.cacheControl ?? object.cacheControl ?? 'private, no-cache'
+  const leftS = Math.max(0, Math.floor((grant.until - Date.now()) / 1000))
   return {
     object,
     type,
     headers: {
-      'cache-control': grant.cacheControl ?? object.cacheControl ?? 'private, no-cache',
+      'cache-control': boundedCacheControl(control, { leftS, shared }),
       'content-disposition': disposition,
       ...(isActive(type) ? { 'content-security-policy': sandboxPolicy } : {}),
     },

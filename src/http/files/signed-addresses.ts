@@ -21,10 +21,16 @@ export type Grant =
       'expiresMs'
     >)
 
+/** Until when an address holds. */
+export interface Held {
+  /** Epoch milliseconds. */
+  readonly until: number
+}
+
 /** Signed addresses of this application, for storages that have none of their own. */
 export interface SignedAddresses extends DirectAccess {
   /** What a token allows, if it was signed here for that and holds still. @throws PLIMSOLL_SIGNATURE_INVALID, which says nothing more */
-  read<Does extends Grant['does']>(token: unknown, does: Does): Extract<Grant, { does: Does }>
+  read<Does extends Grant['does']>(token: unknown, does: Does): Extract<Grant, { does: Does }> & Held
 }
 
 /** What {@link signedAddresses} is given. */
@@ -70,11 +76,9 @@ export function signedAddresses({ secret, url }: SignedAddressOptions): SignedAd
       const expected = signatureOf(payload)
       const given = Buffer.from(signature, 'base64url')
       if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw invalid()
-      const { until, ...grant } = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Grant & {
-        readonly until: number
-      }
-      if (until < Date.now() || grant.does !== does) throw invalid()
-      return grant as Extract<Grant, { does: typeof does }>
+      const grant = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Grant & Held
+      if (grant.until < Date.now() || grant.does !== does) throw invalid()
+      return grant as Extract<Grant, { does: typeof does }> & Held
     },
   })
 }

@@ -44,10 +44,20 @@ describe('a signed address to GET', () => {
     expect(headers).toMatchObject({
       'content-type': 'text/csv',
       'content-disposition': 'attachment; filename="b.csv"',
-      'cache-control': 'no-store',
+      'cache-control': 'private, no-store',
       'x-content-type-options': 'nosniff',
     })
     expect((await ask(url, path, { method: 'HEAD' })).headers['content-length']).toBe('1000')
+  })
+
+  test('is kept by no cache for longer than it holds, and by none of many unless it says so', async () => {
+    const { url, store, addresses } = await setup()
+    await store.put('film.mp4', bytes, { type: 'video/mp4', cacheControl: 'public, max-age=31536000, immutable' })
+    const said = async (more: object = {}): Promise<string | undefined> =>
+      (await ask(url, await addresses.signGet('film.mp4', { expiresMs: 60_000, ...more }))).headers['cache-control']
+    expect(await said()).toMatch(/^private, max-age=(?:60|[1-5]\d), immutable$/)
+    expect(await said({ cacheControl: 'public, max-age=600' })).toMatch(/^public, max-age=(?:60|[1-5]\d)$/)
+    expect(await said({ cacheControl: 'public, max-age=5' })).toBe('public, max-age=5')
   })
 
   test('shows nothing that can act, unless in a sandbox', async () => {
