@@ -15,6 +15,8 @@ export interface GoogleStorage {
   readonly bucket: string
   /** A client of Google's, with a token and a key that the server knows. */
   client(): Storage
+  /** Lets the pages of an origin in, as the documentation says that a bucket has to. */
+  letIn(origin: string): void
   /** Has the next requests that are no signed ones answered by this status. */
   fail(status: number, times: number): void
   stop(): Promise<void>
@@ -29,6 +31,7 @@ export async function startGoogleStorage(): Promise<GoogleStorage> {
   const { publicKey } = keys
   const bucket = new GoogleBucket('tests-bucket')
   const failure = { status: 0, times: 0 }
+  let origin: string | undefined
   const server: Server = createServer((request, response) => {
     serve(request, response).catch((error: unknown) => {
       const { status, message } = error instanceof StorageError ? error : { status: 500, message: String(error) }
@@ -42,6 +45,16 @@ export async function startGoogleStorage(): Promise<GoogleStorage> {
       Object.entries(request.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(',') : value]),
     )
     const url = new URL(target, 'http://storage')
+    if (origin !== undefined && headers['origin'] === origin) {
+      response.setHeader('access-control-allow-origin', origin)
+      response.setHeader('access-control-expose-headers', 'ETag')
+      if (method === 'OPTIONS') {
+        const asked = headers['access-control-request-headers'] ?? ''
+        const allowed = { 'access-control-allow-methods': 'GET, HEAD, PUT', 'access-control-allow-headers': asked }
+        response.writeHead(200, allowed).end()
+        return
+      }
+    }
     if (method === 'POST' && headers['content-type']?.startsWith('multipart/form-data')) {
       return serveForm(bucket, { request, response, publicKey })
     }
@@ -78,6 +91,9 @@ export async function startGoogleStorage(): Promise<GoogleStorage> {
       // Its own would ask Google.
       Object.assign(storage.authClient, authClient)
       return storage
+    },
+    letIn: (given) => {
+      origin = given
     },
     fail: (status, times) => Object.assign(failure, { status, times }),
     stop: async () => {

@@ -1,0 +1,81 @@
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { gcsStore } from '../../src/files/drivers/gcs/gcs-store.ts'
+import type * as helper from '../../src/upload/index.ts'
+import { openService, sha256, type UploadService } from '../integration/http/uploads/upload-service.ts'
+import { startGoogleStorage } from '../servers/google-storage.ts'
+import { missingBrowser, openBrowser } from './browser.ts'
+import { bundleUpload } from './upload-bundle.ts'
+import { madeBytes, openUploadPage, uploadRoutes, type UploadWindow as Window } from './upload-page.ts'
+
+const mb = 1024 * 1024
+
+describe.skipIf(missingBrowser() !== undefined)('the upload helper in Chromium, straight to Google', () => {
+  let browser: Browser
+  let code = ''
+  beforeAll(async () => {
+    browser = await openBrowser()
+    code = await bundleUpload()
+  })
+  afterAll(() => browser?.close())
+
+  async function setup() {
+    const google = await startGoogleStorage()
+    onTestFinished(() => google.stop())
+    const store = await gcsStore({ client: google.client(), bucket: google.bucket })
+    const parts = { from: '6MB', bytes: '5MB' } as const
+    const service = await openService({ parts }, { routes: uploadRoutes(code), files: { store } })
+    google.letIn(service.url)
+    const page = await openUploadPage(browser, service.url)
+    const statuses: number[] = []
+    page.on('response', (response) => {
+      if (response.request().method() !== 'PUT') return
+      expect(new URL(response.url()).origin).toBe(google.endpoint)
+      statuses.push(response.status())
+    })
+    return { service, page, statuses, google }
+  }
+
+  async function isThere({ app, rows, jobs }: UploadService, size: number): Promise<void> {
+    const [row, ...others] = await rows()
+    expect([others, await jobs()]).toEqual([[], 1])
+    const { stream } = await app.files.get(row![0]!)
+    expect(sha256(Buffer.concat(await stream.toArray()))).toBe(sha256(madeBytes(size)))
+  }
+
+  test('sends a small file in one request, by an address whose signature is checked', async () => {
+    const { service, page, statuses } = await setup()
+    const done = await page.evaluate(async () => {
+      const { uploadFile, makeFile } = globalThis as unknown as Window
+      return uploadFile<{ readonly asset: number }>('/uploads', makeFile(1000)).done
+    })
+    expect(done).toMatchObject({ file: { name: 'a.bin', size: 1000 }, result: { asset: 1 } })
+    expect(statuses).toEqual([200])
+    await isThere(service, 1000)
+  })
+
+  test('sends a large file in parts, and after a reload those that the bucket lacks', async () => {
+    const { service, page, statuses, google } = await setup()
+    const size = 11 * mb + 3
+    let seen = 0
+    await page.route(`${google.endpoint}/**`, (route) =>
+      // What comes after one part never leaves.
+      route.request().method() === 'PUT' && ++seen > 1 ? undefined : route.continue(),
+    )
+    const begin = (bytes: number): void => {
+      const { uploadFile, makeFile } = globalThis as unknown as Window
+      Object.assign(globalThis, { upload: uploadFile('/uploads', makeFile(bytes), { parallel: 1 }) })
+    }
+    await page.evaluate(begin, size)
+    await vi.waitFor(() => expect([seen, statuses]).toEqual([2, [200]]), { timeout: 20_000 })
+    await page.unroute(`${google.endpoint}/**`)
+    await page.reload()
+    await page.waitForFunction(() => 'uploadFile' in globalThis)
+    await page.evaluate(begin, size)
+    await page.evaluate(() => (globalThis as unknown as { upload: helper.FileUpload }).upload.done)
+    // Of three parts one was there; the one that was on its way may have arrived when the page was left, unseen.
+    expect(statuses.length).toBeLessThanOrEqual(3)
+    expect(new Set(statuses)).toEqual(new Set([200]))
+    await isThere(service, size)
+  })
+})
