@@ -1,4 +1,4 @@
-import { execFile, execFileSync, spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,11 +7,12 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { deflateSync } from 'node:zlib'
 import sharp, { type Sharp } from 'sharp'
-import { afterAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { parseLimits, type ImageLimits } from '../../../src/files/images/image-limits.ts'
 import { openImageMaker } from '../../../src/files/images/image-maker.ts'
 import type { MadeImages } from '../../../src/files/images/image-process.ts'
 import { parseVariant, type ImageVariant } from '../../../src/files/images/image-variant.ts'
+import { imageProcesses } from './image-processes.ts'
 import { plainPng, pngChunk } from './make-png.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'plimsoll-images-'))
@@ -277,44 +278,6 @@ describe('an image that means harm', () => {
     expect(sizes).toEqual([{ width: 20, height: 10 }])
     await expect(make(svg, [{ width: 20 }])).rejects.toMatchObject({ code: 'PLIMSOLL_IMAGE_INVALID' })
   })
-})
-
-/** The processes that make images for a process. */
-function imageProcesses(parent: number): number[] {
-  const listed = execFileSync('ps', ['-e', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' }).split('\n')
-  return listed.flatMap((line) => {
-    const [, pid, ppid] = /^\s*(\d+)\s+(\d+)\s.*image-child/.exec(line) ?? []
-    return Number(ppid) === parent ? [Number(pid)] : []
-  })
-}
-
-test.skipIf(!existsSync('/proc/self/environ'))('a process that reads images knows no secret of this one', async () => {
-  vi.stubEnv('STORAGE_URL', 's3://key:a-secret-of-the-tests@bucket')
-  onTestFinished(() => void vi.unstubAllEnvs())
-  const before = imageProcesses(process.pid)
-  const other = openImageMaker({ most: 1 })
-  onTestFinished(() => other.close())
-  const input = join(folder, `${files++}.png`)
-  writeFileSync(input, plainPng(20, 20))
-  const outputs = [{ file: `${input}.0`, variant: parseVariant({ width: 10 }, 'variant') }]
-  await other.make({ input, outputs }, { limits: parseLimits() })
-  const [pid] = imageProcesses(process.pid).filter((one) => !before.includes(one))
-  const names = readFileSync(`/proc/${pid}/environ`, 'utf8')
-    .split('\0')
-    .map((one) => one.split('=')[0]!)
-  expect(names).toContain('VIPS_WARNING')
-  const known = [
-    'PATH',
-    'NODE_OPTIONS',
-    'LD_LIBRARY_PATH',
-    'TMPDIR',
-    'TEMP',
-    'TMP',
-    'FONTCONFIG_FILE',
-    'FONTCONFIG_PATH',
-  ]
-  const given = ['MALLOC_ARENA_MAX', 'VIPS_WARNING', 'NODE_CHANNEL_FD', 'NODE_CHANNEL_SERIALIZATION_MODE', '']
-  expect(names.filter((name) => ![...known, ...given].includes(name))).toEqual([])
 })
 
 const isThere = (pid: number): boolean => {
