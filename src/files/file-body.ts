@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 import { PlimsollError, showValue } from '../core/errors.ts'
+import { isByteSource } from './byte-source.ts'
 import type { FileBody, PutOptions } from './contract.ts'
 import { fileCorrupt, fileTooLarge } from './file-errors.ts'
 
@@ -18,23 +19,46 @@ export interface Announced extends Pick<PutOptions, 'size' | 'sha256' | 'signal'
  * @throws PLIMSOLL_FILE_CORRUPT, PLIMSOLL_FILE_TOO_LARGE, PLIMSOLL_OPTION_INVALID for what are no bytes; what the source and the signal throw
  */
 export async function* bytesOf(body: FileBody, announced: Announced): AsyncGenerator<Buffer, void, undefined> {
-  const { key, size, sha256, mostBytes, signal } = announced
-  const hash: Hash | undefined = sha256 === undefined ? undefined : createHash('sha256')
-  let count = 0
+  const tally = new ByteTally(announced)
   let held: Buffer | undefined
-  for await (const chunk of chunksOf(body, signal)) {
+  for await (const chunk of chunksOf(body, announced.signal)) {
     if (chunk.length === 0) continue
-    count += chunk.length
-    if (size !== undefined && count > size) throw fileCorrupt(key, `there are more than ${size}`)
-    if (count > mostBytes) throw fileTooLarge(key, mostBytes)
-    hash?.update(chunk)
+    tally.add(chunk)
     // A server that has all of the bytes keeps them: the last ones wait until they are known to be right.
     if (held !== undefined) yield held
     held = chunk
   }
-  if (size !== undefined && count < size) throw fileCorrupt(key, `there are ${count} of ${size}`)
-  checkHash(key, hash, sha256)
+  tally.end()
   if (held !== undefined) yield held
+}
+
+/** Counts and hashes bytes, to compare them with what was announced. */
+export class ByteTally {
+  readonly #announced: Announced
+  readonly #hash: Hash | undefined
+  #count = 0
+
+  constructor(announced: Announced) {
+    this.#announced = announced
+    this.#hash = announced.sha256 === undefined ? undefined : createHash('sha256')
+  }
+
+  /** @throws PLIMSOLL_FILE_CORRUPT, PLIMSOLL_FILE_TOO_LARGE */
+  add(bytes: Buffer): void {
+    const { key, size, mostBytes } = this.#announced
+    this.#count += bytes.length
+    if (size !== undefined && this.#count > size) throw fileCorrupt(key, `there are more than ${size}`)
+    if (this.#count > mostBytes) throw fileTooLarge(key, mostBytes)
+    this.#hash?.update(bytes)
+  }
+
+  /** That was all. @throws PLIMSOLL_FILE_CORRUPT */
+  end(): void {
+    const { key, size, sha256 } = this.#announced
+    if (size !== undefined && this.#count < size) throw fileCorrupt(key, `there are ${this.#count} of ${size}`)
+    const actual = this.#hash?.digest('hex')
+    if (actual !== sha256?.toLowerCase()) throw fileCorrupt(key, `their SHA-256 is ${actual}, not ${sha256}`)
+  }
 }
 
 /**
@@ -69,19 +93,25 @@ export function isFromBody(error: unknown): boolean {
 
 const sourceErrors = new WeakSet<object>()
 
+/** Has an error count as one of the source of a body. */
+export function fromBody(error: unknown): unknown {
+  if (typeof error === 'object' && error !== null) sourceErrors.add(error)
+  return error
+}
+
 /** Ends a body that will not be read. */
 export function endBody(body: FileBody): void {
   if (body instanceof Uint8Array || !isStream(body)) return
-  if ('destroy' in body) body.on('error', () => {}).destroy()
+  if (isByteSource(body)) body.end()
+  else if ('destroy' in body) body.on('error', () => {}).destroy()
   else void ended(body[Symbol.asyncIterator]())
 }
 
-function checkHash(key: string, hash: Hash | undefined, sha256: string | undefined): void {
-  const actual = hash?.digest('hex')
-  if (actual !== sha256?.toLowerCase()) throw fileCorrupt(key, `their SHA-256 is ${actual}, not ${sha256}`)
-}
-
-async function* chunksOf(body: FileBody, signal: AbortSignal | undefined): AsyncGenerator<Buffer, void, undefined> {
+/** The chunks of a body as they come. @throws what the source and the signal throw, and PLIMSOLL_OPTION_INVALID for what are no bytes */
+export async function* chunksOf(
+  body: FileBody,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Buffer, void, undefined> {
   signal?.throwIfAborted()
   if (body instanceof Uint8Array) {
     yield toBuffer(body)
@@ -94,8 +124,7 @@ async function* chunksOf(body: FileBody, signal: AbortSignal | undefined): Async
   try {
     for (;;) {
       const next = await orAborted(iterator.next(), signal).catch((error: unknown) => {
-        if (typeof error === 'object' && error !== null) sourceErrors.add(error)
-        throw error
+        throw fromBody(error)
       })
       open = next.done !== true
       if (next.done === true) return
@@ -105,6 +134,7 @@ async function* chunksOf(body: FileBody, signal: AbortSignal | undefined): Async
     if (open) {
       // A stream in the middle of a read would wait for it; destroyed, it does not.
       if ('destroy' in body) body.destroy()
+      if (isByteSource(body)) body.end()
       void ended(iterator)
     }
   }

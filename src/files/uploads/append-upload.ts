@@ -1,8 +1,9 @@
-import { createHash, type Hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { PlimsollError } from '../../core/errors.ts'
 import { randomToken } from '../../core/random-token.ts'
-import type { FileStore, UploadRef } from '../contract.ts'
-import { ByteFeed } from './byte-feed.ts'
+import type { ByteSource } from '../byte-source.ts'
+import type { FileBody, FileStore, UploadRef } from '../contract.ts'
+import { ByteFeed, hashed } from './byte-feed.ts'
 import { ledger, type AppendedPart } from './ledger.ts'
 import type { UploadParts, UploadSpec } from './types.ts'
 import { endedUpload } from './upload-errors.ts'
@@ -17,7 +18,7 @@ export interface AppendOptions {
   readonly offset: number
   /** How much comes. */
   readonly length: number
-  readonly body: AsyncIterable<Uint8Array>
+  readonly body: ByteSource
   /** What comes has to have this checksum, or it is not appended. */
   readonly checksum?: { readonly algorithm: string; readonly digest: Buffer } | undefined
   readonly signal: AbortSignal
@@ -63,6 +64,7 @@ export async function appendToUpload(
     return await run.take(options)
   } finally {
     clearInterval(heartbeat)
+    options.body.end()
     await ledger.freeWriter(postgres, row.id, writer).catch(() => {})
   }
 }
@@ -157,7 +159,8 @@ class AppendRun {
     { bytes, fresh, signal }: { readonly bytes: number; readonly fresh: number; readonly signal: AbortSignal },
   ): Promise<void> {
     const number = ++this.#count
-    const body = this.#joined(this.#tails, feed.take(fresh))
+    const rest = feed.take(fresh)
+    const body: FileBody = this.#tails.length === 0 ? rest : this.#joined(this.#tails, rest)
     const { etag } = await this.#store.uploads.putPart(this.#at.ref, number, body, { size: bytes, signal })
     this.#fresh.push({ number, kind: 'part', size: bytes, etag })
     this.#fresh = this.#fresh.filter(({ kind }) => kind === 'part')
@@ -203,12 +206,5 @@ class AppendRun {
     if (!noted) throw new PlimsollError('PLIMSOLL_UPLOAD_BUSY', 'Somebody else is sending bytes of this upload.')
     this.#counted = this.#received
     this.#fresh = []
-  }
-}
-
-async function* hashed(body: AsyncIterable<Uint8Array>, hash: Hash): AsyncGenerator<Uint8Array, void, undefined> {
-  for await (const chunk of body) {
-    hash.update(chunk)
-    yield chunk
   }
 }

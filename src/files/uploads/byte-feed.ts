@@ -1,27 +1,46 @@
-/** Bytes that are handed out by the piece, however they come. */
+import type { Hash } from 'node:crypto'
+import { piecesFrom, type ByteSource } from '../byte-source.ts'
+
+/** Bytes that are handed out by the piece. */
 export class ByteFeed {
-  readonly #source: AsyncIterator<Uint8Array>
-  #rest: Uint8Array | undefined
+  readonly #source: ByteSource
 
-  constructor(source: AsyncIterable<Uint8Array>) {
-    this.#source = source[Symbol.asyncIterator]()
+  constructor(source: ByteSource) {
+    this.#source = source
   }
 
-  /** The next `count` bytes. Whoever stops reading them leaves the rest to the next piece. @throws when the source ends before */
-  async *take(count: number): AsyncGenerator<Uint8Array, void, undefined> {
+  /** The next `count` bytes. It fails when the source ends before; whoever stops reading them ends the source. */
+  take(count: number): ByteSource {
+    const source = this.#source
     let left = count
-    while (left > 0) {
-      const chunk = this.#rest ?? (await this.#next())
-      const piece = chunk.length > left ? chunk.subarray(0, left) : chunk
-      this.#rest = piece === chunk ? undefined : chunk.subarray(left)
-      left -= piece.length
-      if (piece.length > 0) yield piece
+    const piece: ByteSource = {
+      async readInto(target) {
+        if (left === 0) return 0
+        const wanted = target.subarray(0, left)
+        const bytes = await source.readInto(wanted)
+        if (bytes < wanted.length) throw new Error('the connection ended before the bytes that it announced')
+        left -= bytes
+        return bytes
+      },
+      end() {
+        if (left > 0) source.end()
+      },
+      [Symbol.asyncIterator]: () => piecesFrom(piece),
     }
+    return piece
   }
+}
 
-  async #next(): Promise<Uint8Array> {
-    const { value, done } = await this.#source.next()
-    if (done === true) throw new Error('the connection ended before the bytes that it announced')
-    return value
+/** Bytes that are hashed as they are read. */
+export function hashed(source: ByteSource, hash: Hash): ByteSource {
+  const all: ByteSource = {
+    async readInto(target) {
+      const bytes = await source.readInto(target)
+      hash.update(target.subarray(0, bytes))
+      return bytes
+    },
+    end: () => source.end(),
+    [Symbol.asyncIterator]: () => piecesFrom(all),
   }
+  return all
 }

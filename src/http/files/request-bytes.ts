@@ -1,9 +1,6 @@
-import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { PlimsollError } from '../../core/errors.ts'
 
-/** A client that sends nothing for so long is given up. */
-const idleMs = 60_000
 /** What is left of a body that was refused is read to its end when it is no more than this: then the connection can go on. */
 const smallBytes = 1_048_576
 
@@ -16,29 +13,6 @@ export function takeUnread(fastify: FastifyInstance, type: string): void {
 export function announcedLength(request: FastifyRequest): number | undefined {
   const text = request.headers['content-length']
   return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined
-}
-
-/**
- * The bytes of a request as they come. A client that falls silent is given up, however long its reader takes for what came before.
- */
-export async function* requestBytes(request: IncomingMessage): AsyncGenerator<Buffer, void, undefined> {
-  let waiting = false
-  const timer = setTimeout(() => {
-    if (waiting) request.destroy(new Error('the client has sent nothing for a minute'))
-  }, idleMs).unref()
-  try {
-    const chunks = request[Symbol.asyncIterator]() as AsyncIterator<Buffer>
-    for (;;) {
-      waiting = true
-      timer.refresh()
-      const { value, done } = await chunks.next()
-      waiting = false
-      if (done === true) return
-      yield value
-    }
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 /** Ends the connection behind an answer to a request whose body nobody will read: it may be gigabytes. */

@@ -7,7 +7,8 @@ import { answerFile, untilGone, type FileAnswer } from './answer-file.ts'
 import { boundedCacheControl } from './bounded-cache-control.ts'
 import { contentDisposition } from './content-disposition.ts'
 import { formBoundary, formParts } from './form-parts.ts'
-import { announcedLength, leaveUnread, requestBytes, takeUnread, whileSending } from './request-bytes.ts'
+import { RequestBody } from './request-body.ts'
+import { announcedLength, leaveUnread, takeUnread, whileSending } from './request-bytes.ts'
 import type { Grant, Held, SignedAddresses } from './signed-addresses.ts'
 
 /** What {@link serveAddresses} is given. */
@@ -67,7 +68,7 @@ export function serveAddresses(
     const length = announcedLength(request)
     const grant = putGrant(token)
     if (length !== grant.size) throw refused()
-    const body = requestBytes(request.raw)
+    const body = new RequestBody(request.raw)
     const signal = untilGone(reply)
     const { size, sha256 } = grant
     if (grant.does === 'part')
@@ -89,7 +90,7 @@ export function serveAddresses(
     if (boundary === undefined) throw refused()
     const signal = untilGone(reply)
     let token: string | undefined
-    for await (const { name, body } of formParts(requestBytes(request.raw), boundary)) {
+    for await (const { name, body } of formParts(new RequestBody(request.raw), boundary)) {
       if (name === 'token') token = await textOf(body)
       // Fields behind it have no meaning: it is the last one.
       if (name === 'file') return await store.put(...toPut(addresses.read(token, 'post'), body, signal))

@@ -4,7 +4,8 @@ import type { WantedUpload } from '../../files/uploads/types.ts'
 import type { UploadKind, UploadRow } from '../../files/uploads/upload-row.ts'
 import { problemOf, sendProblem } from '../problem.ts'
 import { safeFileName } from './file-name.ts'
-import { announcedLength, leaveUnread, requestBytes, whileSending } from './request-bytes.ts'
+import { RequestBody } from './request-body.ts'
+import { announcedLength, leaveUnread, whileSending } from './request-bytes.ts'
 import { uploadPlace } from './upload-ticket.ts'
 import type { UploadPlace } from './uploads.ts'
 
@@ -67,7 +68,7 @@ export function serveTus(scope: FastifyInstance, own: string, place: UploadPlace
     const checksum = readChecksum(request)
     const row = await place.find(request)
     if (row.kind !== 'appended' && row.kind !== 'partial') throw invalid('it does not come in order')
-    const body = requestBytes(request.raw)
+    const body = new RequestBody(request.raw)
     const { received, whole } = await whileSending(request, () =>
       uploads.append(row, spec, { offset, length, checksum, body }),
     )

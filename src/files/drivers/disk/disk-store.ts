@@ -15,7 +15,8 @@ import type {
   WrittenObject,
 } from '../../contract.ts'
 import { checkRange, rangeWithin } from '../../byte-range.ts'
-import { bytesOf, checkAnnounced, endBody, orAborted } from '../../file-body.ts'
+import { BodyReader } from '../../body-reader.ts'
+import { checkAnnounced, endBody, orAborted } from '../../file-body.ts'
 import { fileChanged, fileNotFound, storageClosed } from '../../file-errors.ts'
 import { checkListing, checkPut } from '../../check-options.ts'
 import { checkKey } from '../../object-key.ts'
@@ -83,7 +84,7 @@ class DiskStore implements FileStore {
         options.signal?.throwIfAborted()
         await this.#objects.purge()
         await this.#objects.check(key, options)
-        return this.#store({ key, facts }, bytesOf(body, announced), options)
+        return this.#store({ key, facts }, new BodyReader(body, announced), options)
       })
     } catch (error) {
       endBody(body)
@@ -146,7 +147,7 @@ class DiskStore implements FileStore {
     return this.#run(async () => {
       await this.#objects.purge()
       await this.#objects.check(to, options)
-      return this.#store({ key: to, facts }, bytesOf(this.#bytesOf(parts), announced), options)
+      return this.#store({ key: to, facts }, new BodyReader(this.#bytesOf(parts), announced), options)
     })
   }
 
@@ -190,7 +191,7 @@ class DiskStore implements FileStore {
 
   async #store(
     { key, facts }: { readonly key: string; readonly facts: CheckedFacts },
-    bytes: AsyncIterable<Buffer>,
+    bytes: BodyReader,
     options: PutOptions,
   ): Promise<WrittenObject> {
     const { path, size } = await this.#objects.staging.write(bytes)

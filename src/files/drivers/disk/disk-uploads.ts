@@ -12,7 +12,8 @@ import type {
   UploadRef,
   WrittenObject,
 } from '../../contract.ts'
-import { bytesOf, checkAnnounced, endBody } from '../../file-body.ts'
+import { BodyReader } from '../../body-reader.ts'
+import { checkAnnounced, endBody } from '../../file-body.ts'
 import { fileCorrupt, uploadNotFound } from '../../file-errors.ts'
 import { checkKey, checkPrefix } from '../../object-key.ts'
 import type { CheckedFacts } from '../../object-facts.ts'
@@ -83,7 +84,7 @@ export class DiskUploads implements MultipartUploads {
       return await this.#run(async () => {
         await this.#read(upload)
         const { staging } = this.#objects
-        const { path, size } = await staging.write(bytesOf(body, announced))
+        const { path, size } = await staging.write(new BodyReader(body, announced))
         try {
           return await this.#lock(upload, () => this.#keepPart(upload, { path, size, number }), options.signal)
         } finally {
@@ -174,7 +175,7 @@ export class DiskUploads implements MultipartUploads {
         for await (const chunk of file.createReadStream({ highWaterMark: 1024 * 1024 })) yield chunk as Buffer
       }
     }
-    return staging.write(bytes())
+    return staging.write(new BodyReader(bytes(), { key, mostBytes: this.#features.maxBytes }))
   }
 
   /** In one step for everybody else, then bit by bit. */

@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { copyFile, link, mkdir, open, readdir, rename, rm, stat, symlink } from 'node:fs/promises'
 import { constants } from 'node:fs'
 import { join } from 'node:path'
+import type { BodyReader } from '../../body-reader.ts'
 import { hasCode, ifThere } from './disk-errors.ts'
 import type { DiskFolder } from './disk-folder.ts'
 import { hasEnded, processMark } from './process-mark.ts'
+import { writeBlocks } from './write-blocks.ts'
 
 /** So long a process of another machine, of which nobody here knows whether it lives, may leave a file as it is. */
 const abandonedMs = 24 * 3_600_000
@@ -33,19 +35,18 @@ export class Staging {
   }
 
   /** Writes bytes to a new file, and on to the disk. When they fail, it is gone again. Resolves to its path and size. */
-  async write(bytes: Buffer | AsyncIterable<Buffer>): Promise<{ readonly path: string; readonly size: number }> {
+  async write(bytes: Buffer | BodyReader): Promise<{ readonly path: string; readonly size: number }> {
     const path = this.path()
     const file = await this.#made(() => open(path, 'wx', 0o666))
     try {
-      let size = 0
       try {
-        await file.writeFile(bytes)
-        size = (await file.stat()).size
+        if (Buffer.isBuffer(bytes)) await file.writeFile(bytes)
+        const size = Buffer.isBuffer(bytes) ? bytes.length : await writeBlocks(file, bytes)
         await file.sync()
+        return { path, size }
       } finally {
         await file.close()
       }
-      return { path, size }
     } catch (error) {
       await this.drop(path)
       throw error
