@@ -34,13 +34,18 @@ export function checkListing(
 }
 
 /**
- * Checks the number of a part.
+ * Checks the number of a part, and where it is to lie.
  *
  * @throws PLIMSOLL_OPTION_INVALID
  */
-export function checkPartNumber(number: number, mostParts: number): void {
-  if (Number.isInteger(number) && number >= 1 && number <= mostParts) return
-  throw invalid('number', `The part has the number ${showValue(number)}; give one from 1 to ${mostParts}`)
+export function checkPart(
+  number: number,
+  { offset, mostParts }: { readonly offset: number | undefined; readonly mostParts: number },
+): void {
+  if (!(Number.isInteger(number) && number >= 1 && number <= mostParts))
+    throw invalid('number', `The part has the number ${showValue(number)}; give one from 1 to ${mostParts}`)
+  if (offset !== undefined && !(Number.isSafeInteger(offset) && offset >= 0))
+    throw invalid('offset', `The offset of the part is ${showValue(offset)}; give a number of bytes`)
 }
 
 function invalid(option: string, message: string): PlimsollError {

@@ -211,6 +211,11 @@ export interface UploadRef {
 export interface PartOptions {
   /** How many bytes it has. */
   readonly size: number
+  /**
+   * Where it will lie in the object, in bytes, where that is known: a store may write it there at once. One that is to lie elsewhere in the
+   * end, for the parts before it have other sizes by then, is copied there.
+   */
+  readonly offset?: number | undefined
   /** In hexadecimal: other bytes are refused. */
   readonly sha256?: string | undefined
   readonly signal?: AbortSignal | undefined
@@ -269,6 +274,8 @@ export interface SignPostOptions {
 export interface SignPartOptions {
   readonly expiresMs: number
   readonly size: number
+  /** As in {@link PartOptions}. */
+  readonly offset?: number | undefined
   readonly sha256?: string | undefined
 }
 

@@ -92,6 +92,59 @@ export const uploadCases: readonly FileCase[] = [
     },
   },
   {
+    name: 'makes the same object of parts that say where they will lie, whether they come to lie there or not',
+    async run({ open }) {
+      await using one = await open()
+      await using two = await open()
+      const [first, second, last] = [partOf(one), partOf(one), someBytes(1234)]
+      const all = Buffer.concat([first, second, last])
+      const ends = first.length + second.length
+      const bytes = [first, second, last]
+      for (const offsets of [
+        [0, first.length, ends],
+        [0, undefined, ends],
+        [first.length, 0, undefined],
+        [ends, 0, 0],
+        [undefined, undefined, 5 * ends],
+      ]) {
+        const key = unique()
+        const upload = { key, id: await one.uploads.create(key) }
+        const parts = await Promise.all(
+          [2, 0, 1].map((at) =>
+            (at === 1 ? two : one).uploads.putPart(upload, at + 1, inChunks(bytes[at]!), {
+              size: bytes[at]!.length,
+              offset: offsets[at],
+            }),
+          ),
+        )
+        expect(await one.head(key)).toBeUndefined()
+        expect(await two.uploads.complete(upload, parts)).toMatchObject({ size: all.length })
+        expect((await bytesAt(one, key)).equals(all)).toBe(true)
+      }
+    },
+  },
+  {
+    name: 'keeps one of two parts of a number and a place that come at the same time, and the later of two',
+    async run({ open }) {
+      await using one = await open()
+      await using two = await open()
+      const key = unique()
+      const upload = { key, id: await one.uploads.create(key) }
+      const variants = [partOf(one), partOf(one), partOf(one)]
+      const size = variants[0]!.length
+      const put = (store: FileStore, bytes: Buffer) =>
+        store.uploads.putPart(upload, 1, inChunks(bytes), { size, offset: 0 })
+      const came = await Promise.all([put(one, variants[0]!), put(two, variants[1]!)])
+      const [kept] = await one.uploads.parts(upload)
+      const winner = came.findIndex(({ etag }) => etag === kept!.etag)
+      const last = await one.uploads.putPart(upload, 2, inChunks(variants[2]!), { size, offset: size })
+      const again = await put(two, variants[2]!)
+      await refused(one.uploads.complete(upload, [came[winner]!, last]), 'PLIMSOLL_FILE_CORRUPT')
+      await one.uploads.complete(upload, [again, last])
+      expect((await bytesAt(two, key)).equals(Buffer.concat([variants[2]!, variants[2]!]))).toBe(true)
+    },
+  },
+  {
     name: 'refuses parts that are missing, other ones, or not as announced',
     async run({ open }) {
       await using store = await open()
@@ -111,6 +164,13 @@ export const uploadCases: readonly FileCase[] = [
       for (const number of [0, -1, 1.5, store.features.maxParts + 1]) {
         await refused(store.uploads.putPart(upload, number, bytes, { size }), 'PLIMSOLL_OPTION_INVALID')
       }
+      for (const offset of [-1, 1.5, Number.NaN, 2 ** 53]) {
+        await refused(store.uploads.putPart(upload, 2, bytes, { size, offset }), 'PLIMSOLL_OPTION_INVALID')
+      }
+      await refused(
+        store.uploads.putPart(upload, 2, inChunks(bytes), { size, sha256, offset: size }),
+        'PLIMSOLL_FILE_CORRUPT',
+      )
       expect(await store.uploads.parts(upload)).toHaveLength(1)
       expect(await store.head(key)).toBeUndefined()
       await store.uploads.putPart(upload, 2, inChunks(bytes), { size, sha256: sha256Of(bytes) })

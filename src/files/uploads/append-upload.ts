@@ -159,9 +159,10 @@ class AppendRun {
     { bytes, fresh, signal }: { readonly bytes: number; readonly fresh: number; readonly signal: AbortSignal },
   ): Promise<void> {
     const number = ++this.#count
+    const offset = this.#received - (bytes - fresh)
     const rest = feed.take(fresh)
     const body: FileBody = this.#tails.length === 0 ? rest : this.#joined(this.#tails, rest)
-    const { etag } = await this.#store.uploads.putPart(this.#at.ref, number, body, { size: bytes, signal })
+    const { etag } = await this.#store.uploads.putPart(this.#at.ref, number, body, { size: bytes, offset, signal })
     this.#fresh.push({ number, kind: 'part', size: bytes, etag })
     this.#fresh = this.#fresh.filter(({ kind }) => kind === 'part')
     this.#tails = []

@@ -123,11 +123,9 @@ export class Uploads {
           throw invalid(`its parts are 1 to ${count}, not ${showValue(number)}`)
         checkSha256(sha256)
         const size = partSize(row, number)
-        return {
-          number,
-          size,
-          ...(await this.#parts.direct.signPart(ref, number, { expiresMs: signedMs, size, sha256 })),
-        }
+        const offset = (number - 1) * row.partBytes
+        const signed = await this.#parts.direct.signPart(ref, number, { expiresMs: signedMs, size, offset, sha256 })
+        return { number, size, ...signed }
       }),
     )
   }

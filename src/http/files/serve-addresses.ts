@@ -71,8 +71,10 @@ export function serveAddresses(
     const body = new RequestBody(request.raw)
     const signal = untilGone(reply)
     const { size, sha256 } = grant
-    if (grant.does === 'part')
-      return store.uploads.putPart({ key: grant.key, id: grant.upload }, grant.number, body, { size, sha256, signal })
+    if (grant.does === 'part') {
+      const { key, upload, number, offset } = grant
+      return store.uploads.putPart({ key, id: upload }, number, body, { size, offset, sha256, signal })
+    }
     if (request.headers['content-type'] !== grant.type) throw refused()
     return store.put(grant.key, body, { size, sha256, type: grant.type, ifAbsent: grant.once !== false, signal })
   }

@@ -1,7 +1,7 @@
 import { readdir, rename, rm, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { randomToken } from '../../../core/random-token.ts'
-import { checkPartNumber, checkPut } from '../../check-options.ts'
+import { checkPart, checkPut } from '../../check-options.ts'
 import type {
   FileBody,
   FileStoreFeatures,
@@ -20,7 +20,11 @@ import type { CheckedFacts } from '../../object-facts.ts'
 import { ifThere } from './disk-errors.ts'
 import { syncFolder } from './disk-folder.ts'
 import type { DiskObjects } from './disk-objects.ts'
+import { FileSource } from './file-source.ts'
 import { readRecord, toWritten } from './object-record.ts'
+import { readParts, type PartFile } from './part-files.ts'
+import { claimPlace, fillWhole, openPart } from './whole-file.ts'
+import { writeBlocks } from './write-blocks.ts'
 
 /** What is known of an upload: `uploads/<id>/upload.json`. */
 interface UploadRecord {
@@ -29,9 +33,11 @@ interface UploadRecord {
   readonly facts: CheckedFacts
 }
 
-/** A part: the file `uploads/<id>/<number>.<size>.<name>`, of which the name is its ETag. */
-interface PartFile extends StoredPart {
-  readonly path: string
+/** A part, before it is there. */
+interface ComingPart {
+  readonly number: number
+  readonly reader: BodyReader
+  readonly options: PartOptions
 }
 
 const recordName = 'upload.json'
@@ -78,19 +84,11 @@ export class DiskUploads implements MultipartUploads {
   async putPart(upload: UploadRef, number: number, body: FileBody, options: PartOptions): Promise<StoredPart> {
     const { key } = upload
     try {
-      checkPartNumber(number, this.#features.maxParts)
+      checkPart(number, { offset: options.offset, mostParts: this.#features.maxParts })
       const announced = { key, ...options, mostBytes: this.#features.maxPartBytes }
       checkAnnounced(announced)
-      return await this.#run(async () => {
-        await this.#read(upload)
-        const { staging } = this.#objects
-        const { path, size } = await staging.write(new BodyReader(body, announced))
-        try {
-          return await this.#lock(upload, () => this.#keepPart(upload, { path, size, number }), options.signal)
-        } finally {
-          await staging.drop(path)
-        }
-      })
+      const part = { number, options, reader: new BodyReader(body, announced) }
+      return await this.#run(async () => (await this.#putInPlace(upload, part)) ?? this.#putFile(upload, part))
     } catch (error) {
       endBody(body)
       throw error
@@ -128,18 +126,62 @@ export class DiskUploads implements MultipartUploads {
     }
   }
 
+  /** Undefined when the part has no place of its own, or not now. */
+  async #putInPlace(upload: UploadRef, { number, reader, options }: ComingPart): Promise<StoredPart | undefined> {
+    const { size, offset, signal } = options
+    if (offset === undefined || size === 0) return undefined
+    const folder = this.#pathOf(upload.id)
+    const name = this.#objects.staging.name()
+    const place = await this.#lock(
+      upload,
+      async () => {
+        await this.#read(upload)
+        return claimPlace(folder, { number, size, offset, name })
+      },
+      signal,
+    )
+    if (place === undefined) return undefined
+    const { file, path } = place
+    try {
+      try {
+        await writeBlocks(file, reader, offset)
+        await file.datasync()
+      } finally {
+        await file.close()
+      }
+      const kept = join(folder, `${number}.${size}.${name}.${offset}`)
+      await this.#lock(upload, () => this.#keepPart(upload, { path, number, kept }), signal)
+      return { number, size, etag: `"${name}"` }
+    } finally {
+      await this.#objects.staging.drop(path)
+    }
+  }
+
+  async #putFile(upload: UploadRef, { number, reader, options }: ComingPart): Promise<StoredPart> {
+    await this.#read(upload)
+    const { staging } = this.#objects
+    const { path, size } = await staging.write(reader)
+    try {
+      const name = staging.name()
+      const kept = join(this.#pathOf(upload.id), `${number}.${size}.${name}`)
+      await this.#lock(upload, () => this.#keepPart(upload, { path, number, kept }), options.signal)
+      return { number, size, etag: `"${name}"` }
+    } finally {
+      await staging.drop(path)
+    }
+  }
+
+  /** Has a file be what is known of a part, in the place of what was. */
   async #keepPart(
     upload: UploadRef,
-    { path, size, number }: { readonly path: string; readonly size: number; readonly number: number },
-  ): Promise<StoredPart> {
+    { path, number, kept }: { readonly path: string; readonly number: number; readonly kept: string },
+  ): Promise<void> {
     await this.#read(upload)
-    const name = this.#objects.staging.name()
     const folder = this.#pathOf(upload.id)
-    const before = (await this.#names(upload)).filter((part) => part.number === number)
-    await rename(path, join(folder, `${number}.${size}.${name}`))
+    const { parts } = await readParts(folder)
+    await rename(path, kept)
     await syncFolder(folder)
-    for (const old of before) await ifThere(unlink(old.path))
-    return { number, size, etag: `"${name}"` }
+    for (const old of parts) if (old.number === number) await ifThere(unlink(old.path))
   }
 
   async #complete(
@@ -158,24 +200,27 @@ export class DiskUploads implements MultipartUploads {
     if (open === undefined) throw uploadNotFound(upload)
     await this.#objects.check(key, { ifAbsent })
     const files = inOrder(parts, await this.#files(upload), key)
-    const { path, size } = await this.#joined(files, key)
+    const { path, size } = await this.#joined(upload, files)
     const record = await this.#objects.commit({ key, path, size, facts: open.facts, upload: id }, { ifAbsent })
     await this.#end(id)
     return toWritten(record)
   }
 
-  async #joined(files: readonly PartFile[], key: string): Promise<{ readonly path: string; readonly size: number }> {
-    const { folder, staging } = this.#objects
+  /** A file of all parts: the one that they were written into at their places, or else a copy. */
+  async #joined(
+    { key, id }: UploadRef,
+    files: readonly PartFile[],
+  ): Promise<{ readonly path: string; readonly size: number }> {
+    const { folder: disk, staging } = this.#objects
+    const size = files.reduce((sum, part) => sum + part.size, 0)
     const [only, ...others] = files
-    if (others.length === 0) return { path: await staging.twin(only!.path), size: only!.size }
-    const bytes = async function* (): AsyncGenerator<Buffer> {
-      for (const { path, number } of files) {
-        const file = await folder.open(path)
-        if (file === undefined) throw fileCorrupt(key, `part ${number} has gone`)
-        for await (const chunk of file.createReadStream({ highWaterMark: 1024 * 1024 })) yield chunk as Buffer
-      }
-    }
-    return staging.write(new BodyReader(bytes(), { key, mostBytes: this.#features.maxBytes }))
+    const whole =
+      others.length === 0 && only!.offset === undefined
+        ? only!.path
+        : await fillWhole(this.#pathOf(id), files, { key, disk })
+    if (whole !== undefined) return { path: await staging.twin(whole), size }
+    const pieces = files.map((part) => () => openPart(part, { key, disk }))
+    return staging.write(new BodyReader(new FileSource(pieces, disk.root), { key, size, mostBytes: size }))
   }
 
   /** In one step for everybody else, then bit by bit. */
@@ -186,24 +231,15 @@ export class DiskUploads implements MultipartUploads {
   }
 
   /** The parts by number. */
-  async #files(upload: UploadRef): Promise<ReadonlyMap<number, PartFile>> {
+  async #files({ id }: UploadRef): Promise<ReadonlyMap<number, PartFile>> {
     const found = new Map<number, PartFile>()
-    for (const part of (await this.#names(upload)).sort((a, b) => a.number - b.number)) {
+    const { parts } = await readParts(this.#pathOf(id))
+    for (const part of parts.toSorted((a, b) => a.number - b.number)) {
       const other = found.get(part.number)
       // Two of a number are left by a process that was killed: the later one counts.
       if (other === undefined || (await isLater(part.path, other.path))) found.set(part.number, part)
     }
     return found
-  }
-
-  async #names(upload: UploadRef): Promise<PartFile[]> {
-    const folder = this.#pathOf(upload.id)
-    const names = (await ifThere(readdir(folder))) ?? []
-    return names.flatMap((name) => {
-      const [, number, size, etag] = /^(\d+)\.(\d+)\.([0-9a-f]{32})$/.exec(name) ?? []
-      if (etag === undefined) return []
-      return { number: Number(number), size: Number(size), etag: `"${etag}"`, path: join(folder, name) }
-    })
   }
 
   async #read(upload: UploadRef): Promise<UploadRecord> {

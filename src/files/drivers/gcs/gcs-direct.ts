@@ -1,5 +1,5 @@
 import { PlimsollError } from '../../../core/errors.ts'
-import { checkPartNumber } from '../../check-options.ts'
+import { checkPart } from '../../check-options.ts'
 import type {
   DirectAccess,
   FileStoreFeatures,
@@ -92,7 +92,7 @@ export class GcsDirect implements DirectAccess {
     checkKey(key)
     const id = parseId(upload)
     if (id === undefined) throw uploadNotFound(upload)
-    checkPartNumber(number, this.#features.maxParts)
+    checkPart(number, { offset: options.offset, mostParts: this.#features.maxParts })
     const { size, sha256, expiresMs } = options
     checkAnnounced({ key, size, sha256, mostBytes: this.#features.maxPartBytes })
     if (sha256 !== undefined) throw this.#unsupported('sha256', 'leave it out, and check the parts')

@@ -1,6 +1,6 @@
 import { randomToken } from '../../../core/random-token.ts'
 import { isPlimsollError } from '../../../core/errors.ts'
-import { checkPartNumber, checkPut } from '../../check-options.ts'
+import { checkPart, checkPut } from '../../check-options.ts'
 import type {
   FileBody,
   FileStoreFeatures,
@@ -48,7 +48,7 @@ export class GcsUploads implements MultipartUploads {
   async putPart(upload: UploadRef, number: number, body: FileBody, options: PartOptions): Promise<StoredPart> {
     try {
       const call = this.#call(upload)
-      checkPartNumber(number, this.#features.maxParts)
+      checkPart(number, { offset: options.offset, mostParts: this.#features.maxParts })
       const announced = { key: upload.key, ...options, mostBytes: this.#features.maxPartBytes }
       checkAnnounced(announced)
       const { size, signal } = options

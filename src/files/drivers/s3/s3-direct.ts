@@ -1,7 +1,7 @@
 import type * as PresignedPost from '@aws-sdk/s3-presigned-post'
 import type * as RequestPresigner from '@aws-sdk/s3-request-presigner'
 import { importPeer } from '../../../core/peer.ts'
-import { checkPartNumber } from '../../check-options.ts'
+import { checkPart } from '../../check-options.ts'
 import type {
   DirectAccess,
   FileStoreFeatures,
@@ -92,7 +92,7 @@ export class S3Direct implements DirectAccess {
     const { key, id } = upload
     checkKey(key)
     if (id === '') throw uploadNotFound(upload)
-    checkPartNumber(number, this.#features.maxParts)
+    checkPart(number, { offset: options.offset, mostParts: this.#features.maxParts })
     const { size, sha256 } = options
     checkAnnounced({ key, size, sha256, mostBytes: this.#features.maxPartBytes })
     const command = new this.#s3.sdk.UploadPartCommand({

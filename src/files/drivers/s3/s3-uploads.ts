@@ -3,7 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { ListMultipartUploadsCommandInput, ListMultipartUploadsCommandOutput } from '@aws-sdk/client-s3'
 import { backoffMs } from '../../../core/backoff.ts'
 import { isPlimsollError } from '../../../core/errors.ts'
-import { checkPartNumber, checkPut } from '../../check-options.ts'
+import { checkPart, checkPut } from '../../check-options.ts'
 import type {
   FileBody,
   FileStoreFeatures,
@@ -59,7 +59,7 @@ export class S3Uploads implements MultipartUploads {
   async putPart(upload: UploadRef, number: number, body: FileBody, options: PartOptions): Promise<StoredPart> {
     try {
       const at = this.#at(upload)
-      checkPartNumber(number, this.#features.maxParts)
+      checkPart(number, { offset: options.offset, mostParts: this.#features.maxParts })
       const announced = { key: upload.key, ...options, mostBytes: this.#features.maxPartBytes }
       checkAnnounced(announced)
       const { size } = options
