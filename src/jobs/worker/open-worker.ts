@@ -47,6 +47,8 @@ class Worker implements JobWorker {
   readonly #sandboxes: Sandboxes
   readonly #loop = new BlockedLoop()
   #consumer: Consumer | undefined
+  /** The latest end of what runs; undefined when that one has ended, and nobody has asked since. */
+  #latestEnd: number | undefined
   #unparkTimer: NodeJS.Timeout | undefined
   #closing: Promise<void> | undefined
 
@@ -152,9 +154,11 @@ class Worker implements JobWorker {
     const ended = this.#run(run).finally(() => {
       // One that has lost its lease may run here again by now.
       if (this.#running.get(job.id) === running) this.#running.delete(job.id)
+      if (running.until === this.#latestEnd) this.#latestEnd = undefined
     })
     const running: RunningJob = { ...run, until: performance.now() + definition.timeoutMs, ended }
     this.#running.set(job.id, running)
+    if (this.#latestEnd !== undefined) this.#latestEnd = Math.max(this.#latestEnd, running.until)
   }
 
   async #run(run: Run): Promise<void> {
@@ -191,11 +195,13 @@ class Worker implements JobWorker {
     }
   }
 
+  /** Asked with every run that begins: what runs is gone through only when the one that may last longest has ended. */
   #mostRunMs(): number {
-    const now = performance.now()
-    let most = 0
-    for (const { until } of this.#running.values()) most = Math.max(most, until - now)
-    return most
+    if (this.#latestEnd === undefined) {
+      this.#latestEnd = 0
+      for (const { until } of this.#running.values()) this.#latestEnd = Math.max(this.#latestEnd, until)
+    }
+    return Math.max(0, this.#latestEnd - performance.now())
   }
 }
 
