@@ -64,7 +64,7 @@ export class Sandbox {
    * @throws what the handler has thrown; PLIMSOLL_JOB_CRASHED when the process has ended; {@link SandboxGone}
    */
   async run(run: Run): Promise<string | undefined> {
-    const { signal } = run.controller
+    const { signal } = run
     const { promise, resolve, reject } = Promise.withResolvers<string | undefined>()
     this.#current = { run, began: false, resolve, reject }
     let killing: NodeJS.Timeout | undefined

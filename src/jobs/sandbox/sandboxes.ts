@@ -28,7 +28,7 @@ export class Sandboxes {
   /** Runs a job in a process; see {@link Sandbox.run}. */
   async run(run: Run): Promise<string | undefined> {
     for (let start = 1; ; start++) {
-      run.controller.signal.throwIfAborted()
+      run.signal.throwIfAborted()
       const sandbox = this.#take(run)
       try {
         return await sandbox.run(run)

@@ -1,26 +1,21 @@
 import { performance, type EventLoopUtilization } from 'node:perf_hooks'
 import { listNames } from '../../core/errors.ts'
 import { events } from '../../core/events.ts'
-import type { LeasedJob } from '../contract.ts'
+import type { Run } from './run-job.ts'
 
 const tickMs = 500
 const mostBlockedMs = 1000
 /** The same jobs are warned of once in this time. */
 const warnMs = 60_000
 
-interface Watched {
-  readonly job: LeasedJob
-  readonly beganAt: number
-}
-
 /**
  * Notices when the event loop was blocked, and tells which jobs ran all the while: a timer that comes late says so, unless the
  * process was stopped.
  */
 export class BlockedLoop {
-  readonly #running = new Map<LeasedJob, Watched>()
+  readonly #running = new Set<Run>()
   /** Since the last tick: what blocks the loop to its end has ended by the time the timer can tell. */
-  #ended: Watched[] = []
+  #ended: Run[] = []
   readonly #warnedAt = new Map<string, number>()
   #timer: NodeJS.Timeout | undefined
   #tickAt = 0
@@ -37,16 +32,13 @@ export class BlockedLoop {
     clearInterval(this.#timer)
   }
 
-  began(job: LeasedJob): void {
-    this.#running.set(job, { job, beganAt: performance.now() })
+  began(run: Run): void {
+    this.#running.add(run)
   }
 
-  ended(job: LeasedJob): void {
-    const watched = this.#running.get(job)
-    if (watched === undefined) return
-    this.#running.delete(job)
+  ended(run: Run): void {
     // What was that short has not blocked anything.
-    if (performance.now() - watched.beganAt > mostBlockedMs) this.#ended.push(watched)
+    if (this.#running.delete(run) && performance.now() - run.beganAt > mostBlockedMs) this.#ended.push(run)
   }
 
   #tick(): void {
@@ -60,9 +52,7 @@ export class BlockedLoop {
     this.#ended = []
     // A process that was stopped is late as well, but has done nothing in that time.
     if (lateMs <= mostBlockedMs || active < lateMs / 2) return
-    const jobs = [...this.#running.values(), ...ended]
-      .filter(({ beganAt }) => beganAt <= now - lateMs)
-      .map(({ job }) => job)
+    const jobs = [...this.#running, ...ended].filter(({ beganAt }) => beganAt <= now - lateMs).map(({ job }) => job)
     if (events.hasSubscribers) {
       events.publish({ type: 'job.blocked', ids: jobs.map(({ id }) => id), blockedMs: Math.round(lateMs) })
     }

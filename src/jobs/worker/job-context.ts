@@ -19,10 +19,6 @@ export interface JobContextParts {
 /** What a handler is given beside its input. */
 export function jobContext(job: LeasedJob, { signal, progress, log }: JobContextParts): JobContext {
   const { id, name, attempt, tenant } = job
-  const logAt =
-    (level: JobLogLine['level']) =>
-    (message: string, details: Readonly<Record<string, unknown>> = {}): void =>
-      log({ level, message, details })
   return Object.freeze<JobContext>({
     id,
     name,
@@ -35,7 +31,11 @@ export function jobContext(job: LeasedJob, { signal, progress, log }: JobContext
       await new Promise((resolve) => setImmediate(resolve))
       signal.throwIfAborted()
     },
-    log: { info: logAt('info'), warn: logAt('warn'), error: logAt('error') },
+    log: {
+      info: (message, details = {}) => log({ level: 'info', message, details }),
+      warn: (message, details = {}) => log({ level: 'warn', message, details }),
+      error: (message, details = {}) => log({ level: 'error', message, details }),
+    },
   })
 }
 

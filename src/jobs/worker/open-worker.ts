@@ -7,7 +7,8 @@ import { checkQueue, type JobDefinition } from '../define-job.ts'
 import type { JobTracer, JobWorker, WorkOptions } from '../types.ts'
 import { Sandboxes } from '../sandbox/sandboxes.ts'
 import { BlockedLoop } from './blocked-loop.ts'
-import { endRun, runJob, type Run } from './run-job.ts'
+import { Deadlines } from './deadlines.ts'
+import { Run, runJob, type RunEnd } from './run-job.ts'
 
 /** What a worker runs. */
 export interface WorkerParts {
@@ -23,11 +24,6 @@ export type OutcomeHook = (job: LeasedJob, outcome: Outcome) => Promise<void>
 /** How often it is looked for jobs that others have parked. */
 const unparkMs = 5000
 
-interface RunningJob extends Run {
-  readonly until: number
-  readonly ended: Promise<void>
-}
-
 /** Begins to run jobs. Those that are parked because nobody knew them have another try, now and whenever there are some. */
 export async function openWorker(parts: WorkerParts, options: WorkOptions = {}): Promise<JobWorker> {
   const worker = new Worker(parts, options)
@@ -42,14 +38,16 @@ class Worker implements JobWorker {
   readonly #onOutcome: OutcomeHook | undefined
   readonly #concurrency: number
   readonly #queues: readonly { readonly name: string; readonly concurrency: number }[]
-  readonly #running = new Map<string, RunningJob>()
+  readonly #running = new Map<string, Run>()
   readonly #outside = AsyncLocalStorage.snapshot()
   readonly #sandboxes: Sandboxes
   readonly #loop = new BlockedLoop()
+  readonly #deadlines = new Deadlines(() => this.#running.values())
   #consumer: Consumer | undefined
   /** The latest end of what runs; undefined when that one has ended, and nobody has asked since. */
   #latestEnd: number | undefined
   #unparkTimer: NodeJS.Timeout | undefined
+  #idle: (() => void)[] = []
   #closing: Promise<void> | undefined
 
   constructor({ engine, definitions, tracer, onOutcome }: WorkerParts, options: WorkOptions) {
@@ -123,7 +121,7 @@ class Worker implements JobWorker {
     const consumer = this.#consumer!
     clearInterval(this.#unparkTimer)
     await consumer.pause()
-    const finished = Promise.all([...this.#running.values()].map(({ ended }) => ended))
+    const finished = this.#finished()
     if (!(await within(finished, timeoutMs))) {
       this.#end([...this.#running.keys()], 'released')
       // Those that heed their signal say so themselves; the others are handed back as they are.
@@ -144,55 +142,63 @@ class Worker implements JobWorker {
       void this.#settle(job, { state: 'parked', error: { name: 'UnknownJob', message } })
       return
     }
-    const run: Run = {
+    const run = new Run({
       job,
       definition,
-      controller: new AbortController(),
       progress: (progress) => this.#consumer!.progress(job, progress),
       sandboxes: this.#sandboxes,
-    }
-    const ended = this.#run(run).finally(() => {
-      // One that has lost its lease may run here again by now.
-      if (this.#running.get(job.id) === running) this.#running.delete(job.id)
-      if (running.until === this.#latestEnd) this.#latestEnd = undefined
     })
-    const running: RunningJob = { ...run, until: performance.now() + definition.timeoutMs, ended }
-    this.#running.set(job.id, running)
-    if (this.#latestEnd !== undefined) this.#latestEnd = Math.max(this.#latestEnd, running.until)
+    this.#running.set(job.id, run)
+    if (this.#latestEnd !== undefined) this.#latestEnd = Math.max(this.#latestEnd, run.until)
+    this.#deadlines.began(run)
+    void this.#run(run)
   }
 
   async #run(run: Run): Promise<void> {
-    const { job } = run
-    const began = performance.now()
-    if (events.hasSubscribers) {
-      const { id, name, queue, attempt } = job
-      events.publish({ type: 'job.start', id, name, queue, attempt, waitedMs: Math.max(0, Date.now() - job.createdAt) })
-    }
-    const here = run.definition.sandbox === undefined
-    if (here) this.#loop.began(job)
-    const outcome = await (this.#tracer?.run(job, () => runJob(run)) ?? runJob(run))
-    if (here) this.#loop.ended(job)
-    const settled = await this.#settle(job, outcome)
-    if (!events.hasSubscribers) return
+    const { job, definition, beganAt } = run
     const { id, name, queue, attempt } = job
-    const error = 'error' in outcome ? { error: outcome.error.message } : {}
-    const end = { outcome: settled ? outcome.state : 'lost', durationMs: performance.now() - began } as const
-    events.publish({ type: 'job.end', id, name, queue, attempt, ...end, ...error })
+    try {
+      if (events.hasSubscribers) {
+        const waitedMs = Math.max(0, Date.now() - job.createdAt)
+        events.publish({ type: 'job.start', id, name, queue, attempt, waitedMs })
+      }
+      const here = definition.sandbox === undefined
+      if (here) this.#loop.began(run)
+      const outcome = await (this.#tracer?.run(job, () => runJob(run)) ?? runJob(run))
+      if (here) this.#loop.ended(run)
+      const settled = await this.#settle(job, outcome)
+      if (!events.hasSubscribers) return
+      const error = 'error' in outcome ? { error: outcome.error.message } : {}
+      const end = { outcome: settled ? outcome.state : 'lost', durationMs: performance.now() - beganAt } as const
+      events.publish({ type: 'job.end', id, name, queue, attempt, ...end, ...error })
+    } finally {
+      this.#forget(run)
+    }
   }
 
-  async #settle(job: LeasedJob, outcome: Outcome): Promise<boolean> {
-    let said = outcome
-    if (job.step !== undefined && this.#onOutcome !== undefined) {
-      await this.#onOutcome(job, outcome).catch(() => (said = { state: 'released' }))
-    }
-    return this.#consumer!.settle(job, said)
+  #forget(run: Run): void {
+    // One that has lost its lease may run here again by now.
+    if (this.#running.get(run.job.id) === run) this.#running.delete(run.job.id)
+    if (run.until === this.#latestEnd) this.#latestEnd = undefined
+    if (this.#running.size === 0) for (const resolve of this.#idle.splice(0)) resolve()
   }
 
-  #end(ids: readonly string[], why: 'lost' | 'cancelled' | 'released'): void {
-    for (const id of ids) {
-      const running = this.#running.get(id)
-      if (running !== undefined) endRun(running, why)
-    }
+  /** Resolves when nothing runs. */
+  async #finished(): Promise<void> {
+    if (this.#running.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
+  }
+
+  #settle(job: LeasedJob, outcome: Outcome): Promise<boolean> {
+    const tell = (said: Outcome): Promise<boolean> => this.#consumer!.settle(job, said)
+    if (job.step === undefined || this.#onOutcome === undefined) return tell(outcome)
+    return this.#onOutcome(job, outcome).then(
+      () => tell(outcome),
+      () => tell({ state: 'released' }),
+    )
+  }
+
+  #end(ids: readonly string[], why: RunEnd): void {
+    for (const id of ids) this.#running.get(id)?.end(why)
   }
 
   /** Asked with every run that begins: what runs is gone through only when the one that may last longest has ended. */

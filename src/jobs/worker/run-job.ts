@@ -2,6 +2,7 @@ import { PlimsollError } from '../../core/errors.ts'
 import type { JobProgress, LeasedJob, Outcome } from '../contract.ts'
 import type { JobDefinition } from '../define-job.ts'
 import type { Sandboxes } from '../sandbox/sandboxes.ts'
+import type { JobContext } from '../types.ts'
 import { afterFailure, toFailure } from './failure.ts'
 import { jobContext, publishLog } from './job-context.ts'
 import { readInput, writeOutput } from './job-values.ts'
@@ -9,12 +10,10 @@ import { readInput, writeOutput } from './job-values.ts'
 /** How long a handler whose signal has aborted may still take. */
 const graceMs = 5000
 
-/** One run, as its worker sees it. */
-export interface Run {
+/** The parts of {@link Run}. */
+interface RunParts {
   readonly job: LeasedJob
   readonly definition: JobDefinition
-  /** Ends the run: cancelled, out of time, handed back, or its lease is lost. */
-  readonly controller: AbortController
   readonly progress: (progress: JobProgress) => void
   /** Where jobs run that are not to run in this process. */
   readonly sandboxes: Sandboxes
@@ -23,46 +22,100 @@ export interface Run {
 /** Why a run was ended by its worker and not by itself. */
 export type RunEnd = 'cancelled' | 'timeout' | 'released' | 'lost'
 
-/** Ends a run. */
-export function endRun(
-  { controller, job, definition }: Pick<Run, 'controller' | 'job' | 'definition'>,
-  why: RunEnd,
-): void {
-  const { id, name } = job
-  const code = why === 'timeout' ? 'PLIMSOLL_JOB_TIMEOUT' : 'PLIMSOLL_JOB_CANCELLED'
-  const text = {
-    cancelled: 'was cancelled',
-    timeout: `did not end within ${definition.timeoutMs} ms (timeout)`,
-    released: 'is handed back, because its worker ends',
-    lost: 'has lost its lease; another worker may run it by now',
-  }[why]
-  controller.abort(new PlimsollError(code, `The job '${name}' ${text}.`, { details: { id, name, why } }))
+/** One run, as its worker sees it. */
+export class Run {
+  readonly job: LeasedJob
+  readonly definition: JobDefinition
+  readonly progress: (progress: JobProgress) => void
+  readonly sandboxes: Sandboxes
+  /** Aborts when it is ended by its worker: cancelled, out of time, handed back, or its lease is lost. */
+  readonly signal: AbortSignal
+  readonly beganAt: number = performance.now()
+  /** What {@link Deadlines} has for it. */
+  timer: NodeJS.Timeout | undefined
+  readonly #controller = new AbortController()
+  #grace: NodeJS.Timeout | undefined
+  #leave: ((reason: unknown) => void) | undefined
+
+  constructor({ job, definition, progress, sandboxes }: RunParts) {
+    this.job = job
+    this.definition = definition
+    this.progress = progress
+    this.sandboxes = sandboxes
+    this.signal = this.#controller.signal
+  }
+
+  /** When it will be out of time, by `performance.now()`. */
+  get until(): number {
+    return this.beganAt + this.definition.timeoutMs
+  }
+
+  end(why: RunEnd): void {
+    if (this.signal.aborted) return
+    const { id, name } = this.job
+    const code = why === 'timeout' ? 'PLIMSOLL_JOB_TIMEOUT' : 'PLIMSOLL_JOB_CANCELLED'
+    const text = {
+      cancelled: 'was cancelled',
+      timeout: `did not end within ${this.definition.timeoutMs} ms (timeout)`,
+      released: 'is handed back, because its worker ends',
+      lost: 'has lost its lease; another worker may run it by now',
+    }[why]
+    this.#controller.abort(new PlimsollError(code, `The job '${name}' ${text}.`, { details: { id, name, why } }))
+    if (this.#leave !== undefined) this.#grace = setTimeout(() => this.#giveUp(), graceMs)
+  }
+
+  /**
+   * What the handler comes to; one that does not heed its signal is left behind after a while. There is no listener to the signal: it would
+   * cost as much as all else that is done for a short run.
+   */
+  within<T>(work: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#leave = reject
+      work.then(resolve, reject)
+    })
+  }
+
+  /** It has come to an end, whichever. */
+  over(): void {
+    this.#leave = undefined
+    clearTimeout(this.timer)
+    clearTimeout(this.#grace)
+  }
+
+  #giveUp(): void {
+    const { id, name } = this.job
+    process.emitWarning(
+      `The job '${name}' (${id}) still runs ${graceMs} ms after its signal has aborted; let its handler heed signal.`,
+      'PlimsollWarning',
+    )
+    this.#leave?.(this.signal.reason)
+  }
 }
 
 /** Runs a job, and says what has come of it. Never rejects. */
 export async function runJob(run: Run): Promise<Outcome> {
-  const { definition, controller } = run
-  const timer = setTimeout(() => endRun(run, 'timeout'), Math.min(definition.timeoutMs, 2 ** 31 - 1))
-  timer.unref()
+  const { definition, signal } = run
   try {
     const output = definition.sandbox === undefined ? await runHere(run) : await run.sandboxes.run(run)
     return { state: 'done', output, keepMs: definition.keepMs }
   } catch (error) {
-    return outcomeOf(run, controller.signal.aborted ? controller.signal.reason : error)
+    return outcomeOf(run, signal.aborted ? signal.reason : error)
   } finally {
-    clearTimeout(timer)
+    run.over()
   }
 }
 
 async function runHere(run: Run): Promise<string | undefined> {
-  const { job, definition, controller, progress } = run
+  const { job, definition, signal, progress } = run
+  // It is for whoever has taken it to go on first: from here on the handler may block the event loop.
   const input = await readInput(job, definition)
-  const context = jobContext(job, {
-    signal: controller.signal,
-    progress,
-    log: (line) => publishLog(job, line),
-  })
-  return writeOutput(await withinGrace(run, async () => definition.handler(input, context)), definition)
+  signal.throwIfAborted()
+  const context = jobContext(job, { signal, progress, log: (line) => publishLog(job, line) })
+  return writeOutput(await run.within(handle(definition, input, context)), definition)
+}
+
+async function handle({ handler }: JobDefinition, input: unknown, context: JobContext): Promise<unknown> {
+  return handler(input, context)
 }
 
 function outcomeOf({ job, definition }: Run, error: unknown): Outcome {
@@ -74,29 +127,5 @@ function outcomeOf({ job, definition }: Run, error: unknown): Outcome {
   } catch (broken) {
     // retry.when itself has failed.
     return { state: 'failed', error: toFailure(broken), keepMs: definition.keepFailedMs }
-  }
-}
-
-/** What the handler comes to; one that does not heed its signal is left behind after a while. */
-async function withinGrace({ job, controller }: Run, work: () => Promise<unknown>): Promise<unknown> {
-  const { signal } = controller
-  const { promise: left, reject } = Promise.withResolvers<never>()
-  let timer: NodeJS.Timeout | undefined
-  const onAbort = (): void => {
-    timer = setTimeout(() => {
-      process.emitWarning(
-        `The job '${job.name}' (${job.id}) still runs ${graceMs} ms after its signal has aborted; let its handler heed signal.`,
-        'PlimsollWarning',
-      )
-      reject(signal.reason)
-    }, graceMs)
-  }
-  if (signal.aborted) throw signal.reason
-  signal.addEventListener('abort', onAbort, { once: true })
-  try {
-    return await Promise.race([work(), left])
-  } finally {
-    clearTimeout(timer)
-    signal.removeEventListener('abort', onAbort)
   }
 }

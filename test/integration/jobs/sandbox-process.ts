@@ -4,6 +4,7 @@ import { isJob, type JobDefinition } from '../../../src/jobs/define-job.ts'
 import { databaseEngine } from '../../../src/jobs/drivers/database/database-engine.ts'
 import { openJobs } from '../../../src/jobs/index.ts'
 import { Sandboxes } from '../../../src/jobs/sandbox/sandboxes.ts'
+import { Run } from '../../../src/jobs/worker/run-job.ts'
 import { openPostgres } from '../../../src/postgres/index.ts'
 import { allJobs, blocking, quick, waiting, writing } from './sandbox-jobs.ts'
 
@@ -41,6 +42,6 @@ async function run(definition: JobDefinition): Promise<void> {
     step: undefined,
     createdAt: Date.now(),
   }
-  await sandboxes.run({ job, definition, controller: new AbortController(), progress: () => {}, sandboxes })
+  await sandboxes.run(new Run({ job, definition, progress: () => {}, sandboxes }))
   console.log(`processes: ${sandboxes.size}`)
 }

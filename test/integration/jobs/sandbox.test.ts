@@ -14,7 +14,7 @@ import type { JobDefinition } from '../../../src/jobs/define-job.ts'
 import { databaseEngine } from '../../../src/jobs/drivers/database/database-engine.ts'
 import { defineJob, openJobs, type Job, type Jobs, type JobWorker } from '../../../src/jobs/index.ts'
 import { Sandboxes } from '../../../src/jobs/sandbox/sandboxes.ts'
-import type { Run } from '../../../src/jobs/worker/run-job.ts'
+import { Run } from '../../../src/jobs/worker/run-job.ts'
 import { openPostgres, type Postgres } from '../../../src/postgres/index.ts'
 import {
   allJobs,
@@ -61,16 +61,14 @@ async function work(concurrency = 3): Promise<JobWorker> {
 }
 
 /** A run without a worker. */
-function runOf(job: Job, input: object, progress: Run['progress'] = () => {}): Run {
-  const definition = job as JobDefinition
+function runOf(job: Job, input: object, parts: Partial<Pick<Run, 'progress' | 'sandboxes'>> = {}): Run {
   const leased = { id: 'an id', name: job.name, version: 1, queue: 'default', tenant: '', attempt: 1, deaths: 0 }
-  return {
+  return new Run({
     job: { ...leased, input: JSON.stringify(input), owner: undefined, trace: undefined, step: undefined, createdAt: 0 },
-    definition,
-    controller: new AbortController(),
-    progress,
-    sandboxes: new Sandboxes({ most: 1 }),
-  }
+    definition: job as JobDefinition,
+    progress: parts.progress ?? (() => {}),
+    sandboxes: parts.sandboxes ?? new Sandboxes({ most: 1 }),
+  })
 }
 
 /** A file that is not there yet. */
@@ -122,7 +120,9 @@ describe('a sandboxed job', () => {
     const sandboxes = new Sandboxes({ most: 1 })
     onTestFinished(() => sandboxes.close())
     const told: JobProgress[] = []
-    const output = await sandboxes.run(runOf(describeRun, { text: '', at: '2026-11-25' }, (one) => told.push(one)))
+    const output = await sandboxes.run(
+      runOf(describeRun, { text: '', at: '2026-11-25' }, { progress: (one) => told.push(one) }),
+    )
     expect(JSON.parse(output!)).toMatchObject({ year: 2026 })
     expect(told.at(-1)).toEqual({ done: 1000, total: 1000, note: 'step 1000' })
     expect(told.length).toBeLessThan(500)
@@ -362,8 +362,8 @@ test('what a run has left behind does not speak for the next one in its process'
   const logged: string[] = []
   onTestFinished(observe((event) => void (event.type === 'job.log' && logged.push(event.name))))
   const said: JobProgress[] = []
-  const first = await sandboxes.run({ ...runOf(haunting, {}), sandboxes })
-  const second = await sandboxes.run({ ...runOf(silent, {}, (progress) => said.push(progress)), sandboxes })
+  const first = await sandboxes.run(runOf(haunting, {}, { sandboxes }))
+  const second = await sandboxes.run(runOf(silent, {}, { progress: (progress) => said.push(progress), sandboxes }))
   expect(second, 'the same process').toBe(first)
   expect(said).toEqual([])
   expect(logged).not.toContain('silent')

@@ -3,7 +3,8 @@ import { z } from 'zod'
 import type { LeasedJob } from '../../../src/jobs/contract.ts'
 import type { JobDefinition } from '../../../src/jobs/define-job.ts'
 import { defineJob } from '../../../src/jobs/index.ts'
-import { endRun, runJob, type Run } from '../../../src/jobs/worker/run-job.ts'
+import { Deadlines } from '../../../src/jobs/worker/deadlines.ts'
+import { Run, runJob } from '../../../src/jobs/worker/run-job.ts'
 
 function start(handler: (signal: AbortSignal) => unknown, timeout: number | '10m' = '10m'): Run {
   const definition = defineJob('job', { input: z.any(), timeout, retry: false }, (_, { signal }) => handler(signal))
@@ -21,14 +22,13 @@ function start(handler: (signal: AbortSignal) => unknown, timeout: number | '10m
     step: undefined,
     createdAt: 0,
   }
-  return {
+  return new Run({
     job,
     definition: definition as JobDefinition,
-    controller: new AbortController(),
     progress: () => {},
     // A job without a sandbox needs none.
     sandboxes: undefined as never,
-  }
+  })
 }
 
 const never = (): Promise<never> => new Promise(() => {})
@@ -41,12 +41,12 @@ describe('a run that is ended', () => {
     const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
     const signals: AbortSignal[] = []
     const outcome = vi.fn<(outcome: unknown) => void>()
-    void runJob(
-      start((signal) => {
-        signals.push(signal)
-        return never()
-      }, 1000),
-    ).then(outcome)
+    const run = start((signal) => {
+      signals.push(signal)
+      return never()
+    }, 1000)
+    new Deadlines(() => [run]).began(run)
+    void runJob(run).then(outcome)
     await vi.advanceTimersByTimeAsync(999)
     expect(signals[0]!.aborted).toBe(false)
     await vi.advanceTimersByTimeAsync(1)
@@ -74,7 +74,7 @@ describe('a run that is ended', () => {
     })
     const outcome = runJob(run)
     await vi.advanceTimersByTimeAsync(0)
-    endRun(run, why)
+    run.end(why)
     expect(await outcome).toMatchObject({ state })
   })
 
@@ -82,14 +82,14 @@ describe('a run that is ended', () => {
     const run = start((signal) => new Promise((resolve) => signal.addEventListener('abort', () => resolve('saved'))))
     const outcome = runJob(run)
     await vi.advanceTimersByTimeAsync(0)
-    endRun(run, 'released')
+    run.end('released')
     expect(await outcome).toMatchObject({ state: 'done', output: '"saved"' })
   })
 
   test('before it has begun does not begin', async () => {
     const handler = vi.fn<() => void>()
     const run = start(handler)
-    endRun(run, 'cancelled')
+    run.end('cancelled')
     expect(await runJob(run)).toMatchObject({ state: 'cancelled' })
     expect(handler).not.toHaveBeenCalled()
   })
