@@ -1,9 +1,11 @@
 /** How things are put together, and what is done with them. */
 export interface BatchesParts<T> {
   /** Only things of one group go together. */
-  readonly groupOf: (item: T) => string
+  readonly groupOf: (item: T) => string | number
   /** How large it is; a batch that has come to {@link mostChars} takes no more. */
   readonly charsOf: (item: T) => number
+  /** While a statement is under way, a second one is begun for so many at least; the first one always is. Default 1. */
+  readonly leastBeside?: number
   /** Not expected to reject. */
   readonly send: (batch: readonly T[]) => Promise<void>
 }
@@ -41,27 +43,37 @@ export class Batches<T> {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#inFlight >= mostInFlight) return
+    if (this.#scheduled || !this.#mayGo()) return
     this.#scheduled = true
     setImmediate(() => {
       this.#scheduled = false
-      while (this.#waiting.length > 0 && this.#inFlight < mostInFlight) void this.#send(this.#next())
+      while (this.#mayGo()) void this.#send(this.#next())
     })
+  }
+
+  #mayGo(): boolean {
+    if (this.#inFlight === 0) return this.#waiting.length > 0
+    return this.#inFlight < mostInFlight && this.#waiting.length >= (this.#parts.leastBeside ?? 1)
   }
 
   #next(): readonly T[] {
     const { groupOf, charsOf } = this.#parts
     const group = groupOf(this.#waiting[0]!)
-    const batch = new Set<T>()
+    const batch: T[] = []
+    const others: T[] = []
     let chars = 0
-    for (const item of this.#waiting) {
-      if (batch.size >= mostAtOnce || chars > mostChars) break
-      if (groupOf(item) !== group) continue
-      batch.add(item)
+    let at = 0
+    for (; at < this.#waiting.length && batch.length < mostAtOnce && chars <= mostChars; at++) {
+      const item = this.#waiting[at]!
+      if (groupOf(item) !== group) {
+        others.push(item)
+        continue
+      }
+      batch.push(item)
       chars += charsOf(item)
     }
-    this.#waiting = this.#waiting.filter((item) => !batch.has(item))
-    return [...batch]
+    this.#waiting = [...others, ...this.#waiting.slice(at)]
+    return batch
   }
 
   async #send(batch: readonly T[]): Promise<void> {

@@ -49,6 +49,7 @@ export class DatabaseConsumer implements Consumer {
   readonly #suspects = new Suspects(() => this.#fill())
   #filling: Promise<void> | undefined
   #again = false
+  #woken = false
   #check = false
   #looks = 0
   #reported = ''
@@ -104,9 +105,14 @@ export class DatabaseConsumer implements Consumer {
     return true
   }
 
-  /** The side lane has jobs at hand, or room. */
+  /** The side lane has jobs at hand, or room: what it says in one turn of the event loop is heard once, after all else that turn has. */
   wake(): void {
-    this.#fill()
+    if (this.#woken) return
+    this.#woken = true
+    setImmediate(() => {
+      this.#woken = false
+      this.#fill()
+    })
   }
 
   async open(): Promise<void> {

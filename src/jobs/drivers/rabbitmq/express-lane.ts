@@ -21,6 +21,8 @@ const withholdMs = 600_000
 /** Whoever has taken a job back has said so in the tables by then, or never will. */
 const voidMs = 1000
 const lastMs = 5000
+/** No more begin while so many wait to be stored: two statements under way and two that are full. */
+const mostStoring = 2000
 const retry = { firstMs: 50, mostMs: 2000 }
 
 interface ExpressRun extends DeliveredJob {
@@ -74,8 +76,9 @@ export class ExpressLane implements SideLane {
         this.#acknowledge(jobs.map(({ delivered }) => delivered))
         this.#parts.bulletin.ended(watched)
       },
+      room: () => this.#consumer.wake(),
       apart: ({ delivered, outcome, ranMs, resolve }) => {
-        const run = { ...delivered, beganAt: performance.now() - ranMs, adoption: undefined, progress: undefined }
+        const run = toRun(delivered, performance.now() - ranMs)
         this.#runs.set(run.job.id, run)
         this.#count(run.job.queue, 1)
         return this.settle(run.job, outcome, true)!.then(resolve)
@@ -105,12 +108,13 @@ export class ExpressLane implements SideLane {
   arrived(channel: number, deliveries: readonly Delivery[]): void {
     const again: DeliveredJob[] = []
     const elsewhere: DeliveredJob[] = []
+    const arrivedAt = performance.now()
     for (const [tag, isAgain, content] of deliveries) {
       const jobs = read(content)
       if (jobs.length === 0) this.#parts.acknowledge(channel, [tag])
       const message = { channel, tag, left: jobs.length }
       for (const job of jobs) {
-        const delivered = { job, message, arrivedAt: performance.now() }
+        const delivered = { job, message, arrivedAt }
         const shelf = this.#shelves.get(job.queue)
         if (this.#isOurs(delivered)) continue
         if (isAgain) again.push(delivered)
@@ -152,11 +156,13 @@ export class ExpressLane implements SideLane {
   }
 
   ready(open: OpenOf): boolean {
+    if (this.#finished.size >= mostStoring) return false
     for (const [queue, shelf] of this.#shelves) if (shelf.size > 0 && open(queue) > 0) return true
     return false
   }
 
   begin(most: number, open: OpenOf): number {
+    if (this.#finished.size >= mostStoring) return 0
     const queues = [...this.#shelves]
     const at = this.#turn++ % queues.length
     let begun = 0
@@ -242,7 +248,7 @@ export class ExpressLane implements SideLane {
 
   #begin(delivered: DeliveredJob): void {
     const { job } = delivered
-    const run = { ...delivered, beganAt: performance.now(), adoption: undefined, progress: undefined }
+    const run = toRun(delivered, performance.now())
     this.#runs.set(job.id, run)
     this.#count(job.queue, 1)
     this.#adoptTimer ??= setTimeout(() => this.#adoptLasting(), adoptMs).unref()
@@ -375,6 +381,10 @@ export class ExpressLane implements SideLane {
     }
     return undefined
   }
+}
+
+function toRun({ job, message, arrivedAt }: DeliveredJob, beganAt: number): ExpressRun {
+  return { job, message, arrivedAt, beganAt, adoption: undefined, progress: undefined }
 }
 
 function read(content: string): readonly LeasedJob[] {

@@ -23,10 +23,14 @@ interface FinishedRunsParts {
   readonly worker: () => string
   /** They are stored, or never will be by us: their messages are of no more use. */
   readonly stored: (jobs: readonly FinishedJob[], watched: readonly string[]) => void
+  /** There is room for more. */
+  readonly room: () => void
   /** The database refuses what it has come to: it has to be told by itself. */
   readonly apart: (job: FinishedJob) => Promise<void>
 }
 
+/** Two statements at a time store no more than one that is twice as large, unless the database is what is waited for. */
+const leastBeside = 250
 /** Another copy of a message is rare, and can wait. */
 const lookMs = 50
 const retry = { firstMs: 50, mostMs: 2000 }
@@ -39,14 +43,21 @@ export class FinishedRuns {
   /** What has not been stored yet. */
   readonly #open = new Set<string>()
   readonly #batches = new Batches<FinishedJob>({
-    groupOf: () => '',
+    // A statement is for those that are kept alike.
+    groupOf: ({ outcome }) => outcome.keepMs,
     charsOf: ({ outcome }) => outcome.output?.length ?? 0,
+    leastBeside,
     send: (batch) => this.#send(batch),
   })
 
   constructor(postgres: Postgres, parts: FinishedRunsParts) {
     this.#postgres = postgres
     this.#parts = parts
+  }
+
+  /** How many have not been stored yet. */
+  get size(): number {
+    return this.#open.size
   }
 
   has(id: string): boolean {
@@ -74,22 +85,24 @@ export class FinishedRuns {
   async #send(batch: readonly FinishedJob[]): Promise<void> {
     await this.#store(batch)
     for (const { delivered } of batch) this.#open.delete(delivered.job.id)
+    this.#parts.room()
   }
 
   async #store(batch: readonly FinishedJob[]): Promise<void> {
     const { signal } = this.#end
-    const runs = batch.map(({ delivered, outcome, ranMs }) => {
-      const { output, keepMs } = outcome
-      return { id: delivered.job.id, output, keepMs, ranMs }
-    })
+    const { keepMs } = batch[0]!.outcome
+    const runs = batch.map(({ delivered, outcome, ranMs }) => ({
+      id: delivered.job.id,
+      output: outcome.output,
+      ranMs,
+    }))
     for (let attempt = 1; !signal.aborted; attempt++) {
       try {
         const worker = this.#parts.worker()
         if (worker !== '') {
-          const settled = await finishRuns(this.#postgres, worker, runs)
-          const watched = [...settled].filter(([, isWatched]) => isWatched).map(([id]) => id)
+          const { only, watched } = await finishRuns(this.#postgres, { worker, keepMs }, runs)
           this.#parts.stored(batch, watched)
-          for (const { delivered, resolve } of batch) resolve(settled.has(delivered.job.id))
+          for (const { delivered, resolve } of batch) resolve(only?.has(delivered.job.id) ?? true)
           return
         }
       } catch (error) {

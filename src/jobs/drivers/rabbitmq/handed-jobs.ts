@@ -27,14 +27,19 @@ const adopt = own(`update plimsoll.jobs set state = 'active', worker = $1, attem
   where jobs.id = run.id and (state = 'handed' or (state = 'active' and worker + 0 = $1 and attempts = 1))
   returning jobs.id, lane, seq, watched`)
 
-/** Says of runs that never were in the books that they are done. The worker stays, so that what an answer was lost to can be said again. */
-const finish =
-  own(`update plimsoll.jobs set state = 'done', worker = $1, cancel = null, attempts = 1, output = run.output,
-    started_at = greatest(created_at, clock_timestamp() - ${ms('run.ms')}), ended_at = clock_timestamp(),
-    expires_at = clock_timestamp() + ${bounded('run.keep')}
-  from unnest($2::uuid[], $3::text[], $4::double precision[], $5::double precision[]) as run(id, output, keep, ms)
+/**
+ * Says of runs that never were in the books that they are done. The worker stays, so that what an answer was lost to can be said again.
+ * What is the same for all of them is asked for once, and the answer names those that are missing or watched: it is one row.
+ */
+const finish = own(`with finished as (
+  update plimsoll.jobs set state = 'done', worker = $1, cancel = null, attempts = 1, output = run.output,
+    started_at = greatest(created_at, statement_timestamp() - ${ms('run.ms')}), ended_at = statement_timestamp(),
+    expires_at = (select statement_timestamp() + ${bounded('$4::double precision')})
+  from unnest($2::uuid[], $3::text[], $5::double precision[]) as run(id, output, ms)
   where jobs.id = run.id and (state = 'handed' or (state = 'done' and worker = $1))
-  returning jobs.id, watched`)
+  returning jobs.id, watched)
+  select case when count(*) < cardinality($2::uuid[]) then array_to_string(array_agg(id), ',') end,
+    array_to_string(array_agg(id) filter (where watched), ',') from finished`)
 
 const back = (laneOf: string): string =>
   `update plimsoll.jobs set state = case when cancel then 'cancelled' else 'waiting' end, seq = nextval('plimsoll.jobs_seq'),
@@ -120,24 +125,33 @@ export async function adoptRuns(
 export interface FinishedRun {
   readonly id: string
   readonly output: string | undefined
-  readonly keepMs: number
   readonly ranMs: number
 }
 
-/** Stores what runs came to. Resolves to the ids of those that counted, and whether somebody watches them. */
+/** What became of {@link finishRuns}. */
+export interface Finished {
+  /** Those that count; undefined when all do. */
+  readonly only: ReadonlySet<string> | undefined
+  /** Those that count and that somebody watches. */
+  readonly watched: readonly string[]
+}
+
+/** Stores what runs came to, all to be kept for the same time. */
 export async function finishRuns(
   executor: Executor,
-  worker: string,
+  { worker, keepMs }: { readonly worker: string; readonly keepMs: number },
   runs: readonly FinishedRun[],
-): Promise<ReadonlyMap<string, boolean>> {
-  const rows = await readTexts(executor, finish, [
+): Promise<Finished> {
+  const silent = runs.every(({ output }) => output === undefined)
+  const [[only, watched]] = (await readTexts(executor, finish, [
     worker,
-    runs.map(({ id }) => id),
-    runs.map(({ output }) => output ?? null),
-    runs.map(({ keepMs }) => keepMs),
-    runs.map(({ ranMs }) => ranMs),
-  ])
-  return new Map(rows.map(([id, watched]) => [id!, watched === 't']))
+    // Neither needs to be quoted.
+    `{${runs.map(({ id }) => id).join()}}`,
+    silent ? null : runs.map(({ output }) => output ?? null),
+    keepMs,
+    `{${runs.map(({ ranMs }) => ranMs.toFixed(3)).join()}}`,
+  ])) as [(string | null)[]]
+  return { only: only == null ? undefined : new Set(only.split(',')), watched: watched?.split(',') ?? [] }
 }
 
 /**
