@@ -66,12 +66,9 @@ export async function seek(page: Page, second: number): Promise<void> {
     .toBeGreaterThan(second + 0.3)
 }
 
-/** Has a film last four times as long, in either player, for what must be seen of it on a busy machine. */
-export async function slowDown(page: Page): Promise<void> {
-  await page.evaluate(`{
-    const video = document.getElementById('video')
-    video.defaultPlaybackRate = video.playbackRate = 0.25
-  }`)
+/** Plays slower, or faster, from now on. */
+export async function playAt(page: Page, rate: number): Promise<void> {
+  await page.evaluate(`document.getElementById('video').playbackRate = ${rate}`)
 }
 
 /** Chooses a quality by hand, and waits until its pictures are on the screen. */

@@ -13,11 +13,11 @@ import {
   chooseQuality,
   makeClip,
   play,
+  playAt,
   readCaptions,
   readyClip,
   seek,
   shownCaptions,
-  slowDown,
   watchSegments,
   ways,
 } from './clip-pages.ts'
@@ -231,10 +231,11 @@ describe.skipIf(noBrowser !== undefined || !hasFfmpeg())('a clip in the studio',
       })
       await watched.goto(`${url}/clip.html?id=${id}&by=${way}`)
       await watched.locator(`#stage[data-way=${way}][data-first-frame]`).waitFor()
-      await slowDown(watched)
+      await playAt(watched, 0.25)
       await play(watched)
       expect(await readCaptions(watched, 'sv')).toBe(texts.sv)
       expect(await readCaptions(watched, 'en')).toBe(texts.en)
+      await playAt(watched, 1)
       await seek(watched, 10)
       await expect.poll(() => readCaptions(watched, 'en')).toBe(`${texts.en} Later.`)
       if (way === 'hls') {
