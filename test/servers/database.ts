@@ -30,3 +30,8 @@ export async function createDatabase(
 
 /** A database inside the test's own process. */
 export const embeddedDatabase: Database = { url: 'pglite:memory', drop: async () => {} }
+
+/** A database for what is the same on every engine: of PostgreSQL where there is one, since to open an embedded one takes a second of a processor. */
+export async function anyDatabase(): Promise<Database> {
+  return inject('postgresUrl') === '' ? embeddedDatabase : createDatabase()
+}

@@ -9,7 +9,7 @@ import { describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import { installTriggers } from '../../../src/outbox/index.ts'
 import { buildModelGraph } from '../../../src/schema/index.ts'
 import { observe, type PlimsollEvent } from '../../../src/core/events.ts'
-import { createDatabase, embeddedDatabase } from '../../servers/database.ts'
+import { anyDatabase, createDatabase, embeddedDatabase } from '../../servers/database.ts'
 import { freePort } from '../../servers/free-port.ts'
 import { hasVarnish, startVarnishEdge, type VarnishServer } from '../../servers/varnish.ts'
 import { fillLibrary, openLibrary, relations, type Library } from './library.ts'
@@ -190,13 +190,19 @@ describe.runIf(hasVarnish())('an application behind Varnish', () => {
 })
 
 describe('an application whose CDN', () => {
+  async function anyDatabaseUrl(): Promise<string> {
+    const database = await anyDatabase()
+    onTestFinished(() => database.drop())
+    return database.url
+  }
+
   /** An application whose purges go to a double of Fastly. */
   async function openWithDouble(cdn: { readonly purgeWrites?: boolean } = {}) {
     const double = await startPurgeApiDouble()
     onTestFinished(() => double[Symbol.asyncDispose]())
     const url = `https://cdn.example.com?provider=fastly&service=s&api=${double.url}`
     const app = await openLibrary({
-      databaseUrl: embeddedDatabase.url,
+      databaseUrl: await anyDatabaseUrl(),
       cdn: { url, secrets: { CDN_API_TOKEN: 'a token' }, ...cdn },
     })
     onTestFinished(() => app.close())
@@ -292,7 +298,7 @@ describe('an application whose CDN', () => {
     const answer = await app.fastify.inject('/books/1')
     expect(answer.headers['surrogate-key']).toBe('books* books:1')
     const akamai = await openLibrary({
-      databaseUrl: embeddedDatabase.url,
+      databaseUrl: await anyDatabaseUrl(),
       cdn: {
         url: 'https://cdn.example.com?provider=akamai',
         purgeWrites: false,
@@ -315,7 +321,7 @@ describe('an application whose CDN', () => {
     const double = await startPurgeApiDouble()
     onTestFinished(() => double[Symbol.asyncDispose]())
     const app = await openLibrary({
-      databaseUrl: embeddedDatabase.url,
+      databaseUrl: await anyDatabaseUrl(),
       metrics: true,
       cdn: {
         url: `https://cdn.example.com?provider=bunny&pullZone=1&api=${double.url}`,
