@@ -34,11 +34,11 @@ export function query(postgres: Postgres, text: string): Promise<(string | null)
   return readTexts(postgres, createStatement(text, { prepare: false, tracked: true }))
 }
 
-/** Opens a service whose uploads write a row and enqueue a job. */
+/** Opens a service whose uploads write a row and enqueue a job; on PostgreSQL where there is one, which takes least. */
 export async function openService(
   options: Choices = {},
   {
-    engine = 'PGlite',
+    engine = engines.at(-1)!,
     routes,
     ...settings
   }: { readonly engine?: string; readonly routes?: (fastify: FastifyInstance) => void } & Partial<
