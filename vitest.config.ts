@@ -2,7 +2,13 @@ import { defineConfig } from 'vitest/config'
 import { LongestFirst } from './test/servers/longest-first.ts'
 
 /** Tests that leave nothing behind in their process: their files share one, because to begin one takes longer than most of them. */
-const tidy = ['test/unit/**/*.test.ts', 'test/integration/db/**/*.test.ts']
+const tidy = [
+  'test/unit/**/*.test.ts',
+  'test/integration/{db,reports}/**/*.test.ts',
+  'test/integration/http/{files,uploads}/*.test.ts',
+  // The others change variables or the folder of their process, or what traces it, or count what it loads.
+  'test/integration/http/!(cached-headers|cached-shared|closing|create-app|tracing).test.ts',
+]
 
 export default defineConfig({
   test: {

@@ -23,9 +23,11 @@ export async function placeOf(engine: string): Promise<{ readonly databaseUrl: s
   return { databaseUrl: database.url, queueUrl: `${url}?namespace=${randomUUID()}` }
 }
 
-/** Stops what `placeOf` has started for all tests of a file. */
+/** Stops what `placeOf` has started for all tests of a file; those of the next start it anew. */
 export async function stopPlaces(): Promise<void> {
-  await (await redis)?.stop()
+  const started = redis
+  redis = undefined
+  await (await started)?.stop()
 }
 
 type Settings = Partial<Parameters<typeof createApp<typeof relations>>[0]>
