@@ -72,6 +72,8 @@ export interface FileStoreFeatures {
   readonly minPartBytes: number
   readonly maxPartBytes: number
   readonly maxParts: number
+  /** Whether parts are stored as they come, none of them being held in memory: another one can come while the last one is made safe. */
+  readonly streamsParts: boolean
   /**
    * A local path of the bytes of an object, for programs that read files; undefined where there is none. It is good until the object is
    * replaced or removed: who has opened it by then can go on reading.

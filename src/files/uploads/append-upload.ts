@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { PlimsollError } from '../../core/errors.ts'
 import { randomToken } from '../../core/random-token.ts'
 import type { ByteSource } from '../byte-source.ts'
-import type { FileBody, FileStore, UploadRef } from '../contract.ts'
+import type { FileBody, FileStore, StoredPart, UploadRef } from '../contract.ts'
 import { ByteFeed, hashed } from './byte-feed.ts'
 import { ledger, type AppendedPart } from './ledger.ts'
 import type { UploadParts, UploadSpec } from './types.ts'
@@ -81,6 +81,13 @@ function checkPlace({ received, size }: UploadRow, { offset, length }: AppendOpt
   }
 }
 
+/** What comes next, and whether it counts as soon as it is there. */
+interface Coming {
+  readonly fresh: number
+  readonly signal: AbortSignal
+  readonly counts: boolean
+}
+
 /** One request that appends. */
 class AppendRun {
   readonly #store: FileStore
@@ -95,6 +102,8 @@ class AppendRun {
   #fresh: AppendedPart[] = []
   #received: number
   #counted: number
+  /** Settles when the last part counts, or will not. */
+  #last: Promise<void> = Promise.resolve()
 
   constructor(
     parts: AppendParts,
@@ -112,20 +121,16 @@ class AppendRun {
   }
 
   async take({ length, body, checksum, signal }: AppendOptions): Promise<Appended> {
-    const { size, partBytes } = this.#row
     await this.#look()
     const hash = checksum && createHash(checksum.algorithm)
     const feed = new ByteFeed(hash === undefined ? body : hashed(body, hash))
-    for (let left = length; left > 0;) {
-      const waiting = this.#waiting()
-      const bytes = Math.min(partBytes, waiting + left)
-      const last = this.#received - waiting + bytes === size
-      // A part that is the last may be small; so may all where the store does not mind.
-      const fresh = bytes - waiting
-      if (last || bytes >= this.#leastPart()) await this.#putPart(feed, { bytes, fresh, signal })
-      else await this.#putTail(feed, { fresh, signal })
-      left -= fresh
-      if (hash === undefined) await this.#note()
+    try {
+      await this.#takeAll(feed, { length, signal, counts: hash === undefined })
+    } catch (error) {
+      // Nothing is being stored any more when somebody else may write.
+      body.end()
+      await this.#last.catch(() => {})
+      throw error
     }
     if (hash !== undefined && !hash.digest().equals(checksum!.digest)) {
       throw new PlimsollError(
@@ -133,8 +138,26 @@ class AppendRun {
         'The bytes have not the checksum that came with them; send them again.',
       )
     }
-    await this.#note()
-    return { received: this.#received, whole: this.#received === size }
+    await this.#note(this.#received)
+    return { received: this.#received, whole: this.#received === this.#row.size }
+  }
+
+  async #takeAll(
+    feed: ByteFeed,
+    { length, ...how }: { readonly length: number; readonly signal: AbortSignal; readonly counts: boolean },
+  ): Promise<void> {
+    const { size, partBytes } = this.#row
+    for (let left = length; left > 0;) {
+      const waiting = this.#waiting()
+      const bytes = Math.min(partBytes, waiting + left)
+      const last = this.#received - waiting + bytes === size
+      // A part that is the last may be small; so may all where the store does not mind.
+      const fresh = bytes - waiting
+      if (last || bytes >= this.#leastPart()) await this.#putPart(feed, { bytes, fresh, ...how })
+      else await this.#putTail(feed, { fresh, ...how })
+      left -= fresh
+    }
+    await this.#last
   }
 
   async #look(): Promise<void> {
@@ -154,31 +177,54 @@ class AppendRun {
     return Math.max(minPartBytes, Math.ceil(this.#row.size / maxParts))
   }
 
-  async #putPart(
-    feed: ByteFeed,
-    { bytes, fresh, signal }: { readonly bytes: number; readonly fresh: number; readonly signal: AbortSignal },
-  ): Promise<void> {
+  /** Stores a part; where the store holds none in memory, until it has all of it: the next one comes while that one is made safe, but not two. */
+  async #putPart(feed: ByteFeed, { bytes, fresh, signal, counts }: Coming & { readonly bytes: number }): Promise<void> {
     const number = ++this.#count
     const offset = this.#received - (bytes - fresh)
     const rest = feed.take(fresh)
     const body: FileBody = this.#tails.length === 0 ? rest : this.#joined(this.#tails, rest)
-    const { etag } = await this.#store.uploads.putPart(this.#at.ref, number, body, { size: bytes, offset, signal })
-    this.#fresh.push({ number, kind: 'part', size: bytes, etag })
-    this.#fresh = this.#fresh.filter(({ kind }) => kind === 'part')
     this.#tails = []
-    this.#received += fresh
+    const stored = this.#store.uploads.putPart(this.#at.ref, number, body, { size: bytes, offset, signal })
+    const to = (this.#received += fresh)
+    const before = this.#last
+    const counted = this.#countPart(stored, { before, number, size: bytes, to: counts ? to : undefined })
+    counted.catch(() => {})
+    this.#last = counted
+    await Promise.all([before, this.#store.features.streamsParts ? Promise.race([stored, rest.read]) : counted])
   }
 
-  async #putTail(
-    feed: ByteFeed,
-    { fresh, signal }: { readonly fresh: number; readonly signal: AbortSignal },
+  /** Has a part count once it is there, after the one before it. When it settles, neither is being stored any more. */
+  async #countPart(
+    stored: Promise<StoredPart>,
+    {
+      before,
+      number,
+      size,
+      to,
+    }: {
+      readonly before: Promise<void>
+      readonly number: number
+      readonly size: number
+      readonly to: number | undefined
+    },
   ): Promise<void> {
+    const [part, last] = await Promise.allSettled([stored, before])
+    if (last.status === 'rejected') throw last.reason
+    if (part.status === 'rejected') throw part.reason
+    const { etag } = part.value
+    this.#fresh = [...this.#fresh.filter(({ kind }) => kind === 'part'), { number, kind: 'part', size, etag }]
+    if (to !== undefined) await this.#note(to)
+  }
+
+  async #putTail(feed: ByteFeed, { fresh, signal, counts }: Coming): Promise<void> {
+    await this.#last
     const number = ++this.#lastTail
     const { etag } = await this.#store.put(tailKey(this.#row, number), feed.take(fresh), { size: fresh, signal })
     const tail = { number, kind: 'tail', size: fresh, etag } as const
     this.#tails.push(tail)
     this.#fresh.push(tail)
     this.#received += fresh
+    if (counts) await this.#note(this.#received)
   }
 
   async *#joined(
@@ -193,19 +239,19 @@ class AppendRun {
   }
 
   /** Has what came count. @throws PLIMSOLL_UPLOAD_BUSY when somebody else writes by now */
-  async #note(): Promise<void> {
-    if (this.#received === this.#counted) return
+  async #note(to: number): Promise<void> {
+    if (to === this.#counted) return
     const { writer, keepMs } = this.#at
     const noted = await ledger.append(this.#parts.postgres, this.#row.id, {
       writer,
       from: this.#counted,
-      to: this.#received,
+      to,
       keepMs,
       keepTails: this.#tails.map(({ number }) => number),
       parts: this.#fresh,
     })
     if (!noted) throw new PlimsollError('PLIMSOLL_UPLOAD_BUSY', 'Somebody else is sending bytes of this upload.')
-    this.#counted = this.#received
+    this.#counted = to
     this.#fresh = []
   }
 }

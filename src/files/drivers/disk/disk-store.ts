@@ -68,6 +68,7 @@ class DiskStore implements FileStore {
       minPartBytes: 0,
       maxPartBytes: Number.MAX_SAFE_INTEGER,
       maxParts: 10_000,
+      streamsParts: true,
       localPath: (key) => this.#localPath(key),
       openFile: (key) => this.#openFile(key),
     })

@@ -37,6 +37,7 @@ const features: FileStoreFeatures = Object.freeze({
   minPartBytes: 5 * 1024 ** 2,
   maxPartBytes: 5 * gigabyte,
   maxParts: 10_000,
+  streamsParts: false,
 })
 const joinedAtOnce = 32
 const atOnce = 16

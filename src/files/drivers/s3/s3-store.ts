@@ -39,6 +39,7 @@ const features: FileStoreFeatures = Object.freeze({
   minPartBytes: 5 * 1024 ** 2,
   maxPartBytes: 5 * gigabyte,
   maxParts: 10_000,
+  streamsParts: false,
 })
 const deletedAtOnce = 1000
 /** Behind all that this driver keeps there. */
