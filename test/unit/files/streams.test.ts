@@ -4,7 +4,10 @@ import fc from 'fast-check'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { mostUnknownBytes, partSize } from '../../../src/files/drivers/s3/multipart-put.ts'
 import { piecesOf } from '../../../src/files/drivers/s3/s3-copies.ts'
+import { BodyReader } from '../../../src/files/body-reader.ts'
+import { sourceOf } from '../../../src/files/byte-source.ts'
 import { bytesOf } from '../../../src/files/file-body.ts'
+import { ByteFeed } from '../../../src/files/uploads/byte-feed.ts'
 import { guardStream } from '../../../src/files/guarded-stream.ts'
 import { PartReader } from '../../../src/files/part-reader.ts'
 
@@ -93,6 +96,61 @@ describe('the bytes of a body', () => {
       for await (const _ of bytesOf(chunked([Buffer.alloc(60), Buffer.alloc(60)]), { key: 'key', mostBytes: 100 }));
     }
     await expect(read()).rejects.toMatchObject({ code: 'PLIMSOLL_FILE_TOO_LARGE' })
+  })
+})
+
+describe('a reader of blocks', () => {
+  const announced = { key: 'key', mostBytes: 100 }
+
+  async function blocksOf(reader: BodyReader, size: number): Promise<Buffer> {
+    const blocks: Buffer[] = []
+    for (let last = false; !last;) {
+      const block = Buffer.alloc(size)
+      const bytes = await reader.fill(block)
+      last = bytes < size
+      blocks.push(block.subarray(0, bytes))
+    }
+    return Buffer.concat(blocks)
+  }
+
+  test('has all bytes of a body, however they come and whatever is asked for, also by pieces', async () => {
+    const chunks = fc.array(fc.uint8Array({ maxLength: 20 }), { maxLength: 20 })
+    await fc.assert(
+      fc.asyncProperty(chunks, fc.integer({ min: 1, max: 30 }), fc.nat(30), async (some, size, first) => {
+        const all = Buffer.concat(some)
+        const loose = { key: 'key', mostBytes: 1000 }
+        expect((await blocksOf(new BodyReader(chunked(some), loose), size)).equals(all)).toBe(true)
+        const feed = new ByteFeed(sourceOf(chunked(some)))
+        const counts = [Math.min(first, all.length), Math.max(0, all.length - first)]
+        const pieces: Buffer[] = []
+        for (const count of counts) pieces.push(await blocksOf(new BodyReader(feed.take(count), loose), size))
+        expect(pieces.map(({ length }) => length)).toEqual(counts)
+        expect(Buffer.concat(pieces).equals(all)).toBe(true)
+        await expect(feed.take(1).readInto(Buffer.alloc(1))).rejects.toThrow('before the bytes')
+      }),
+    )
+  })
+
+  test.each([
+    [{ size: 7 }, 'PLIMSOLL_FILE_CORRUPT'],
+    [{ size: 5 }, 'PLIMSOLL_FILE_CORRUPT'],
+    [{ sha256: '0'.repeat(64) }, 'PLIMSOLL_FILE_CORRUPT'],
+    [{ mostBytes: 5 }, 'PLIMSOLL_FILE_TOO_LARGE'],
+  ])('refuses a body that is not %o', async (told, code) => {
+    for (const size of [1, 3, 6, 100]) {
+      for (const body of [Buffer.from('abcdef'), chunked([Buffer.from('abc'), Buffer.from('def')])]) {
+        await expect(blocksOf(new BodyReader(body, { ...announced, ...told }), size)).rejects.toMatchObject({ code })
+      }
+    }
+  })
+
+  test('ends with the reason of its signal, and ends its source', async () => {
+    const given = new AbortController()
+    const source = new PassThrough()
+    const reading = new BodyReader(source, { ...announced, signal: given.signal }).fill(Buffer.alloc(10))
+    given.abort(new Error('given up'))
+    await expect(reading).rejects.toThrow('given up')
+    expect(source.destroyed).toBe(true)
   })
 })
 

@@ -25,6 +25,7 @@ import { damaged, toStorageError } from './disk-errors.ts'
 import { DiskFolder } from './disk-folder.ts'
 import { DiskObjects } from './disk-objects.ts'
 import { DiskUploads } from './disk-uploads.ts'
+import { FileSource } from './file-source.ts'
 import { listKeys } from './list-keys.ts'
 import { SharedFiles } from './shared-files.ts'
 import { readRecord, readRecordNow, toStored, toWritten, type ObjectRecord } from './object-record.ts'
@@ -148,7 +149,12 @@ class DiskStore implements FileStore {
     return this.#run(async () => {
       await this.#objects.purge()
       await this.#objects.check(to, options)
-      return this.#store({ key: to, facts }, new BodyReader(this.#bytesOf(parts), announced), options)
+      const pieces = parts.map((key) => async () => {
+        const { record, file } = await this.#open(key)
+        return { file, first: 0, size: record.size }
+      })
+      const source = new FileSource(pieces, this.#folder.root)
+      return this.#store({ key: to, facts }, new BodyReader(source, announced), options)
     })
   }
 
@@ -213,18 +219,6 @@ class DiskStore implements FileStore {
       if (file !== undefined) return { record, file: await whole(file, { record, path }) }
       if (record.blob === missing) throw damaged(path, `, which has the bytes of '${key}', is missing`)
       missing = record.blob
-    }
-  }
-
-  async *#bytesOf(keys: readonly string[]): AsyncGenerator<Buffer> {
-    try {
-      for (const key of keys) {
-        const { file } = await this.#open(key)
-        for await (const chunk of file.createReadStream({ highWaterMark: readSize })) yield chunk as Buffer
-      }
-    } catch (error) {
-      // As the source of a body it would not be taken for the store's.
-      throw toStorageError(error, this.#folder.root)
     }
   }
 

@@ -1,8 +1,8 @@
 import type { FileHandle } from 'node:fs/promises'
 import type { BodyReader } from '../../body-reader.ts'
 
-/** How much is written at a time: smaller blocks cost a thread's waking each. */
-const blockBytes = 512 * 1024
+/** How much is written at a time: smaller blocks cost a thread's waking each, larger ones no less than these. */
+const blockBytes = 256 * 1024
 /** Beyond this, blocks are small: many slow clients cost little memory each. */
 const largeBytes = 8 * 1024 * 1024
 const smallBytes = 64 * 1024
