@@ -27,6 +27,7 @@ export type {
   WrittenObject,
 } from './contract.ts'
 export { checkWebVtt } from './video/captions.ts'
+export type { CaptionInput, VideoInput, VideoOptions, VideoPackage } from './video/types.ts'
 export { Uploads } from './uploads/open-uploads.ts'
 export type { StoredUpload, UploadParts, WantedUpload } from './uploads/types.ts'
 export type { ImageLimits } from './images/image-limits.ts'

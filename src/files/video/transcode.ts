@@ -53,8 +53,9 @@ export async function transcode(input: VideoInput, parts: TranscodeParts): Promi
   const { source, captions, id, plainId } = await identify(input, parts)
   const finished = new FinishedPackages({ store, to: input.to.replace(/\/+$/, ''), id, plainId, signal })
   const { prefix } = finished
+  const kept = await workPrefix(store, prefix)
   const folder = await makeWorkFolder(settings.folder)
-  const work = new WorkFiles({ store, prefix: await workPrefix(store, prefix), folder, signal })
+  const work = new WorkFiles({ store, prefix: kept, folder, signal })
   let known: VideoPackage | undefined
   try {
     known = await finished.tracks()
@@ -69,7 +70,7 @@ export async function transcode(input: VideoInput, parts: TranscodeParts): Promi
     const fetched = await fetchCaptions(store, { captions, work, signal })
     const tracks = known ?? (await make({ ...parts, source, id, prefix, work, finished }))
     known = tracks
-    if (captions.length > 0) {
+    if (captions.length > tracks.captions.length) {
       onProgress?.(0.99, 'Adding captions')
       known = await addCaptions(tools, { store, tracks, captions: fetched, set, settings, work, signal })
       await finished.keep(known, set)
@@ -168,7 +169,10 @@ async function make(making: Making): Promise<VideoPackage> {
   }
   const other = await finished.tracks()
   // Somebody was quicker, and what is shown is not to be replaced.
-  if (other !== undefined) return other
+  if (other !== undefined) {
+    await work.clear()
+    return other
+  }
   const bytes = files.reduce((sum, { size }) => sum + size, 0)
   let stored = 0
   const onBytes = (size: number): void => progress(0.93 + (0.07 * (stored += size)) / bytes, 'Storing')
