@@ -290,6 +290,26 @@ describe.runIf(findRabbitmq())('the engine on RabbitMQ', () => {
     expect((await channel.checkQueue(name)).messageCount).toBe(0)
   })
 
+  test('jobs that end at once leave the event loop its turns', async () => {
+    const engine = await open()
+    const queue = 'turns'
+    await engine.add(Array.from({ length: 400 }, (_, n) => newJob(n, { queue })))
+    let turn = 0
+    const inTurn = new Map<number, number>()
+    let next: NodeJS.Immediate
+    const count = (): void => {
+      turn++
+      next = setImmediate(count)
+    }
+    count()
+    onTestFinished(() => clearImmediate(next))
+    const pass = async (): Promise<void> => void inTurn.set(turn, (inTurn.get(turn) ?? 0) + 1)
+    const began = await runAll(engine, { queue, concurrency: 3, pass })
+    await eventually(() => expect(began).toHaveLength(400))
+    // What comes from elsewhere may have others begin in the same turn.
+    expect(Math.max(...inTurn.values())).toBeLessThanOrEqual(9)
+  })
+
   test('jobs that may have ended a worker hold up each other only until they have shown that they do not do so at once', async () => {
     const engine = await open()
     const queue = 'slow'
