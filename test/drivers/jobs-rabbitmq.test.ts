@@ -8,6 +8,7 @@ import { openJobRelay } from '../../src/app/job-relay.ts'
 import type { JobEngine, LeasedJob, NewJob } from '../../src/jobs/contract.ts'
 import { BrokerReader, type ReaderNews } from '../../src/jobs/drivers/rabbitmq/broker-reader.ts'
 import { readAddress } from '../../src/jobs/drivers/rabbitmq/rabbitmq-address.ts'
+import { cancelHanded, finishRuns, insertHanded, type Finished } from '../../src/jobs/drivers/rabbitmq/handed-jobs.ts'
 import { rabbitmqEngine, type RabbitmqEngineOptions } from '../../src/jobs/drivers/rabbitmq/rabbitmq-engine.ts'
 import { jobId } from '../../src/jobs/job-id.ts'
 import { packJobs, relayKind } from '../../src/jobs/relay/packed-jobs.ts'
@@ -288,6 +289,33 @@ describe.runIf(findRabbitmq())('the engine on RabbitMQ', () => {
     // What was not acknowledged would be ready again.
     await expect.poll(async () => (await channel.checkQueue(name)).consumerCount).toBe(0)
     expect((await channel.checkQueue(name)).messageCount).toBe(0)
+  })
+
+  test('what runs came to counts for those that nobody has taken back, all of them, some or none, and can be said again', async () => {
+    await open()
+    const jobs = [0, 1, 2].map((n) => newJob(n, { queue: 'counted' }))
+    const ids = jobs.map(({ id }) => id)
+    await insertHanded(postgres, jobs)
+    await cancelHanded(postgres, [ids[0]!])
+    await rowsOf(postgres, 'update plimsoll.jobs set watched = true where id = $1 returning id', [ids[2]!])
+    const finish = (...some: readonly string[]): Promise<Finished> => {
+      const runs = some.map((id) => ({ id, output: id === ids[2] ? '"{a,b}"' : undefined, ranMs: 0.5 }))
+      return finishRuns(postgres, { worker: '7', keepMs: 60_000 }, runs)
+    }
+    expect(await finish(ids[0]!)).toEqual({ only: new Set(), watched: [] })
+    expect(await finish(ids[0]!, ids[1]!)).toEqual({ only: new Set([ids[1]]), watched: [] })
+    expect(await finish(ids[1]!, ids[2]!)).toEqual({ only: undefined, watched: [ids[2]] })
+    const rows = await rowsOf(
+      postgres,
+      `select state, output, ended_at >= started_at, round(extract(epoch from expires_at - ended_at))
+       from plimsoll.jobs where id = any($1::uuid[]) order by id`,
+      [ids],
+    )
+    expect(rows).toEqual([
+      ['cancelled', null, null, '86400'],
+      ['done', null, 't', '60'],
+      ['done', '"{a,b}"', 't', '60'],
+    ])
   })
 
   test('jobs that end at once leave the event loop its turns', async () => {

@@ -17,7 +17,7 @@ export class Deadlines {
 
   began(run: Run): void {
     if (run.definition.timeoutMs < 2 * lookMs) this.#set(run)
-    else this.#timer ??= setTimeout(() => this.#look(), lookMs).unref()
+    else if (this.#timer === undefined) this.#timer = setTimeout(() => this.#look(), lookMs).unref()
   }
 
   #look(): void {

@@ -38,7 +38,7 @@ const finish = own(`with finished as (
   from unnest($2::uuid[], $3::text[], $5::double precision[]) as run(id, output, ms)
   where jobs.id = run.id and (state = 'handed' or (state = 'done' and worker = $1))
   returning jobs.id, watched)
-  select case when count(*) < cardinality($2::uuid[]) then array_to_string(array_agg(id), ',') end,
+  select case when count(*) < cardinality($2::uuid[]) then coalesce(array_to_string(array_agg(id), ','), '') end,
     array_to_string(array_agg(id) filter (where watched), ',') from finished`)
 
 const back = (laneOf: string): string =>
@@ -150,8 +150,12 @@ export async function finishRuns(
     silent ? null : runs.map(({ output }) => output ?? null),
     keepMs,
     `{${runs.map(({ ranMs }) => ranMs.toFixed(3)).join()}}`,
-  ])) as [(string | null)[]]
-  return { only: only == null ? undefined : new Set(only.split(',')), watched: watched?.split(',') ?? [] }
+  ])) as [[only: string | null, watched: string | null]]
+  return { only: only === null ? undefined : new Set(idsIn(only)), watched: idsIn(watched ?? '') }
+}
+
+function idsIn(text: string): readonly string[] {
+  return text === '' ? [] : text.split(',')
 }
 
 /**
