@@ -9,6 +9,7 @@ import type { JobEngine, LeasedJob, NewJob } from '../../src/jobs/contract.ts'
 import { redisEngine } from '../../src/jobs/drivers/redis/redis-engine.ts'
 import { claimJobs } from '../../src/jobs/drivers/redis/scripts/claim.ts'
 import { beat, registerWorker, sweep } from '../../src/jobs/drivers/redis/scripts/lease.ts'
+import { startRedisSentinel } from '../servers/redis-sentinel.ts'
 import { findRedis, startRedis, type RedisServer } from '../servers/redis.ts'
 import { startRedisCluster } from '../servers/redis-cluster.ts'
 import { failureOf, takeOne } from './jobs.ts'
@@ -113,21 +114,29 @@ describe.runIf(findRedis())('the engine on Redis', () => {
     }
   })
 
-  test('is reached over TLS, by who it can be sure of alone', async () => {
+  test('is reached over TLS, also by its sentinels, by who it can be sure of alone', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'plimsoll-jobs-'))
     onTestFinished(() => rmSync(folder, { recursive: true }))
     const [key, certificate] = ['key', 'crt'].map((ending) => join(folder, `server.${ending}`)) as [string, string]
     const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName = DNS:localhost,IP:127.0.0.1']
     const made = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', key, '-out', certificate]
     execFileSync('openssl', [...made, ...subject], { stdio: 'ignore' })
-    const tls = ['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-ca-cert-file', certificate]
-    const redis = (await startRedis({ tls: true, args: [...keeping, ...tls, '--tls-auth-clients', 'no'] }))!
+    const files = { 'tls-cert-file': certificate, 'tls-key-file': key, 'tls-ca-cert-file': certificate }
+    const tls = Object.entries({ ...files, 'tls-auth-clients': 'no' })
+    const args = [...keeping, ...tls.flatMap(([name, value]) => [`--${name}`, value])]
+    const redis = (await startRedis({ tls: true, args }))!
     onTestFinished(() => redis.stop())
-    const engine = await open({ url: `${redis.url}?ca=${encodeURIComponent(certificate)}` })
+    const sentinel = await startRedisSentinel('shop', { master: redis, args: tls.map((line) => line.join(' ')) })
+    onTestFinished(() => sentinel.stop())
+    const ca = `ca=${encodeURIComponent(certificate)}`
+    const engine = await open({ url: `${redis.url}?${ca}` })
     await engine.add([newJob('secret')])
     const began = await runAll(engine)
-    await expect.poll(() => began).toEqual(['secret'])
-    expect((await failureOf(redisEngine({ url: redis.url }))).code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
+    const watched = `rediss://127.0.0.1:${sentinel.port}?sentinel=shop`
+    await (await open({ url: `${watched}&${ca}` })).add([newJob('by a sentinel')])
+    await expect.poll(() => began).toEqual(['secret', 'by a sentinel'])
+    for (const url of [redis.url, watched])
+      expect((await failureOf(redisEngine({ url }))).code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
   })
 
   test.each([

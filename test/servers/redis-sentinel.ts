@@ -11,7 +11,7 @@ export interface RedisSentinel {
   stop(): Promise<void>
 }
 
-/** Starts one that watches a master under a name, and takes it for dead after a second of silence. */
+/** Starts one that watches a master under a name, and takes it for dead after a second of silence. It listens with TLS where that does. */
 export async function startRedisSentinel(
   name: string,
   { master, args = [] }: { readonly master: RedisServer; readonly args?: readonly string[] },
@@ -20,8 +20,9 @@ export async function startRedisSentinel(
   const port = await freePort()
   // It writes what it learns into its file.
   const file = join(folder, 'sentinel.conf')
+  const tls = master.url.startsWith('rediss:')
   const lines = [
-    `port ${port}`,
+    ...(tls ? ['port 0', `tls-port ${port}`, 'tls-replication yes'] : [`port ${port}`]),
     'bind 127.0.0.1',
     `dir ${folder}`,
     'logfile sentinel.log',
