@@ -6,6 +6,7 @@ import { type ConsumeOptions, type Consumer, type JobProgress, type LeasedJob, t
 import type { Bulletin } from './bulletin.ts'
 import { claim, claimLimited } from './claims.ts'
 import { endsWithin } from './ends-within.ts'
+import { ExpiredJobs } from './expired-jobs.ts'
 import { toNotice, type ClaimedJob, type LaneNotice } from './job-rows.ts'
 import { isSuspect, LaneBook, type Lane, type LaneAsk } from './lanes.ts'
 import { Lease } from './leases.ts'
@@ -14,10 +15,9 @@ import { Promotions } from './promotions.ts'
 import { Settlements, type SettledRun } from './settlements.ts'
 import { recover } from './recover.ts'
 import { SideTurns, type AdoptedJob, type SideLane } from './side-lane.ts'
-import { activeOf, cancelledOf, findLanes, removeExpired } from './statements.ts'
+import { activeOf, cancelledOf, findLanes } from './statements.ts'
 import { Suspects } from './suspects.ts'
 
-const cleanMs = 60_000
 /** Each so many looks is one at everything: it walks over all that was, while a transaction elsewhere stays open. */
 const wholeLook = 16
 /** How long a database that does not answer is waited for at the end. */
@@ -36,6 +36,7 @@ export class DatabaseConsumer implements Consumer {
   readonly #settlements: Settlements
   readonly #progress: Progress
   readonly #promotions: Promotions
+  readonly #expired: ExpiredJobs
   readonly #side: SideLane | undefined
   readonly #turns: SideTurns | undefined
   readonly #queues: ReadonlyMap<string, number>
@@ -58,7 +59,6 @@ export class DatabaseConsumer implements Consumer {
   #closing: Promise<void> | undefined
   #unread = (): void => {}
   #lookTimer: NodeJS.Timeout | undefined
-  #cleanTimer: NodeJS.Timeout | undefined
   #looking: Promise<void> = Promise.resolve()
 
   constructor(
@@ -88,6 +88,7 @@ export class DatabaseConsumer implements Consumer {
       mostMs: options.mostRunMs,
     })
     this.#progress = new Progress(postgres, bulletin)
+    this.#expired = new ExpiredJobs(postgres)
     this.#promotions = new Promotions(postgres, { bulletin, mostMs: this.#lookMs * 2 })
   }
 
@@ -127,8 +128,7 @@ export class DatabaseConsumer implements Consumer {
     })
     await this.#look()
     this.#lookLater()
-    this.#cleanTimer = setInterval(() => void this.#clean().catch(() => {}), cleanMs)
-    this.#cleanTimer.unref()
+    this.#expired.start()
   }
 
   settle(job: LeasedJob, outcome: Outcome): Promise<boolean> {
@@ -150,7 +150,7 @@ export class DatabaseConsumer implements Consumer {
     this.#paused = true
     this.#unread()
     clearTimeout(this.#lookTimer)
-    clearInterval(this.#cleanTimer)
+    this.#expired.stop()
     await endsWithin(Promise.all([this.#filling, this.#promotions.stop(), this.#looking]), lastMs)
   }
 
@@ -393,13 +393,6 @@ export class DatabaseConsumer implements Consumer {
     else if (this.#running.size > 0) {
       const runs = [this.#lease.worker, [...this.#running.keys()]]
       this.#cancelled((await readTexts(this.#postgres, cancelledOf, runs)).map(([id]) => id!))
-    }
-  }
-
-  async #clean(): Promise<void> {
-    for (;;) {
-      const { rowCount } = await this.#postgres.execute(removeExpired, [])
-      if (rowCount < 5000 || this.#paused) return
     }
   }
 }
