@@ -18,8 +18,8 @@ export default defineConfig({
     ],
     globalSetup: ['test/servers/global-setup.ts'],
     setupFiles: ['test/servers/quick-pglite.ts'],
-    // Twice the cores of a small machine: many tests wait for servers, or for time to pass.
-    maxWorkers: 4,
+    // One more than the cores of a small machine: many tests wait for servers, or for time to pass.
+    maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     // Tests of memory measure it after a collection.
     execArgv: ['--expose-gc'],
