@@ -75,7 +75,17 @@ describe.runIf(findRabbitmq())('a broker that waits two seconds for an acknowled
       )
       await consumer.close()
       expect(began.toSorted()).toEqual(['0', '1', '2', '3', '4', '5'])
-      // Nothing is left at the broker that could come again.
+      // Nothing is left at the broker that could run again: what it had given out comes once more to whoever is next, who knows that it is done.
+      const next = await engine.consume({
+        queues: [{ name: queue, concurrency: 2 }],
+        concurrency: 2,
+        limits: new Map(),
+        mostRunMs: () => 0,
+        take: ({ input }) => began.push(input),
+        lost: () => {},
+        cancelled: () => {},
+      })
+      await next.start()
       const [[ledger]] = (await rowsOf(postgres, 'select name from plimsoll.job_ledger')) as [[string]]
       const broker = await connect(rabbitmq.url)
       onTestFinished(() => broker.close())
@@ -84,6 +94,8 @@ describe.runIf(findRabbitmq())('a broker that waits two seconds for an acknowled
         async () => expect((await channel.checkQueue(`plimsoll.${ledger}.jobs.${queue}`)).messageCount).toBe(0),
         waits,
       )
+      await next.close()
+      expect(began).toHaveLength(6)
     },
   )
 })
