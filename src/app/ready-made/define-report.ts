@@ -7,11 +7,10 @@ import { writeCsv, type CsvOptions } from '../../files/sheets/csv.ts'
 import type { SheetColumn } from '../../files/sheets/sheet.ts'
 import { writeXlsx, type XlsxOptions } from '../../files/sheets/xlsx/xlsx.ts'
 import { contentDisposition } from '../../http/files/content-disposition.ts'
-import { defineSchedule } from '../../jobs/schedule/define-schedule.ts'
 import type { InputOf, OutputOf, Schema } from '../../jobs/standard-schema.ts'
 import type { Job, JobContext } from '../../jobs/types.ts'
 import { reportFact, removeOldReports } from './old-reports.ts'
-import { defineReadyJob, withCompanions, withSchedules, type ReadyJobOptions, type ReadyServices } from './ready-job.ts'
+import { defineReadyJob, withUpkeep, type ReadyJobOptions, type ReadyServices } from './ready-job.ts'
 import { countRows, readRows, type RowOf, type RowSource } from './report-rows.ts'
 
 /** One column of a report. */
@@ -152,28 +151,19 @@ function withExpiry<I, O>(
   report: Job<I, O>,
   { folder, keepMs, queue }: { readonly folder: string; readonly keepMs: number; readonly queue: string | undefined },
 ): Job<I, O> {
-  const { name } = report
-  const expire = defineReadyJob<Schema<object>, number>(
-    `${name}.expire`,
-    // What one does not come to, the next does.
-    { queue, timeout: '1h', unique: {}, input: nothing },
-    (_, { signal, progress }, { files }) =>
+  return withUpkeep(report, {
+    kind: 'expire',
+    queue,
+    every: Math.min(Math.max(keepMs, lookMs.least), lookMs.most),
+    run: ({ signal, progress }, { files }) =>
       removeOldReports(files, {
         folder,
-        name,
+        name: report.name,
         before: Date.now() - keepMs,
         signal,
         onRemoved: (count) => progress(count),
       }),
-  )
-  const every = Math.min(Math.max(keepMs, lookMs.least), lookMs.most)
-  return withSchedules(withCompanions(report, [expire]), [
-    defineSchedule(`${name}.expire`, { every, job: expire, input: {} }),
-  ])
-}
-
-const nothing: Schema<object> = {
-  '~standard': { version: 1, vendor: 'plimsoll', validate: () => ({ value: {} }) },
+  })
 }
 
 /** A disk that nobody serves: the file is there all the same. */

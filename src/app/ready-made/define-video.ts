@@ -11,11 +11,10 @@ import type { VideoInput, VideoOptions, VideoPackage } from '../../files/video/t
 import { videoSettings } from '../../files/video/video-settings.ts'
 import type { WorkFiles } from '../../files/video/work-files.ts'
 import { sweepWork } from '../../files/video/sweep-work.ts'
-import { defineSchedule } from '../../jobs/schedule/define-schedule.ts'
 import type { Schema, SchemaResult } from '../../jobs/standard-schema.ts'
 import type { Job, JobContext } from '../../jobs/types.ts'
 import { openChunkGroup } from './chunk-group.ts'
-import { defineReadyJob, withCompanions, withSchedules, type ReadyJobOptions, type ReadyServices } from './ready-job.ts'
+import { defineReadyJob, withCompanions, withUpkeep, type ReadyJobOptions, type ReadyServices } from './ready-job.ts'
 
 /** What is finished of an encode that has failed is kept as long as jobs that have failed, for whoever has them tried again. */
 const keptMs = 14 * 86_400_000
@@ -101,19 +100,12 @@ export function defineVideo(name: string, options: DefineVideoOptions = {}): Job
       return video
     },
   )
-  const sweep = defineReadyJob<Schema<object>, number>(
-    `${name}.sweep`,
-    // What one does not come to, the next does.
-    { queue: common.queue, timeout: '1h', unique: {}, input: nothing },
-    (_, { signal }, { files }) => sweepWork(files, { before: Date.now() - keptMs, signal }),
-  )
-  return withSchedules(withCompanions(job, [chunkJob, sweep]), [
-    defineSchedule(`${name}.sweep`, { every: '1d', job: sweep, input: {} }),
-  ])
-}
-
-const nothing: Schema<object> = {
-  '~standard': { version: 1, vendor: 'plimsoll', validate: () => ({ value: {} }) },
+  return withUpkeep(withCompanions(job, [chunkJob]), {
+    kind: 'sweep',
+    queue: common.queue,
+    every: '1d',
+    run: ({ signal }, { files }) => sweepWork(files, { before: Date.now() - keptMs, signal }),
+  })
 }
 
 /** Not so of a job that is handed back to be run elsewhere. */

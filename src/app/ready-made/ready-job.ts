@@ -1,3 +1,4 @@
+import type { Duration } from '../../core/duration.ts'
 import { PlimsollError } from '../../core/errors.ts'
 import type { Models } from '../../db/types/model.ts'
 import type { Db } from '../../db/types.ts'
@@ -5,7 +6,7 @@ import type { ImageMaker } from '../../files/images/image-maker.ts'
 import type { Files } from '../../files/index.ts'
 import { defineJob, isJob, type JobDefinition } from '../../jobs/define-job.ts'
 import type { InputOf, OutputOf, Schema } from '../../jobs/standard-schema.ts'
-import type { Schedule } from '../../jobs/schedule/define-schedule.ts'
+import { defineSchedule, type Schedule } from '../../jobs/schedule/define-schedule.ts'
 import type { Job, JobContext, JobOptions, Jobs } from '../../jobs/types.ts'
 
 /** What the jobs that are there already work with: the parts of the application that they are listed in. */
@@ -59,10 +60,30 @@ export function withCompanions<J extends Job>(job: J, others: readonly Job[]): J
 /** Schedules that come with a job. */
 const schedules = new WeakMap<Job, readonly Schedule[]>()
 
-/** Has an application that knows a job go by schedules, too. */
-export function withSchedules<J extends Job>(job: J, others: readonly Schedule[]): J {
-  schedules.set(job, others)
-  return job
+/** What {@link withUpkeep} is given. */
+export interface UpkeepOptions {
+  /** The end of its name, which begins with that of the job. */
+  readonly kind: string
+  readonly queue: string | undefined
+  readonly every: Duration
+  /** Resolves to how much was removed. What one run does not come to, the next does. */
+  readonly run: (context: JobContext, services: ReadyServices) => Promise<number>
+}
+
+/** Has an application that knows a job remove, by a schedule, what that has left behind and what is too old. */
+export function withUpkeep<J extends Job>(job: J, { kind, queue, every, run }: UpkeepOptions): J {
+  const name = `${job.name}.${kind}`
+  const upkeep = defineReadyJob<Schema<object>, number>(
+    name,
+    { queue, timeout: '1h', unique: {}, input: nothing },
+    (_, context, services) => run(context, services),
+  )
+  schedules.set(job, [defineSchedule(name, { every, job: upkeep, input: {} })])
+  return withCompanions(job, [...(companions.get(job) ?? []), upkeep])
+}
+
+const nothing: Schema<object> = {
+  '~standard': { version: 1, vendor: 'plimsoll', validate: () => ({ value: {} }) },
 }
 
 /** The schedules that come with jobs. */
