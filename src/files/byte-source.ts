@@ -56,11 +56,17 @@ export function sourceOf(chunks: AsyncIterable<Uint8Array>): ByteSource {
       }
       return filled
     },
-    end() {
-      // Not waited for: an iterator that hangs would keep hanging whoever wants to be rid of it.
-      iterator.return?.()?.catch(() => {})
-    },
+    end: () => void endIterator(iterator),
     [Symbol.asyncIterator]: () => piecesFrom(source),
   }
   return source
+}
+
+/** Tells an iterator to return. Not to be waited for: one that hangs would keep hanging whoever wants to be rid of it. */
+export async function endIterator(iterator: AsyncIterator<unknown>): Promise<void> {
+  try {
+    await iterator.return?.()
+  } catch {
+    // It was given up.
+  }
 }

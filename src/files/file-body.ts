@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 import { PlimsollError, showValue } from '../core/errors.ts'
-import { isByteSource } from './byte-source.ts'
+import { endIterator, isByteSource } from './byte-source.ts'
 import type { FileBody, PutOptions } from './contract.ts'
 import { fileCorrupt, fileTooLarge } from './file-errors.ts'
 
@@ -104,7 +104,7 @@ export function endBody(body: FileBody): void {
   if (body instanceof Uint8Array || !isStream(body)) return
   if (isByteSource(body)) body.end()
   else if ('destroy' in body) body.on('error', () => {}).destroy()
-  else void ended(body[Symbol.asyncIterator]())
+  else void endIterator(body[Symbol.asyncIterator]())
 }
 
 /** The chunks of a body as they come. @throws what the source and the signal throw, and PLIMSOLL_OPTION_INVALID for what are no bytes */
@@ -135,22 +135,13 @@ export async function* chunksOf(
       // A stream in the middle of a read would wait for it; destroyed, it does not.
       if ('destroy' in body) body.destroy()
       if (isByteSource(body)) body.end()
-      void ended(iterator)
+      void endIterator(iterator)
     }
   }
 }
 
 function isStream(body: unknown): body is Exclude<FileBody, Uint8Array> {
   return typeof body === 'object' && body !== null && Symbol.asyncIterator in body
-}
-
-/** Not waited for: an iterator that hangs would keep hanging whoever wants to be rid of it. */
-async function ended(iterator: AsyncIterator<unknown>): Promise<void> {
-  try {
-    await iterator.return?.()
-  } catch {
-    // It was given up.
-  }
 }
 
 function toBuffer(chunk: unknown): Buffer {
