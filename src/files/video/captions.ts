@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { PlimsollError, showValue } from '../../core/errors.ts'
-import type { FileStore } from '../contract.ts'
+import type { FileStore, StoredObject } from '../contract.ts'
 import { mediaError } from './media-errors.ts'
 import type { CaptionInput } from './types.ts'
 import { fetchObject, type WorkFiles } from './work-files.ts'
@@ -10,6 +10,7 @@ import { fetchObject, type WorkFiles } from './work-files.ts'
 export interface StoredCaption {
   readonly key: string
   readonly etag: string
+  readonly size: number
   readonly language: string
   readonly label: string
   /** What their files are called in packages: other bytes have another name. */
@@ -42,11 +43,14 @@ export function checkCaptions(captions: readonly CaptionInput[]): void {
 }
 
 /** Names captions by what they are. */
-export function toStoredCaption({ key, language, label = language }: CaptionInput, etag: string): StoredCaption {
+export function toStoredCaption(
+  { key, language, label = language }: CaptionInput,
+  { etag, size }: Pick<StoredObject, 'etag' | 'size'>,
+): StoredCaption {
   const digest = createHash('sha256')
     .update(JSON.stringify([key, etag]))
     .digest('hex')
-  return { key, etag, language, label, name: `captions-${language.toLowerCase()}-${digest.slice(0, 12)}` }
+  return { key, etag, size, language, label, name: `captions-${language.toLowerCase()}-${digest.slice(0, 12)}` }
 }
 
 /**
@@ -60,16 +64,10 @@ export async function fetchCaptions(
 ): Promise<Caption[]> {
   const fetched: Caption[] = []
   for (const caption of captions) {
-    const { key, etag, name } = caption
-    const known = await store.head(key, { signal })
-    if (known !== undefined && known.size > mostBytes) {
-      throw mediaError(
-        'PLIMSOLL_MEDIA_TOO_LARGE',
-        `The captions '${key}' have ${known.size} bytes, more than ${mostBytes}`,
-        {
-          details: { subject: key },
-        },
-      )
+    const { key, etag, size, name } = caption
+    if (size > mostBytes) {
+      const message = `The captions '${key}' have ${size} bytes, more than ${mostBytes}`
+      throw mediaError('PLIMSOLL_MEDIA_TOO_LARGE', message, { details: { subject: key } })
     }
     const path = work.path(`${name}.vtt`)
     await fetchObject(store, { key, path, etag, signal })

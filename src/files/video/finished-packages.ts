@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { isPlimsollError } from '../../core/errors.ts'
 import type { FileStore } from '../contract.ts'
+import { gathered } from '../file-body.ts'
 import type { StoredCaption } from './captions.ts'
 import type { VideoPackage } from './types.ts'
 
@@ -80,7 +81,7 @@ export class FinishedPackages {
   async #read<T>(key: string): Promise<T | undefined> {
     try {
       const { stream } = await this.#store.get(key, { signal: this.#signal })
-      return JSON.parse(Buffer.concat(await stream.toArray()).toString()) as T
+      return JSON.parse((await gathered(stream)).toString()) as T
     } catch (error) {
       if (isPlimsollError(error, 'PLIMSOLL_FILE_NOT_FOUND')) return undefined
       throw error

@@ -125,9 +125,9 @@ async function identify(
   const stored: StoredCaption[] = []
   const named: [string, string, string][] = []
   for (const caption of captions) {
-    const { etag } = await headOf(store, caption.key, signal)
-    stored.push(toStoredCaption(caption, etag))
-    named.push([caption.language, caption.label ?? '', etag])
+    const object = await headOf(store, caption.key, signal)
+    stored.push(toStoredCaption(caption, object))
+    named.push([caption.language, caption.label ?? '', object.etag])
   }
   const id = planId(source, { settings, captions: named })
   return { source, captions: stored, id, plainId: planId(source, { settings, captions: [] }) }
