@@ -1,9 +1,7 @@
 import type { Postgres } from '../../../postgres/index.ts'
-import { removeExpired } from './statements.ts'
+import { mostExpired, removeExpired } from './statements.ts'
 
 const cleanMs = 60_000
-/** As many as the statement removes at once. */
-const mostAtOnce = 5000
 
 /** Removes jobs, now and then, that have been kept for as long as was asked for. */
 export class ExpiredJobs {
@@ -28,7 +26,7 @@ export class ExpiredJobs {
   async #remove(): Promise<void> {
     for (;;) {
       const { rowCount } = await this.#postgres.execute(removeExpired, [])
-      if (rowCount < mostAtOnce || this.#stopped) return
+      if (rowCount < mostExpired || this.#stopped) return
     }
   }
 }

@@ -188,9 +188,11 @@ export const recoverJobs = own(`with gone as (
 export const endWorkers = own(`update plimsoll.job_workers set alive_until = '-infinity'`)
 /** Ends the lease of a worker process. */
 export const removeWorker = own(`delete from plimsoll.job_workers where id = $1`)
+/** {@link removeExpired} forgets so many at once. */
+export const mostExpired = 5000
 /** Forgets jobs whose time to be kept is over. */
 export const removeExpired = own(`delete from plimsoll.jobs where id = any(array(
-    select id from plimsoll.jobs where expires_at <= clock_timestamp() order by expires_at limit 5000 for update skip locked))`)
+    select id from plimsoll.jobs where expires_at <= clock_timestamp() order by expires_at limit ${mostExpired} for update skip locked))`)
 
 /** How many jobs of a limit run. */
 export const countActive = own(`select count(*) from plimsoll.jobs where limit_key = $1 and state = 'active'`)
