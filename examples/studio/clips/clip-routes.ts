@@ -1,12 +1,12 @@
-import { eq } from 'drizzle-orm'
 import type { App } from 'plimsoll'
 import type { Job } from 'plimsoll/jobs'
 import { greetVisitor, visitorOf } from '../jobs/visitor.ts'
-import { clips, type relations } from '../schema.ts'
+import type { clips, relations } from '../schema.ts'
 import { takeCaptions } from './clip-captions.ts'
 import { type ClipAddresses, clipAddresses, originalAddress, removeAll, serveClipFiles } from './clip-files.ts'
 import { folderOf } from './clip-keys.ts'
-import { transcodeInput } from './transcode-clip.ts'
+import { lockClip } from './lock-clip.ts'
+import { captionKeys, transcodeInput } from './transcode-clip.ts'
 
 type Clip = typeof clips.$inferSelect
 
@@ -56,22 +56,19 @@ export async function takeClips(
     mine,
     async change({ id }, edit) {
       const changed = await db.transaction(async (tx) => {
-        // Locked, so that of two who change it at once the second one knows what the first one has made of it.
-        const [clip] = await tx.drizzle.select().from(clips).where(eq(clips.id, id)).for('update')
+        const clip = await lockClip(tx, id)
         const captions = clip === undefined ? undefined : edit(clip.captions)
         if (clip === undefined || captions === undefined) return undefined
         const { owner, jobId, video } = clip
-        const changed = { before: clip.captions, after: captions, job: jobId, ended: null }
-        await tx.clips.filter({ id }).update({ captions })
-        // Its encode comes first, and sees to them when it is done.
-        if (video === null) return changed
-        const next = await transcode.enqueue(transcodeInput({ ...clip, captions }), { owner, tenant: owner })
-        await tx.clips.filter({ id }).update({ jobId: next.id })
-        return { ...changed, job: next.id, ended: jobId }
+        const input = transcodeInput({ ...clip, captions })
+        // Its first encode sees to them when it is done.
+        const job = video === null ? jobId : (await transcode.enqueue(input, { owner, tenant: owner })).id
+        await tx.clips.filter({ id }).update({ captions, jobId: job })
+        return { before: clip.captions, after: captions, job, jobBefore: jobId }
       })
       // What is under way has other captions.
-      if (changed !== undefined && changed.ended !== null && changed.ended !== changed.job)
-        await app.jobs.cancel(changed.ended)
+      if (changed !== undefined && changed.jobBefore !== null && changed.jobBefore !== changed.job)
+        await app.jobs.cancel(changed.jobBefore)
       return changed
     },
   })
@@ -120,7 +117,7 @@ function toBody(clip: Clip, addresses: ClipAddresses | null): object {
   const { hls, dash, poster, sprite } = addresses
   const { duration, bytes, renditions } = video
   // What is shown may have other captions than it is to have.
-  const encoding = clip.captions.map(({ key }) => key).join() !== (video.captions ?? []).join()
+  const encoding = captionKeys(clip) !== (video.captions ?? []).join()
   return { ...known, encoding, video: { duration, bytes, renditions, hls, dash, poster, sprite } }
 }
 

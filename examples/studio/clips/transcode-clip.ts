@@ -1,8 +1,8 @@
-import { eq } from 'drizzle-orm'
 import { defineVideo, type App, type Db } from 'plimsoll'
 import { removeAll } from './clip-files.ts'
 import { folderOf, idOf } from './clip-keys.ts'
-import { clips, type ClipCaptions, type ClipVideo, type relations } from '../schema.ts'
+import { lockClip } from './lock-clip.ts'
+import type { ClipCaptions, ClipVideo, relations } from '../schema.ts'
 
 /** Defines the job that makes an HLS and DASH package of a clip, and writes into its row what there is to play. */
 export function defineTranscode(db: () => Db<typeof relations>) {
@@ -27,15 +27,10 @@ export function defineTranscode(db: () => Db<typeof relations>) {
         captions: captions.map(({ key }) => key),
       }
       const old = await db().transaction(async (tx) => {
-        // Locked, as who changes the captions does: one of both knows what the other one has done.
-        const [clip] = await tx.drizzle
-          .select()
-          .from(clips)
-          .where(eq(clips.id, idOf(source)))
-          .for('update')
+        const clip = await lockClip(tx, idOf(source))
         // Nobody is there to see it when the clip was removed meanwhile.
         if (clip === undefined) return undefined
-        const isWanted = keysOf(clip.captions) === keysOf(captions)
+        const isWanted = captionKeys(clip) === captionKeys({ captions })
         // Who has asked for others has had them added, or has waited for this one.
         if (!isWanted && clip.video !== null) return undefined
         const { id, owner } = clip
@@ -68,7 +63,9 @@ async function removeCaptions(files: App['files'], { prefix, captions }: Caption
   }
 }
 
-const keysOf = (captions: readonly { readonly key: string }[]): string => captions.map(({ key }) => key).join()
+/** Tells captions from others. */
+export const captionKeys = ({ captions }: { readonly captions: readonly { readonly key: string }[] }): string =>
+  captions.map(({ key }) => key).join()
 
 /** What the job is given for a clip. */
 export const transcodeInput = ({
