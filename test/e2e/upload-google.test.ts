@@ -2,11 +2,11 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { gcsStore } from '../../src/files/drivers/gcs/gcs-store.ts'
 import type * as helper from '../../src/upload/index.ts'
-import { openService, sha256, type UploadService } from '../integration/http/uploads/upload-service.ts'
+import { openService } from '../integration/http/uploads/upload-service.ts'
 import { startGoogleStorage } from '../servers/google-storage.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
 import { bundleUpload } from './upload-bundle.ts'
-import { madeBytes, openUploadPage, uploadRoutes, type UploadWindow as Window } from './upload-page.ts'
+import { expectStored, openUploadPage, uploadRoutes, type UploadWindow as Window } from './upload-page.ts'
 
 const mb = 1024 * 1024
 
@@ -36,13 +36,6 @@ describe.skipIf(missingBrowser() !== undefined)('the upload helper in Chromium, 
     return { service, page, statuses, google }
   }
 
-  async function isThere({ app, rows, jobs }: UploadService, size: number): Promise<void> {
-    const [row, ...others] = await rows()
-    expect([others, await jobs()]).toEqual([[], 1])
-    const { stream } = await app.files.get(row![0]!)
-    expect(sha256(Buffer.concat(await stream.toArray()))).toBe(sha256(madeBytes(size)))
-  }
-
   test('sends a small file in one request, by an address whose signature is checked', async () => {
     const { service, page, statuses } = await setup()
     const done = await page.evaluate(async () => {
@@ -51,7 +44,7 @@ describe.skipIf(missingBrowser() !== undefined)('the upload helper in Chromium, 
     })
     expect(done).toMatchObject({ file: { name: 'a.bin', size: 1000 }, result: { asset: 1 } })
     expect(statuses).toEqual([200])
-    await isThere(service, 1000)
+    await expectStored(service, 1000)
   })
 
   test('sends a large file in parts, and after a reload those that the bucket lacks', async () => {
@@ -76,6 +69,6 @@ describe.skipIf(missingBrowser() !== undefined)('the upload helper in Chromium, 
     // Of three parts one was there; the one that was on its way may have arrived when the page was left, unseen.
     expect(statuses.length).toBeLessThanOrEqual(3)
     expect(new Set(statuses)).toEqual(new Set([200]))
-    await isThere(service, size)
+    await expectStored(service, size)
   })
 })

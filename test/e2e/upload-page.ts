@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import type { Browser, Page } from 'playwright-core'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import type * as helper from '../../src/upload/index.ts'
+import { sha256, type UploadService } from '../integration/http/uploads/upload-service.ts'
 
 const page = `<!doctype html><script type="module">
   import { uploadFile } from '/upload.js'
@@ -18,7 +19,7 @@ export interface UploadWindow {
 }
 
 /** Bytes as the page makes them. */
-export function madeBytes(size: number): Buffer {
+function madeBytes(size: number): Buffer {
   return Buffer.from(Uint8Array.from({ length: size }, (_, at) => (at * 7) % 251))
 }
 
@@ -38,4 +39,13 @@ export async function openUploadPage(browser: Browser, url: string): Promise<Pag
   await opened.goto(`${url}/page`)
   await opened.waitForFunction(() => 'uploadFile' in globalThis)
   return opened
+}
+
+/** One file of the page is there, as the page has made it, and was told of once. */
+export async function expectStored({ app, rows, jobs }: UploadService, size: number): Promise<void> {
+  const [row, ...others] = await rows()
+  expect(others).toEqual([])
+  expect(await jobs()).toBe(1)
+  const { stream } = await app.files.get(row![0]!)
+  expect(sha256(Buffer.concat(await stream.toArray()))).toBe(sha256(madeBytes(size)))
 }

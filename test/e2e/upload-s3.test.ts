@@ -1,12 +1,12 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type * as helper from '../../src/upload/index.ts'
-import { openService, sha256, type UploadService } from '../integration/http/uploads/upload-service.ts'
+import { openService, type UploadService } from '../integration/http/uploads/upload-service.ts'
 import { makePageBucket, type PageBucket } from '../servers/page-bucket.ts'
 import { findRadosgw } from '../servers/radosgw.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
 import { bundleUpload } from './upload-bundle.ts'
-import { madeBytes, openUploadPage, uploadRoutes, type UploadWindow as Window } from './upload-page.ts'
+import { expectStored, openUploadPage, uploadRoutes, type UploadWindow as Window } from './upload-page.ts'
 
 const mb = 1024 * 1024
 const ready = missingBrowser() === undefined && findRadosgw() !== undefined
@@ -50,14 +50,6 @@ describe.skipIf(!ready)('the upload helper in Chromium, straight to S3', () => {
     return { service, page, puts }
   }
 
-  async function isThere({ app, rows, jobs }: UploadService, size: number): Promise<void> {
-    const [row, ...others] = await rows()
-    expect(others).toEqual([])
-    expect(await jobs()).toBe(1)
-    const { stream } = await app.files.get(row![0]!)
-    expect(sha256(Buffer.concat(await stream.toArray()))).toBe(sha256(madeBytes(size)))
-  }
-
   test('sends a small file in one request, which the service sees nothing of', async () => {
     const { service, page, puts } = await setup()
     const done = await page.evaluate(async () => {
@@ -66,7 +58,7 @@ describe.skipIf(!ready)('the upload helper in Chromium, straight to S3', () => {
     })
     expect(done).toMatchObject({ file: { name: 'a.bin', size: 1000 }, result: { asset: 1 } })
     expect([puts.statuses, [...puts.origins]]).toEqual([[200], [bucket.origin]])
-    await isThere(service, 1000)
+    await expectStored(service, 1000)
   })
 
   test('sends a large file in parts, several at a time, and tells how far it is', async () => {
@@ -80,7 +72,7 @@ describe.skipIf(!ready)('the upload helper in Chromium, straight to S3', () => {
     }, size)
     expect([puts.statuses, [...puts.origins], puts.most]).toEqual([[200, 200, 200, 200, 200], [bucket.origin], 3])
     expect([told.at(-1), Math.max(...told)]).toEqual([size, size])
-    await isThere(service, size)
+    await expectStored(service, size)
   })
 
   test('sends nothing while it is paused, and then no part again that had arrived', async () => {
@@ -108,7 +100,7 @@ describe.skipIf(!ready)('the upload helper in Chromium, straight to S3', () => {
       return upload.done
     })
     expect([seen, puts.statuses]).toEqual([6, [200, 200, 200, 200, 200]])
-    await isThere(service, size)
+    await expectStored(service, size)
   })
 
   test('goes on after a reload with the parts that the bucket has', async () => {
@@ -133,7 +125,7 @@ describe.skipIf(!ready)('the upload helper in Chromium, straight to S3', () => {
     // Of five parts two were there; the one that was on its way may have arrived when the page was left, unseen.
     expect(puts.statuses.length).toBeLessThanOrEqual(5)
     expect(new Set(puts.statuses)).toEqual(new Set([200]))
-    await isThere(service, size)
+    await expectStored(service, size)
   })
 
   test('leaves nothing in the bucket when it is given up', async () => {

@@ -4,10 +4,10 @@ import type { FastifyInstance } from 'fastify'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type * as helper from '../../src/upload/index.ts'
-import { openService, sha256, type UploadService } from '../integration/http/uploads/upload-service.ts'
+import { openService, type UploadService } from '../integration/http/uploads/upload-service.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
 import { bundleUpload } from './upload-bundle.ts'
-import { madeBytes, openUploadPage, uploadRoutes, type UploadWindow as Window } from './upload-page.ts'
+import { expectStored, openUploadPage, uploadRoutes, type UploadWindow as Window } from './upload-page.ts'
 
 const mb = 1024 * 1024
 
@@ -63,13 +63,6 @@ describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
     return { service, page: await openUploadPage(browser, service.url), traffic }
   }
 
-  async function isThere({ app, rows }: UploadService, size: number): Promise<void> {
-    const [row, ...others] = await rows()
-    expect(others).toEqual([])
-    const { stream } = await app.files.get(row![0]!)
-    expect(sha256(Buffer.concat(await stream.toArray()))).toBe(sha256(madeBytes(size)))
-  }
-
   test('uploads a small file in one request', async () => {
     const { service, page, traffic } = await setup()
     const done = await page.evaluate(async () => {
@@ -78,7 +71,7 @@ describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
     })
     expect(done).toMatchObject({ file: { name: 'a.bin', size: 1000 }, result: { asset: 1 } })
     expect(traffic.puts).toBe(1)
-    await isThere(service, 1000)
+    await expectStored(service, 1000)
   })
 
   test('uploads a large file in parallel parts, with their checksums, and tells how far it is', async () => {
@@ -94,7 +87,7 @@ describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
     expect(told.at(-1)).toBe(size)
     expect(Math.max(...told)).toBe(size)
     expect(new Set(told).size).toBeGreaterThan(5)
-    await isThere(service, size)
+    await expectStored(service, size)
   })
 
   test('tries again what fails, and asks for new addresses when they do not hold', async () => {
@@ -105,7 +98,7 @@ describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
       await uploadFile('/uploads', makeFile(bytes)).done
     }, 3 * mb)
     expect(traffic.puts).toBe(9)
-    await isThere(service, 3 * mb)
+    await expectStored(service, 3 * mb)
   })
 
   test('asks again when the answer breaks off', async () => {
@@ -116,7 +109,7 @@ describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
       return uploadFile('/uploads', makeFile(1000)).done
     })
     expect([done.file.size, traffic.cut]).toEqual([1000, false])
-    await isThere(service, 1000)
+    await expectStored(service, 1000)
   })
 
   test('gives up what is refused for good', async () => {
@@ -157,7 +150,7 @@ describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
     })
     // Of eight parts three were there, and one was on its way.
     expect(traffic.puts).toBe(9)
-    await isThere(service, 4 * mb)
+    await expectStored(service, 4 * mb)
   })
 
   test('goes on after a reload, without sending again what is there', async () => {
@@ -180,7 +173,7 @@ describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
     await page.evaluate(begin, 4 * mb)
     await page.evaluate(() => (globalThis as unknown as { upload: helper.FileUpload }).upload.done)
     expect(traffic.puts).toBeLessThanOrEqual(9)
-    await isThere(service, 4 * mb)
+    await expectStored(service, 4 * mb)
     expect(await page.evaluate(() => localStorage.length)).toBe(0)
   })
 
