@@ -49,10 +49,14 @@ describe.runIf(findRabbitmq())('a broker that waits two seconds for an acknowled
       let open = false
       const settle = (job: LeasedJob): Promise<boolean> =>
         consumer.settle(job, { state: 'done', output: undefined, keepMs: 60_000 })
-      const consumer: Consumer = await engine.consume({
+      const common = {
         queues: [{ name: queue, concurrency: 2 }],
         concurrency: 2,
         limits: new Map(),
+        cancelled: () => {},
+      }
+      const consumer: Consumer = await engine.consume({
+        ...common,
         mostRunMs: () => 60_000,
         take: (job) => {
           began.push(job.input)
@@ -60,7 +64,6 @@ describe.runIf(findRabbitmq())('a broker that waits two seconds for an acknowled
           else held.push(job)
         },
         lost: () => expect.fail('A lease was lost.'),
-        cancelled: () => {},
       })
       await consumer.start()
       await vi.waitFor(() => expect(held).toHaveLength(2), waits)
@@ -77,13 +80,10 @@ describe.runIf(findRabbitmq())('a broker that waits two seconds for an acknowled
       expect(began.toSorted()).toEqual(['0', '1', '2', '3', '4', '5'])
       // Nothing is left at the broker that could run again: what it had given out comes once more to whoever is next, who knows that it is done.
       const next = await engine.consume({
-        queues: [{ name: queue, concurrency: 2 }],
-        concurrency: 2,
-        limits: new Map(),
+        ...common,
         mostRunMs: () => 0,
         take: ({ input }) => began.push(input),
         lost: () => {},
-        cancelled: () => {},
       })
       await next.start()
       const [[ledger]] = (await rowsOf(postgres, 'select name from plimsoll.job_ledger')) as [[string]]
