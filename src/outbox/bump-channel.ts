@@ -36,7 +36,8 @@ export interface BumpListener {
  * Where the processes of an application on one PostgreSQL tell each other what they bump, by NOTIFY. A transaction tells with its
  * COMMIT, so that it is told if and only if it commits, whatever becomes of its process.
  *
- * It hears once a call of its own has come back: a pooler in between may let LISTEN pass, and delivers nothing.
+ * It hears once a call of its own has come back: a pooler in between may let LISTEN pass, and delivers nothing, but by chance while the
+ * connection has a statement under way. So it asks nothing on that connection before it has heard.
  */
 export class BumpChannel {
   readonly #postgres: Postgres
@@ -121,7 +122,7 @@ export class BumpChannel {
     for (let attempt = 1; !this.#closed; attempt++) {
       try {
         const hear = (payload: string): void => this.#hear(payload)
-        this.#subscription = await this.#postgres.listen(channel, hear, { keepAlive: false, pingMs, ...hooks })
+        this.#subscription = await this.#postgres.listen(channel, hear, { keepAlive: false, ...hooks })
         if (this.#closed) return await this.#subscription.close()
         return await this.#call()
       } catch (error) {
@@ -159,6 +160,7 @@ export class BumpChannel {
   #up(): void {
     if (this.#state === 'up') return
     this.#state = 'up'
+    this.#subscription!.pingEvery(pingMs)
     // What was cached while it was deaf may be out of date.
     this.#listener?.lost()
     this.#report('up')

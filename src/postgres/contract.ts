@@ -179,8 +179,6 @@ export interface WriteWatcher {
 export interface ListenOptions {
   /** False does not keep the process alive for it. Default true. */
   readonly keepAlive?: boolean | undefined
-  /** How often the connection is asked whether it still hears, in milliseconds: see {@link Subscription.heardUntil}. Default: never. */
-  readonly pingMs?: number | undefined
   /** Called when the connection is lost: what is notified from here on is missed. */
   readonly onLost?: (() => void) | undefined
   /** Called when it listens again after that. */
@@ -190,10 +188,14 @@ export interface ListenOptions {
 export interface Subscription extends AsyncDisposable {
   /**
    * Every notification whose commit was acknowledged by then, and since the connection last began to listen, was handed over; by
-   * the clock of `performance.now()`, -Infinity while the connection is lost. Kept up by `pingMs`: a connection that does not answer 20
-   * times that long is taken for lost.
+   * the clock of `performance.now()`, -Infinity while the connection is lost. Kept up by {@link pingEvery}.
    */
   readonly heardUntil: number
+  /**
+   * Has the connection asked whether it still hears, at this interval in milliseconds from here on; nobody asks before. A connection that
+   * does not answer for 20 times that long is taken for lost.
+   */
+  pingEvery(ms: number): void
   /** Stops listening. */
   close(): Promise<void>
 }

@@ -342,10 +342,10 @@ describe.runIf(inject('postgresUrl'))('the door when its connections break', () 
     const other = await open()
     const told: string[] = []
     const subscription = await door.listen('news', (payload) => told.push(payload), {
-      pingMs: 50,
       onLost: () => told.push('lost'),
       onBack: () => told.push('back'),
     })
+    subscription.pingEvery(50)
     for (let n = 0; n < 40; n++) {
       await other.notify('news', String(n))
       const acknowledged = performance.now()

@@ -7,6 +7,7 @@ interface Subscriber {
   readonly channel: string
   readonly handler: Handler
   readonly options: ListenOptions
+  pingMs?: number
 }
 
 /** Where LISTEN runs: a session that stays the same for as long as it is up. */
@@ -43,7 +44,7 @@ export class Listener {
 
   /** How often the session is asked whether it still hears, in milliseconds; undefined for never. */
   get pingMs(): number | undefined {
-    const asked = this.#subscribers().flatMap(({ options }) => options.pingMs ?? [])
+    const asked = this.#subscribers().flatMap(({ pingMs }) => pingMs ?? [])
     return asked.length > 0 ? Math.min(...asked) : undefined
   }
 
@@ -71,6 +72,10 @@ export class Listener {
     return {
       get heardUntil() {
         return target.heardUntil
+      },
+      pingEvery(ms) {
+        subscriber.pingMs = ms
+        target.changed()
       },
       close,
       [Symbol.asyncDispose]: close,
