@@ -2,13 +2,13 @@ import { spawnSync } from 'node:child_process'
 import { findProgram } from './debian.ts'
 import { startLocalServer, type LocalServer } from './local-server.ts'
 
-/** Starts a Redis that keeps everything in memory and nothing on disk. */
-export function startRedis(): Promise<LocalServer> {
+/** Starts a Redis that keeps everything in memory and nothing on disk, or writes what it is told into a log that it syncs each second. */
+export function startRedis({ log = false } = {}): Promise<LocalServer> {
   return startLocalServer({
     program: 'redis-server',
     debianPackage: 'redis-server',
     args: ({ port, folder }) => {
-      const settings = { port: String(port), bind: '127.0.0.1', dir: folder, save: '', appendonly: 'no' }
+      const settings = { port: String(port), bind: '127.0.0.1', dir: folder, save: '', appendonly: log ? 'yes' : 'no' }
       return Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value])
     },
   })

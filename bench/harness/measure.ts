@@ -8,8 +8,9 @@ export interface Measurement {
   /** Operations per second as a multiple of the reference's: the median over the rounds' own ratios. */
   readonly ratio: number
   readonly opsPerS: number
-  readonly p50Ms: number
-  readonly p99Ms: number
+  /** Absent where it is not one operation after the other that is timed. */
+  readonly p50Ms?: number
+  readonly p99Ms?: number
   readonly nodeCpuUs: number
   /** 0 when there is no server, or it is not on this machine. */
   readonly serverCpuUs: number
@@ -26,8 +27,8 @@ export interface Measurement {
 /** One contestant as the rounds drive it. */
 export interface Runner {
   readonly name: string
-  /** The server that works for it; undefined when there is none, or it is not on this machine. */
-  readonly serverPid: number | undefined
+  /** The server that works for it, or several; undefined when there is none, or it is not on this machine. */
+  readonly serverPid: number | readonly number[] | undefined
   run(durationMs: number): Promise<Round>
 }
 
@@ -76,8 +77,10 @@ function summarize(rounds: readonly Sample[], base: readonly Sample[]): Measurem
   return {
     ratio: significant(median(rounds.map((round, turn) => opsPerS(round) / opsPerS(base[turn]!)))),
     opsPerS: significant(median(rounds.map(opsPerS))),
-    p50Ms: significant(percentile(latencies, 0.5)),
-    p99Ms: significant(percentile(latencies, 0.99)),
+    ...(latencies.length > 0 && {
+      p50Ms: significant(percentile(latencies, 0.5)),
+      p99Ms: significant(percentile(latencies, 0.99)),
+    }),
     nodeCpuUs: perOp(rounds.reduce((sum, round) => sum + round.nodeCpuUs, 0)),
     serverCpuUs: perOp(rounds.reduce((sum, round) => sum + round.serverCpuUs, 0)),
   }

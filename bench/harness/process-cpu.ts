@@ -1,11 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
 /**
- * The CPU time in microseconds that a process and its children have used, read from Linux's `/proc`; 0 where there is no such
- * process or no `/proc`. PostgreSQL's backends and parallel workers are children of the postmaster.
+ * The CPU time in microseconds that a process and its children have used, or several, read from Linux's `/proc`; 0 where there is no
+ * such process or no `/proc`. PostgreSQL's backends and parallel workers are children of the postmaster.
  */
-export function processTreeCpuUs(rootPid: number | undefined): number {
+export function processTreeCpuUs(rootPid: number | readonly number[] | undefined): number {
   if (rootPid === undefined) return 0
+  if (typeof rootPid !== 'number') return rootPid.reduce((sum, pid) => sum + processTreeCpuUs(pid), 0)
   let total = cpuUs(rootPid) + endedChildrenUs(rootPid)
   for (const name of listProcesses()) {
     if (parentOf(name) === rootPid) total += cpuUs(Number(name))

@@ -22,7 +22,7 @@ function findPython(): string {
 }
 
 function openCelery(brokerOf: (urls: Parameters<OpenJobContestant>[0]['urls']) => string): OpenJobContestant {
-  return async ({ urls, onRun }) => {
+  return async ({ urls, concurrency, workMs, onRun }) => {
     const python = findPython()
     const env = { ...process.env, BROKER_URL: brokerOf(urls), PYTHONDONTWRITEBYTECODE: '1' }
     const client = spawn(python, ['client.py'], { cwd: folder, env, stdio: ['pipe', 'pipe', 'ignore'] })
@@ -36,12 +36,13 @@ function openCelery(brokerOf: (urls: Parameters<OpenJobContestant>[0]['urls']) =
     return {
       add: (inputs) => ask(inputs.map(({ n, at }) => [n, at])),
       start: async () => {
-        // Jobs that do nothing are run fastest by the worker's own process.
-        const args = ['-m', 'celery', '-A', 'noop', 'worker', '--pool', 'solo', '--loglevel', 'CRITICAL']
+        // Jobs that do nothing are run fastest by the worker's own process, and those that wait by threads.
+        const pool = workMs > 0 ? ['--pool', 'threads', '--concurrency', String(concurrency)] : ['--pool', 'solo']
+        const args = ['-m', 'celery', '-A', 'noop', 'worker', ...pool, '--loglevel', 'CRITICAL']
         const quick = ['--without-gossip', '--without-mingle', '--without-heartbeat']
         worker = spawn(python, [...args, ...quick], {
           cwd: folder,
-          env: { ...env, PREFETCH: '200' },
+          env: { ...env, PREFETCH: '200', WORK_MS: String(workMs) },
           stdio: ['ignore', 'pipe', 'ignore'],
         })
         createInterface(worker.stdout!).on('line', (line) => {

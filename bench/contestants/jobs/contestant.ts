@@ -11,6 +11,8 @@ export interface JobOpenOptions {
   readonly concurrency: number
   /** True lets the library take and acknowledge many jobs with one command, if it can be told to. */
   readonly batched: boolean
+  /** How long each job takes, in milliseconds, for jobs that run elsewhere; `onRun` takes that long by itself. */
+  readonly workMs: number
   /** Called when a job begins to run. */
   readonly onRun: (input: JobInput) => void | Promise<void>
 }

@@ -20,7 +20,7 @@ export function writeCacheDocs(result: SuiteResult): void {
     'Operations per second.',
     byContestant(throughput, ({ opsPerS }) => opsPerS.toLocaleString('en')),
     'Milliseconds that one invalidation of a tag takes, the median; smaller is better.',
-    byContestant(invalidation, ({ p50Ms }) => p50Ms.toFixed(2)),
+    byContestant(invalidation, ({ p50Ms }) => p50Ms?.toFixed(2) ?? '–'),
     'One cold key, read by 4 × 1000 readers; its loader takes 200 ms.',
     byFigure(workloads['cold-key'], {
       loads: ({ loads }) => String(loads),

@@ -34,7 +34,7 @@ const timesAsLong =
   (contestant: string) =>
   ({ workloads }: SuiteResult): number | undefined => {
     const [small, large] = [workloads['invalidate-1k']?.[contestant], workloads['invalidate-100k']?.[contestant]]
-    return small && large && large.p50Ms / small.p50Ms
+    return small?.p50Ms && large?.p50Ms && large.p50Ms / small.p50Ms
   }
 
 /** What the suite is for. */

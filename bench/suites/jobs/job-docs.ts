@@ -10,11 +10,11 @@ export function writeJobDocs(result: SuiteResult): void {
     ([name, measurements]) =>
       `| ${name} | ${jobContestants.map((key) => measurements[key]?.opsPerS.toLocaleString('en') ?? '–').join(' | ')} |`,
   )
-  const latencies = Object.entries(workloads['start-latency'] ?? {}).map(
-    ([name, { p50Ms, p99Ms }]) => `| ${name} | ${p50Ms} | ${p99Ms} |`,
-  )
+  const latencies = ['start-latency', 'redis-latency', 'rabbitmq-latency']
+    .flatMap((workload) => Object.entries(workloads[workload] ?? {}))
+    .map(([name, { p50Ms, p99Ms }]) => `| ${name} | ${p50Ms} | ${p99Ms} |`)
   const text = [
-    `Measured on ${machine.cores} cores (${machine.cpu}) with ${machine.memoryGb} GB, Node ${machine.node}, PostgreSQL ${machine.postgres} (fsync on), Redis ${machine.redis} (no disk), RabbitMQ ${machine.rabbitmq} (quorum queues; Celery's are classic ones).`,
+    `Measured on ${machine.cores} cores (${machine.cpu}) with ${machine.memoryGb} GB, Node ${machine.node}, PostgreSQL ${machine.postgres} (fsync on), Redis ${machine.redis} (a log, synced each second), RabbitMQ ${machine.rabbitmq} (quorum queues; Celery's are classic ones).`,
     'As a multiple of the contestant with 1.00; larger is better.',
     formatRatios(result, jobContestants),
     'Jobs per second.',

@@ -5,7 +5,7 @@ import type { Target } from '../../harness/targets.ts'
 const own = 'plimsoll-database'
 
 const of =
-  (workload: string, read: (measurement: Measurement) => number, contestant = own) =>
+  (workload: string, read: (measurement: Measurement) => number | undefined, contestant = own) =>
   ({ workloads }: SuiteResult): number | undefined => {
     const measurement = workloads[workload]?.[contestant]
     return measurement && read(measurement)
@@ -43,6 +43,11 @@ export const jobTargets: readonly Target[] = [
     text: 'redis-single ÷ Celery on Redis',
     least: 10,
     value: against('redis-single', 'plimsoll-redis', 'celery-redis'),
+  },
+  {
+    text: 'rabbitmq-batched ÷ amqplib',
+    least: 0.7,
+    value: of('rabbitmq-batched', ratio, 'plimsoll-rabbitmq'),
   },
   { text: 'rabbitmq-single ÷ amqplib', least: 0.7, value: of('rabbitmq-single', ratio, 'plimsoll-rabbitmq') },
   {

@@ -1,8 +1,11 @@
 """The job of the bench, as Celery runs it: it says on standard output that it has begun."""
 
 import os
+import time
 
 from celery import Celery
+
+work = float(os.environ.get("WORK_MS", "0")) / 1000
 
 app = Celery("noop", broker=os.environ["BROKER_URL"])
 app.conf.update(
@@ -21,3 +24,5 @@ app.conf.update(
 @app.task(name="noop")
 def noop(n, at):
     os.write(1, b"%d %f\n" % (n, at))
+    if work > 0:
+        time.sleep(work)
