@@ -27,7 +27,7 @@ export interface FileStore extends AsyncDisposable {
    * Stores an object. A stream may be of any length, which need not be known; when it fails, or the signal aborts, nothing is stored.
    *
    * @throws PLIMSOLL_FILE_EXISTS with `ifAbsent`; PLIMSOLL_FILE_CHANGED with `ifMatch`; PLIMSOLL_FILE_CORRUPT when the bytes are not those
-   * that `size` and `sha256` say; PLIMSOLL_FILE_TOO_LARGE
+   * that `size`, `sha256` and `crc32c` say; PLIMSOLL_FILE_TOO_LARGE
    */
   put(key: string, body: FileBody, options?: PutOptions): Promise<WrittenObject>
 
@@ -113,11 +113,20 @@ export interface ObjectFacts {
   readonly metadata?: Readonly<Record<string, string>> | undefined
 }
 
-export interface PutOptions extends ObjectFacts {
+/** The checksums that bytes must have, in hexadecimal: other bytes are refused. */
+export interface Checksums {
+  /** 64 digits. */
+  readonly sha256?: string | undefined
+  /**
+   * CRC-32C, 8 digits: that of `123456789` is `e3069283`. S3 and Google's storage keep it themselves, and write its four bytes in base64:
+   * `Buffer.from(base64, 'base64').toString('hex')` is what is wanted here.
+   */
+  readonly crc32c?: string | undefined
+}
+
+export interface PutOptions extends ObjectFacts, Checksums {
   /** How many bytes there are, if it is known: other numbers are refused. */
   readonly size?: number | undefined
-  /** The SHA-256 of the bytes, in hexadecimal: other bytes are refused. */
-  readonly sha256?: string | undefined
   /** Stores only where nothing is. Default false. */
   readonly ifAbsent?: boolean | undefined
   /** Replaces only what has this ETag. */
@@ -146,6 +155,11 @@ export interface WrittenObject {
   readonly size: number
   /** A strong validator, as in RFC 9110, with its quotes: other bytes have another one. */
   readonly etag: string
+  /**
+   * The CRC-32C of its bytes, where the store knows it without reading them: Google's always does, a folder where it was stored with one,
+   * and so do S3 and those of its kind that keep it. S3 does not tell it of ranges, nor in lists.
+   */
+  readonly crc32c: string | undefined
   readonly type: string
   readonly cacheControl: string | undefined
   readonly disposition: string | undefined
@@ -172,7 +186,7 @@ export interface ListOptions {
 }
 
 export interface ObjectPage {
-  readonly objects: readonly Pick<StoredObject, 'key' | 'size' | 'etag' | 'modifiedAt'>[]
+  readonly objects: readonly Pick<StoredObject, 'key' | 'size' | 'etag' | 'crc32c' | 'modifiedAt'>[]
   /** Undefined at the end. */
   readonly next: string | undefined
 }
@@ -180,7 +194,7 @@ export interface ObjectPage {
 /** Objects that come in parts, in any order and at the same time; also over days, and after a restart. */
 export interface MultipartUploads {
   /** Resolves to the id of the upload: up to 1 KB of printable ASCII. */
-  create(key: string, facts?: ObjectFacts): Promise<string>
+  create(key: string, options?: CreateUploadOptions): Promise<string>
   /**
    * Stores a part; the same number again replaces it. Numbers begin with 1.
    *
@@ -205,12 +219,20 @@ export interface MultipartUploads {
   list(prefix: string): AsyncIterable<UploadRef & { readonly createdAt: number }>
 }
 
+export interface CreateUploadOptions extends ObjectFacts {
+  /**
+   * Whether its object is to know its CRC-32C, and requests for its parts may be signed with theirs. Amazon's S3 has to be told before.
+   * Default false.
+   */
+  readonly withCrc32c?: boolean | undefined
+}
+
 export interface UploadRef {
   readonly key: string
   readonly id: string
 }
 
-export interface PartOptions {
+export interface PartOptions extends Checksums {
   /** How many bytes it has. */
   readonly size: number
   /**
@@ -218,8 +240,6 @@ export interface PartOptions {
    * end, for the parts before it have other sizes by then, is copied there.
    */
   readonly offset?: number | undefined
-  /** In hexadecimal: other bytes are refused. */
-  readonly sha256?: string | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -256,12 +276,10 @@ export interface SignGetOptions {
   readonly cacheControl?: string | undefined
 }
 
-export interface SignPutOptions {
+export interface SignPutOptions extends Checksums {
   readonly expiresMs: number
   readonly size: number
   readonly type: string
-  /** In hexadecimal: other bytes are refused. */
-  readonly sha256?: string | undefined
   /** Refuses to replace what is there. Default true. */
   readonly once?: boolean | undefined
 }
@@ -273,12 +291,11 @@ export interface SignPostOptions {
   readonly type: string
 }
 
-export interface SignPartOptions {
+export interface SignPartOptions extends Checksums {
   readonly expiresMs: number
   readonly size: number
   /** As in {@link PartOptions}. */
   readonly offset?: number | undefined
-  readonly sha256?: string | undefined
 }
 
 /** What a client has to send, besides the bytes. */

@@ -1,11 +1,11 @@
-import { createHash, type Hash } from 'node:crypto'
 import { PlimsollError, showValue } from '../core/errors.ts'
 import { endIterator, isByteSource } from './byte-source.ts'
-import type { FileBody, PutOptions } from './contract.ts'
+import { ChecksumTally, readChecksums } from './checksums.ts'
+import type { Checksums, FileBody, PutOptions } from './contract.ts'
 import { fileCorrupt, fileTooLarge } from './file-errors.ts'
 
 /** What is known of bytes before they come. */
-export interface Announced extends Pick<PutOptions, 'size' | 'sha256' | 'signal'> {
+export interface Announced extends Checksums, Pick<PutOptions, 'size' | 'signal'> {
   /** For messages. */
   readonly key: string
   /** The most that the store takes. */
@@ -32,15 +32,15 @@ export async function* bytesOf(body: FileBody, announced: Announced): AsyncGener
   if (held !== undefined) yield held
 }
 
-/** Counts and hashes bytes, to compare them with what was announced. */
+/** Counts and sums bytes, to compare them with what was announced. */
 export class ByteTally {
   readonly #announced: Announced
-  readonly #hash: Hash | undefined
+  readonly #sums: ChecksumTally | undefined
   #count = 0
 
   constructor(announced: Announced) {
     this.#announced = announced
-    this.#hash = announced.sha256 === undefined ? undefined : createHash('sha256')
+    this.#sums = ChecksumTally.of(announced)
   }
 
   /** @throws PLIMSOLL_FILE_CORRUPT, PLIMSOLL_FILE_TOO_LARGE */
@@ -49,31 +49,29 @@ export class ByteTally {
     this.#count += bytes.length
     if (size !== undefined && this.#count > size) throw fileCorrupt(key, `there are more than ${size}`)
     if (this.#count > mostBytes) throw fileTooLarge(key, mostBytes)
-    this.#hash?.update(bytes)
+    this.#sums?.update(bytes)
   }
 
   /** That was all. @throws PLIMSOLL_FILE_CORRUPT */
   end(): void {
-    const { key, size, sha256 } = this.#announced
+    const { key, size } = this.#announced
     if (size !== undefined && this.#count < size) throw fileCorrupt(key, `there are ${this.#count} of ${size}`)
-    const actual = this.#hash?.digest('hex')
-    if (actual !== sha256?.toLowerCase()) throw fileCorrupt(key, `their SHA-256 is ${actual}, not ${sha256}`)
+    const difference = this.#sums?.difference()
+    if (difference !== undefined) throw fileCorrupt(key, `their ${difference}`)
   }
 }
 
 /**
- * Checks what is announced of bytes, so that it is wrong before any are read.
+ * Checks what is announced of bytes, so that it is wrong before any are read. Returns the checksums, in small letters.
  *
  * @throws PLIMSOLL_OPTION_INVALID, PLIMSOLL_FILE_TOO_LARGE
  */
-export function checkAnnounced({ key, size, sha256, mostBytes }: Announced): void {
+export function checkAnnounced({ key, size, mostBytes, ...others }: Announced): Checksums {
   if (size !== undefined && !(Number.isSafeInteger(size) && size >= 0)) {
     throw invalid('size', `size is ${showValue(size)}; give a number of bytes`)
   }
   if (size !== undefined && size > mostBytes) throw fileTooLarge(key, mostBytes)
-  if (sha256 !== undefined && !/^[0-9a-f]{64}$/i.test(sha256)) {
-    throw invalid('sha256', `sha256 is ${showValue(sha256)}; give 64 hexadecimal digits`)
-  }
+  return readChecksums(others, (name, wanted) => invalid(name, `${name} is ${showValue(others[name])}; give ${wanted}`))
 }
 
 /** What is larger than this, in bytes, is not held in memory, and not sent again when that fails. */

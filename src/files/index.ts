@@ -2,7 +2,9 @@ export { openFiles } from './files.ts'
 export type { Files, FileLinks, FileUrlOptions, OpenFiles, OpenFilesOptions } from './files.ts'
 export { checkKey, isKey } from './object-key.ts'
 export type {
+  Checksums,
   CopyOptions,
+  CreateUploadOptions,
   DirectAccess,
   FileBody,
   FileStore,

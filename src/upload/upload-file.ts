@@ -37,6 +37,7 @@ export interface UploadedFile<Result = unknown> {
     readonly type: string
     readonly size: number
     readonly sha256: string | null
+    readonly crc32c: string | null
     readonly picture: { readonly width: number; readonly height: number } | null
   }
   /** What `onStored` of the service returned. */

@@ -5,7 +5,7 @@ import { bytesAt, refused, sha256Of, someBytes, unique, type FileCase } from './
 const expiresMs = 60_000
 
 /** What a browser does with a signed request. */
-async function send(
+export async function send(
   { method, url, headers }: SignedRequest,
   body: Uint8Array,
   others: Readonly<Record<string, string>> = {},

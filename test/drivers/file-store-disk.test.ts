@@ -9,7 +9,13 @@ const unserved = 'nobody serves a folder'
 
 holdToSuite({
   name: 'a folder',
-  lacks: { direct: unserved, post: unserved, 'signed-sha256': unserved },
+  lacks: {
+    direct: unserved,
+    post: unserved,
+    'signed-sha256': unserved,
+    'signed-crc32c': unserved,
+    'unchecked-crc32c': unserved,
+  },
   open: async () => diskStore({ folder: join(folder, 'files') }),
   start: async () => {
     folder = mkdtempSync(join(tmpdir(), 'plimsoll-files-'))

@@ -8,7 +8,8 @@ holdToSuite({
   name: 'a bucket of Google, as it is described',
   lacks: {
     localPath: 'its files are elsewhere',
-    'signed-sha256': 'it has no signed checksums',
+    'signed-sha256': 'it knows no SHA-256',
+    'unchecked-crc32c': 'it checks them',
     'signed-cache-control': 'it has no such parameter',
   },
   open: () => gcsStore({ client: google!.client(), bucket: google!.bucket }),

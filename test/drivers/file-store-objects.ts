@@ -131,23 +131,17 @@ export const objectCases: readonly FileCase[] = [
     },
   },
   {
-    name: 'stores nothing of bytes that are not those that were announced',
+    name: 'stores nothing of more bytes than were announced, nor of fewer',
     async run({ open }) {
       await using store = await open()
       const [key, bytes] = [unique(), someBytes(70_000)]
-      const sha256 = sha256Of(bytes)
-      const other = sha256Of(Buffer.from('other'))
       for (const size of [69_999, 70_001]) {
         await refused(store.put(key, bytes, { size }), 'PLIMSOLL_FILE_CORRUPT')
         await refused(store.put(key, inChunks(bytes), { size }), 'PLIMSOLL_FILE_CORRUPT')
       }
-      await refused(store.put(key, bytes, { sha256: other }), 'PLIMSOLL_FILE_CORRUPT')
-      await refused(store.put(key, inChunks(bytes), { sha256: other }), 'PLIMSOLL_FILE_CORRUPT')
       expect(await store.head(key)).toBeUndefined()
-      await store.put(key, bytes, { sha256: sha256.toUpperCase(), size: 70_000 })
-      const large = someBytes(11_000_000)
-      await refused(store.put(key, inChunks(large), { sha256: other }), 'PLIMSOLL_FILE_CORRUPT')
-      expect((await bytesAt(store, key)).equals(bytes), 'what was there before').toBe(true)
+      await store.put(key, bytes, { size: 70_000 })
+      expect((await bytesAt(store, key)).equals(bytes)).toBe(true)
     },
   },
   ...[0, 100_000, 12_000_000].map((size): FileCase => ({

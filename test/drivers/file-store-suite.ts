@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, test } from 'vitest'
+import { checksumCases } from './file-store-checksums.ts'
 import { conditionCases } from './file-store-conditions.ts'
 import { directCases } from './file-store-direct.ts'
 import { keyCases } from './file-store-keys.ts'
@@ -8,6 +9,7 @@ import type { FileCase, FileEngine } from './file-store.ts'
 
 const cases = {
   objects: objectCases,
+  checksums: checksumCases,
   keys: keyCases,
   conditions: conditionCases,
   uploads: uploadCases,

@@ -1,9 +1,18 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { CRC32C } from '@google-cloud/storage'
 import { expect } from 'vitest'
 import type { FileBody, FileStore, OpenObject } from '../../src/files/contract.ts'
 
 /** What a store may be unable to do; a case that needs it is skipped there, with the reason printed. */
-export type FileNeed = 'direct' | 'post' | 'signed-sha256' | 'signed-cache-control' | 'localPath'
+export type FileNeed =
+  | 'direct'
+  | 'post'
+  | 'crc32c'
+  | 'signed-sha256'
+  | 'signed-crc32c'
+  | 'unchecked-crc32c'
+  | 'signed-cache-control'
+  | 'localPath'
 
 /** A store behind the contract. */
 export interface FileEngine {
@@ -51,6 +60,13 @@ export async function* inChunks(bytes: Buffer, size = 50_000): AsyncGenerator<Ui
 /** In hexadecimal. */
 export function sha256Of(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
+}
+
+/** In hexadecimal, by Google's own code. */
+export function crc32cOf(bytes: Uint8Array): string {
+  const sum = new CRC32C()
+  sum.update(Buffer.from(bytes))
+  return Buffer.from(sum.toString(), 'base64').toString('hex')
 }
 
 /** Expects a rejection with a code. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { CRC32C } from '@google-cloud/storage'
 
 /** An answer other than 2xx. */
 export class StorageError extends Error {
@@ -63,7 +64,10 @@ export class GoogleBucket {
   ): object {
     if (Buffer.byteLength(name) > 1024) throw new StorageError(400, 'The name is too long')
     this.check(name, condition)
-    const { contentType, cacheControl, contentDisposition, metadata } = resource as Partial<GoogleObject>
+    const { contentType, cacheControl, contentDisposition, metadata, crc32c } = resource as Partial<GoogleObject> & {
+      readonly crc32c?: string
+    }
+    if (crc32c !== undefined) checkCrc32c(bytes, crc32c)
     const object: GoogleObject = {
       name,
       generation: String(++this.#generation),
@@ -85,6 +89,7 @@ export class GoogleBucket {
       ...facts,
       size: String(bytes.length),
       metadata: metadata && Object.keys(metadata).length > 0 ? metadata : undefined,
+      crc32c: crc32cOf(bytes),
       md5Hash: isComposed ? undefined : createHash('md5').update(bytes).digest('base64'),
     }
   }
@@ -99,4 +104,18 @@ export class GoogleBucket {
     const items = names.slice(0, most).map((name) => this.resource(this.need(name)))
     return { items: items.length > 0 ? items : undefined, nextPageToken: names[most] }
   }
+}
+
+/** As the service writes it. */
+export function crc32cOf(bytes: Buffer): string {
+  const sum = new CRC32C()
+  sum.update(bytes)
+  return sum.toString()
+}
+
+/** @throws 400 for bytes that have not the CRC-32C that was sent with them */
+export function checkCrc32c(bytes: Buffer, expected: string): void {
+  const actual = crc32cOf(bytes)
+  if (actual === expected) return
+  throw new StorageError(400, `Provided CRC32C "${expected}" doesn't match calculated CRC32C "${actual}".`)
 }

@@ -1,6 +1,6 @@
 import { createHash, randomBytes, type KeyObject } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { StorageError, type GoogleBucket, type GoogleObject } from './google-bucket.ts'
+import { checkCrc32c, crc32cOf, StorageError, type GoogleBucket, type GoogleObject } from './google-bucket.ts'
 import { checkSignedPolicy } from './google-signatures.ts'
 
 interface Exchange {
@@ -40,6 +40,7 @@ export async function serveXml(bucket: GoogleBucket, { request, response, url }:
     .map(Number)
   if (most !== undefined && (bytes.length < least! || bytes.length > most))
     throw new StorageError(400, 'EntityTooLarge')
+  checkHash(headers, bytes)
   bucket.put(key, bytes, { resource: factsOf(headers), condition })
   response.writeHead(200, { etag: md5Of(bytes) }).end()
 }
@@ -52,6 +53,7 @@ function send({ bytes, ...object }: GoogleObject, { request, response, url }: Ex
     'cache-control': object.cacheControl,
     'last-modified': new Date(object.updated).toUTCString(),
     'x-goog-generation': object.generation,
+    'x-goog-hash': `crc32c=${crc32cOf(bytes)}`,
     'accept-ranges': 'bytes',
     ...Object.fromEntries(Object.entries(object.metadata ?? {}).map(([name, value]) => [`x-goog-meta-${name}`, value])),
   }
@@ -99,6 +101,7 @@ async function serveMultipart(bucket: GoogleBucket, { request, response, url }: 
     const bytes = await bodyOf(request)
     // It may have ended while the bytes came.
     if (!bucket.uploads.has(id)) throw missing()
+    checkHash(headers, bytes)
     upload.parts.set(Number(query.get('partNumber')), bytes)
     response.writeHead(200, { etag: md5Of(bytes) }).end()
     return
@@ -186,6 +189,12 @@ function factsOf(headers: IncomingMessage['headers']): object {
     contentDisposition: headers['content-disposition'],
     metadata: Object.fromEntries(metadata),
   }
+}
+
+/** @throws 400 for bytes that have not the hash that was sent with them */
+function checkHash(headers: IncomingMessage['headers'], bytes: Buffer): void {
+  const [, crc32c] = /^crc32c=(.*)$/.exec(String(headers['x-goog-hash'] ?? '')) ?? []
+  if (crc32c !== undefined) checkCrc32c(bytes, crc32c)
 }
 
 function md5Of(bytes: Buffer): string {

@@ -39,8 +39,8 @@ export async function completeUpload(parts: UploadParts, row: UploadRow, spec: U
   try {
     const object = await makeWhole(parts, row)
     const content = await verifyUpload(store, { row, spec, object })
-    const { id, name, size, sha256, owner } = row
-    const file = { id, name, size, sha256, owner, ...content }
+    const { id, name, size, sha256, crc32c, owner } = row
+    const file = { id, name, size, sha256, crc32c, owner, ...content }
     const key = await ledger.noteKey(postgres, id, spec.keyOf(file))
     if (key === undefined) return await again(parts, row)
     const { etag } = await copy(parts, { id, from: object, key, facts: { type: content.type, ...spec.factsOf(file) } })

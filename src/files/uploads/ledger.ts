@@ -6,8 +6,8 @@ const own = (text: string): Statement => createStatement(text, { tracked: true }
 const inMs = (value: string): string => `clock_timestamp() + ${value} * interval '1 millisecond'`
 
 const insert =
-  own(`insert into plimsoll.uploads (id, route, owner, name, type, size, sha256, kind, part_bytes, expires_at)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, ${inMs('$10::float8')}) returning ${rowColumns}`)
+  own(`insert into plimsoll.uploads (id, route, owner, name, type, size, sha256, crc32c, kind, part_bytes, expires_at)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, ${inMs('$11::float8')}) returning ${rowColumns}`)
 const find = own(`select ${rowColumns} from plimsoll.uploads where id = $1 and route = $2`)
 const setStoreId = own(`update plimsoll.uploads set store_id = $2 where id = $1 and store_id is null`)
 /** Whoever goes on with an upload has it kept for a while yet. */
@@ -71,14 +71,15 @@ export interface GivenUp {
 /** What a new row has. */
 export type NewUpload = Pick<
   UploadRow,
-  'id' | 'route' | 'owner' | 'name' | 'type' | 'size' | 'sha256' | 'kind' | 'partBytes'
+  'id' | 'route' | 'owner' | 'name' | 'type' | 'size' | 'sha256' | 'crc32c' | 'kind' | 'partBytes'
 >
 
 /** The rows of uploads, read and written. */
 export const ledger = {
   async insert(executor: Executor, row: NewUpload, keepMs: number): Promise<UploadRow> {
-    const { id, route, owner, name, type, size, sha256, kind, partBytes } = row
-    const values = [id, route, owner ?? null, name, type, size, sha256 ?? null, kind, partBytes, keepMs]
+    const { id, route, owner, name, type, size, sha256, crc32c, kind, partBytes } = row
+    const sums = [sha256 ?? null, crc32c ?? null]
+    const values = [id, route, owner ?? null, name, type, size, ...sums, kind, partBytes, keepMs]
     return toUploadRow((await readTexts(executor, insert, values))[0]!)
   },
   find: (executor: Executor, id: string, route: string): Promise<UploadRow | undefined> =>

@@ -1,6 +1,7 @@
 import { isPlimsollError, PlimsollError, showValue } from '../../core/errors.ts'
 import { randomToken } from '../../core/random-token.ts'
-import type { SignedRequest, StoredPart, UploadRef } from '../contract.ts'
+import { readChecksums } from '../checksums.ts'
+import type { Checksums, SignedRequest, StoredPart, UploadRef } from '../contract.ts'
 import { appendToUpload, type Appended, type AppendOptions } from './append-upload.ts'
 import { completeUpload, partCount, partSize } from './complete-upload.ts'
 import { joinUploads, makePiece, removePieces } from './join-uploads.ts'
@@ -19,10 +20,8 @@ const signedMs = 3_600_000
 const longestName = 1000
 
 /** A part that a client wants to send. */
-export interface WantedPart {
+export interface WantedPart extends Checksums {
   readonly number: number
-  /** In hexadecimal: other bytes are refused. */
-  readonly sha256?: string | undefined
 }
 
 /** A request that sends a part. */
@@ -53,8 +52,9 @@ export class Uploads {
     spec: UploadSpec,
     wanted: WantedUpload & { readonly owner: string | undefined; readonly kind?: UploadKind | undefined },
   ): Promise<UploadRow> {
-    const { name, type, size, sha256, owner } = wanted
+    const { name, type, size, owner } = wanted
     checkWanted(wanted)
+    const { sha256, crc32c } = readChecksums(wanted, notChecksum)
     const { features } = this.#parts.store
     const most = Math.min(spec.maxBytes, features.maxBytes)
     if (size > most) {
@@ -70,7 +70,7 @@ export class Uploads {
       features.maxPartBytes,
       Math.max(wish, features.minPartBytes, Math.ceil(size / features.maxParts), 1),
     )
-    const row = { id: randomToken(), route: spec.route, owner, name, type, size, sha256, kind, partBytes }
+    const row = { id: randomToken(), route: spec.route, owner, name, type, size, sha256, crc32c, kind, partBytes }
     return ledger.insert(this.#parts.postgres, row, spec.keepMs)
   }
 
@@ -102,10 +102,15 @@ export class Uploads {
     return row.state === 'open' && (await this.#parts.store.head(waitingKey(row))) !== undefined
   }
 
-  /** A request that sends all bytes of an upload. */
-  signPut(row: UploadRow): Promise<SignedRequest> {
-    const { size, type } = row
-    return this.#parts.direct.signPut(waitingKey(row), { expiresMs: signedMs, size, type, once: true })
+  /** A request that sends all bytes of an upload; bound to their CRC-32C where the store checks that, so that they need not be read for it. */
+  async signPut(row: UploadRow): Promise<SignedRequest> {
+    const { size, type, crc32c } = row
+    const sign = (sums: Checksums): Promise<SignedRequest> =>
+      this.#parts.direct.signPut(waitingKey(row), { expiresMs: signedMs, size, type, once: true, ...sums })
+    return sign({ crc32c }).catch((error: unknown) => {
+      if (crc32c === undefined || !isPlimsollError(error, 'PLIMSOLL_FEATURE_UNSUPPORTED')) throw error
+      return sign({})
+    })
   }
 
   /** Requests that send parts of an upload; whoever asks for them has it kept a while longer. @throws PLIMSOLL_UPLOAD_INVALID, _ENDED */
@@ -118,13 +123,15 @@ export class Uploads {
     if (open === undefined) throw endedUpload(row.state)
     const ref = await this.#storeUpload(open)
     return Promise.all(
-      wanted.map(async ({ number, sha256 }) => {
+      wanted.map(async ({ number, ...given }) => {
         if (!Number.isSafeInteger(number) || number < 1 || number > count)
           throw invalid(`its parts are 1 to ${count}, not ${showValue(number)}`)
-        checkSha256(sha256)
+        const sums = readChecksums(given, notChecksum)
+        if (sums.crc32c !== undefined && row.crc32c === undefined)
+          throw invalid('its parts have a crc32c only where the upload was begun with one')
         const size = partSize(row, number)
         const offset = (number - 1) * row.partBytes
-        const signed = await this.#parts.direct.signPart(ref, number, { expiresMs: signedMs, size, offset, sha256 })
+        const signed = await this.#parts.direct.signPart(ref, number, { expiresMs: signedMs, size, offset, ...sums })
         return { number, size, ...signed }
       }),
     )
@@ -222,7 +229,7 @@ export class Uploads {
     if (known !== undefined) return known
     const { store, postgres } = this.#parts
     const key = waitingKey(row)
-    const id = await store.uploads.create(key, { type: row.type })
+    const id = await store.uploads.create(key, { type: row.type, withCrc32c: row.crc32c !== undefined })
     if (await ledger.setStoreId(postgres, row.id, id)) return { key, id }
     await store.uploads.abort({ key, id })
     return storeRef(await this.#reread(row)) ?? Promise.reject(unknownUpload(row.id))
@@ -235,19 +242,17 @@ export class Uploads {
 
 const ignore = (): void => {}
 
-function checkWanted({ name, type, size, sha256 }: WantedUpload): void {
+function checkWanted({ name, type, size }: WantedUpload): void {
   if (typeof name !== 'string' || name === '' || name.length > longestName)
     throw invalid(`name is a text of 1 to ${longestName} characters`)
   if (typeof type !== 'string' || !/^[\w.+-]{1,100}\/[\w.+-]{1,100}$/.test(type))
     throw invalid(`type is a media type, such as image/png, not ${showValue(type)}`)
   if (!Number.isSafeInteger(size) || size < 1)
     throw invalid(`size is a number of bytes, 1 or more, not ${showValue(size)}`)
-  checkSha256(sha256)
 }
 
-function checkSha256(sha256: string | undefined): void {
-  if (sha256 !== undefined && !/^[\da-f]{64}$/.test(sha256))
-    throw invalid('sha256 is 64 hexadecimal digits, in lower case')
+function notChecksum(name: string, wanted: string): PlimsollError {
+  return invalid(`${name} is ${wanted}`)
 }
 
 function invalid(reason: string): PlimsollError {

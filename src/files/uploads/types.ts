@@ -1,4 +1,4 @@
-import type { DirectAccess, FileStore } from '../contract.ts'
+import type { Checksums, DirectAccess, FileStore } from '../contract.ts'
 import type { Postgres, Transaction } from '../../postgres/index.ts'
 import type { AcceptedTypes } from './accepted-types.ts'
 import type { PictureSize } from './picture-size.ts'
@@ -18,6 +18,8 @@ export interface StoredUpload {
   readonly etag: string
   /** The SHA-256 of its bytes in hexadecimal, which was verified; undefined when the client has not given it. */
   readonly sha256: string | undefined
+  /** The same of its CRC-32C. */
+  readonly crc32c: string | undefined
   readonly owner: string | undefined
   /** The sides of a picture, where the uploads are of pictures. */
   readonly picture: PictureSize | undefined
@@ -54,11 +56,10 @@ export interface UploadParts {
 }
 
 /** What a client says of a file that it wants to upload. */
-export interface WantedUpload {
+export interface WantedUpload extends Checksums {
   readonly name: string
   readonly type: string
   readonly size: number
-  readonly sha256?: string | undefined
 }
 
 /** What an upload has become. */

@@ -11,6 +11,7 @@ export interface UploadRow {
   readonly type: string
   readonly size: number
   readonly sha256: string | undefined
+  readonly crc32c: string | undefined
   /** In one request, in parts in any order, appended in order, or appended to become a piece of another one. */
   readonly kind: UploadKind
   readonly partBytes: number
@@ -33,7 +34,7 @@ export type UploadState = 'open' | 'whole' | 'stored' | 'refused' | 'removing'
 const epoch = (column: string): string => `extract(epoch from ${column}) * 1000`
 
 /** The columns that {@link toUploadRow} reads, in order. */
-export const rowColumns = `id, route, owner, name, type, size, sha256, kind, part_bytes, store_id, state, received, outcome,
+export const rowColumns = `id, route, owner, name, type, size, sha256, crc32c, kind, part_bytes, store_id, state, received, outcome,
   ${epoch('created_at')}, ${epoch('expires_at')}`
 
 /** Reads the texts of {@link rowColumns}. */
@@ -46,6 +47,7 @@ export function toUploadRow(texts: readonly (string | null)[]): UploadRow {
     type,
     size,
     sha256,
+    crc32c,
     kind,
     partBytes,
     storeId,
@@ -63,6 +65,7 @@ export function toUploadRow(texts: readonly (string | null)[]): UploadRow {
     type: type!,
     size: Number(size),
     sha256: sha256 ?? undefined,
+    crc32c: crc32c ?? undefined,
     kind: kind as UploadKind,
     partBytes: Number(partBytes),
     storeId: storeId ?? undefined,

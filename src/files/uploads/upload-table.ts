@@ -20,6 +20,7 @@ create table if not exists plimsoll.uploads (
   type text not null,
   size bigint not null,
   sha256 text,
+  crc32c text,
   kind text not null,
   part_bytes bigint not null,
   store_id text,

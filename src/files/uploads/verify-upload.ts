@@ -1,5 +1,5 @@
-import { createHash, type Hash } from 'node:crypto'
-import type { FileStore, LocalFile, WrittenObject } from '../contract.ts'
+import { ChecksumTally } from '../checksums.ts'
+import type { Checksums, FileStore, LocalFile, WrittenObject } from '../contract.ts'
 import { gathered } from '../file-body.ts'
 import { fileChanged } from '../file-errors.ts'
 import { pictureHeadBytes, pictureSize, pictureTypes, type PictureSize } from './picture-size.ts'
@@ -17,9 +17,9 @@ export interface VerifiedContent {
 }
 
 /**
- * Verifies what has come: that it has the size that was announced, the SHA-256 if one was, and that its first bytes say a type that is
+ * Verifies what has come: that it has the size that was announced, the checksums if any were, and that its first bytes say a type that is
  * taken; of a picture also how large it says it is, and that it is nothing else as well. For a SHA-256 all of it is read, on every store
- * alike: of parts none can say it, and not every one checks it of a whole.
+ * alike: of parts none can say it, and not every one checks it of a whole. For a CRC-32C where the store does not know it.
  *
  * @throws PLIMSOLL_UPLOAD_REFUSED, PLIMSOLL_UPLOAD_TYPE_REFUSED
  */
@@ -27,9 +27,12 @@ export async function verifyUpload(
   store: FileStore,
   { row, spec, object }: { readonly row: UploadRow; readonly spec: UploadSpec; readonly object: WrittenObject },
 ): Promise<VerifiedContent> {
-  const { size, sha256 } = row
+  const { size, sha256, crc32c } = row
   if (object.size !== size) throw refusedUpload(`it has ${object.size} bytes, and was announced with ${size}`)
-  if (sha256 !== undefined) await checkWhole(store, object, sha256)
+  const isKnown = object.crc32c !== undefined
+  if (isKnown && crc32c !== undefined && crc32c !== object.crc32c)
+    throw refusedUpload(`its CRC-32C is ${object.crc32c}, not ${crc32c}`)
+  await checkWhole(store, object, { sha256, crc32c: isKnown ? undefined : crc32c })
   const pictures = spec.mostPixels !== undefined
   const head = await readBytes(store, object, { first: 0, length: pictures ? pictureHeadBytes : headBytes })
   const type = await realType(head, row.type)
@@ -53,27 +56,32 @@ export async function verifyUpload(
   return { type, picture }
 }
 
-async function checkWhole(store: FileStore, object: WrittenObject, sha256: string): Promise<void> {
+async function checkWhole(store: FileStore, object: WrittenObject, expected: Checksums): Promise<void> {
+  const sums = ChecksumTally.of(expected)
+  if (sums === undefined) return
   const { openFile } = store.features
-  const hash = createHash('sha256')
-  if (openFile !== undefined) await hashFile(await openFile(object.key), object, hash)
+  if (openFile !== undefined) await sumFile(await openFile(object.key), object, sums)
   else {
     const { stream } = await store.get(object.key, { ifMatch: object.etag })
-    for await (const chunk of stream) hash.update(chunk as Buffer)
+    for await (const chunk of stream) sums.update(chunk as Buffer)
   }
-  const actual = hash.digest('hex')
-  if (actual !== sha256) throw refusedUpload(`its SHA-256 is ${actual}, and was announced as ${sha256}`)
+  const difference = sums.difference()
+  if (difference !== undefined) throw refusedUpload(`its ${difference}`)
 }
 
 /** By one block: a stream would make a buffer for every one. */
-async function hashFile({ object, file, release }: LocalFile, { key, etag }: WrittenObject, hash: Hash): Promise<void> {
+async function sumFile(
+  { object, file, release }: LocalFile,
+  { key, etag }: WrittenObject,
+  sums: ChecksumTally,
+): Promise<void> {
   try {
     if (object.etag !== etag) throw fileChanged(key, etag)
     const block = Buffer.allocUnsafeSlow(blockBytes)
     for (let at = 0; at < object.size;) {
       const { bytesRead } = await file.read(block, 0, block.length, at)
       if (bytesRead === 0) throw new Error(`The file ends ${object.size - at} bytes before its end.`)
-      hash.update(block.subarray(0, bytesRead))
+      sums.update(block.subarray(0, bytesRead))
       at += bytesRead
     }
   } finally {

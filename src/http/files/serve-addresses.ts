@@ -70,13 +70,20 @@ export function serveAddresses(
     if (length !== grant.size) throw refused()
     const body = new RequestBody(request.raw)
     const signal = untilGone(reply)
-    const { size, sha256 } = grant
+    const { size, sha256, crc32c } = grant
     if (grant.does === 'part') {
       const { key, upload, number, offset } = grant
-      return store.uploads.putPart({ key, id: upload }, number, body, { size, offset, sha256, signal })
+      return store.uploads.putPart({ key, id: upload }, number, body, { size, offset, sha256, crc32c, signal })
     }
     if (request.headers['content-type'] !== grant.type) throw refused()
-    return store.put(grant.key, body, { size, sha256, type: grant.type, ifAbsent: grant.once !== false, signal })
+    return store.put(grant.key, body, {
+      size,
+      sha256,
+      crc32c,
+      type: grant.type,
+      ifAbsent: grant.once !== false,
+      signal,
+    })
   }
 
   function putGrant(token: unknown): Extract<Grant, { does: 'put' | 'part' }> {

@@ -50,6 +50,7 @@ export interface StoredTicket {
     readonly type: string
     readonly size: number
     readonly sha256: string | null
+    readonly crc32c: string | null
     readonly picture: { readonly width: number; readonly height: number } | null
   }
   /** What `onStored` returned. */
@@ -98,9 +99,9 @@ export function toTicket(
 
 /** What an upload has become, as its client sees it. */
 export function toStoredTicket({ file, result }: UploadOutcome): StoredTicket {
-  const { id, key, name, type, size, sha256, picture } = file
+  const { id, key, name, type, size, sha256, crc32c, picture } = file
   return {
-    file: { id, key, name, type, size, sha256: sha256 ?? null, picture: picture ?? null },
+    file: { id, key, name, type, size, sha256: sha256 ?? null, crc32c: crc32c ?? null, picture: picture ?? null },
     result: result ?? null,
   }
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { PlimsollError } from '../../core/errors.ts'
+import { readChecksums } from '../../files/checksums.ts'
 import type { Uploads, WantedPart } from '../../files/uploads/open-uploads.ts'
 import type { UploadSpec, WantedUpload } from '../../files/uploads/types.ts'
 import type { UploadRow } from '../../files/uploads/upload-row.ts'
@@ -138,26 +139,28 @@ function serveTickets(scope: FastifyInstance, own: string, place: UploadPlace): 
 }
 
 function readWanted(body: unknown): WantedUpload {
-  const { name, type, size, sha256 } = objectOf(body) as Partial<Record<keyof WantedUpload, unknown>>
+  const { name, type, size, sha256, crc32c } = objectOf(body) as Partial<Record<keyof WantedUpload, unknown>>
   if (typeof name !== 'string') throw invalid('name is a text')
   if (typeof type !== 'string') throw invalid('type is a media type, such as image/png')
   if (typeof size !== 'number') throw invalid('size is a number of bytes')
-  if (sha256 !== undefined && sha256 !== null && typeof sha256 !== 'string')
-    throw invalid('sha256 is 64 hexadecimal digits')
   // A browser that does not know a type says none.
   const [known] = type.toLowerCase().split(';')
-  return { name, type: known?.trim() || 'application/octet-stream', size, sha256: sha256 ?? undefined }
+  const sums = readChecksums({ sha256: sha256 ?? undefined, crc32c: crc32c ?? undefined }, notChecksum)
+  return { name, type: known?.trim() || 'application/octet-stream', size, ...sums }
 }
 
 function readParts(body: unknown): readonly WantedPart[] {
   const { parts } = objectOf(body) as { readonly parts?: unknown }
-  if (!Array.isArray(parts)) throw invalid('parts is a list of { number, sha256? }')
+  if (!Array.isArray(parts)) throw invalid('parts is a list of { number, sha256?, crc32c? }')
   return parts.map((part: unknown) => {
-    const { number, sha256 } = objectOf(part) as { readonly number?: unknown; readonly sha256?: unknown }
+    const { number, ...sums } = objectOf(part) as Partial<Record<keyof WantedPart, unknown>>
     if (typeof number !== 'number') throw invalid('the number of a part is a number')
-    if (sha256 !== undefined && typeof sha256 !== 'string') throw invalid('sha256 is 64 hexadecimal digits')
-    return { number, sha256 }
+    return { number, ...readChecksums(sums, notChecksum) }
   })
+}
+
+function notChecksum(name: string, wanted: string): PlimsollError {
+  return invalid(`${name} is ${wanted}`)
 }
 
 function objectOf(value: unknown): object {

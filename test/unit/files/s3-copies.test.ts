@@ -19,6 +19,7 @@ function begin(sources: number, signal?: AbortSignal) {
     size: 6_000_000,
     etag: '"1"',
     type: 'video/mp4',
+    crc32c: undefined,
     cacheControl: undefined,
     disposition: undefined,
     metadata: {},

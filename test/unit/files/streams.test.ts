@@ -59,6 +59,7 @@ describe('the pieces that a large object is copied in', () => {
       etag: '"e"',
       type: 'a/b',
       modifiedAt: 0,
+      crc32c: undefined,
       cacheControl: undefined,
       disposition: undefined,
       metadata: {},

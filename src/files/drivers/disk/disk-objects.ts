@@ -16,6 +16,8 @@ export interface StagedObject {
   /** Where it is; it is gone afterwards, whatever happens. */
   readonly path: string
   readonly size: number
+  /** Where it is known. */
+  readonly crc32c?: string | undefined
   readonly facts: CheckedFacts
   readonly upload?: string | undefined
 }
@@ -56,10 +58,11 @@ export class DiskObjects {
    * @throws PLIMSOLL_FILE_EXISTS, PLIMSOLL_FILE_CHANGED
    */
   async commit(staged: StagedObject, conditions: Conditions): Promise<ObjectRecord> {
-    const { key, path, size, facts, upload } = staged
+    const { key, path, size, crc32c, facts, upload } = staged
     const record: ObjectRecord = {
       key,
       size,
+      crc32c,
       ...facts,
       modifiedAt: Math.floor(Date.now() / 1000) * 1000,
       blob: this.staging.name(),

@@ -20,10 +20,10 @@ import { checkAnnounced, endBody, orAborted } from '../../file-body.ts'
 import { fileChanged, fileNotFound, storageClosed } from '../../file-errors.ts'
 import { checkListing, checkPut } from '../../check-options.ts'
 import { checkKey } from '../../object-key.ts'
-import { copiedFacts, type CheckedFacts } from '../../object-facts.ts'
+import { copiedFacts } from '../../object-facts.ts'
 import { damaged, toStorageError } from './disk-errors.ts'
 import { DiskFolder } from './disk-folder.ts'
-import { DiskObjects } from './disk-objects.ts'
+import { DiskObjects, type StagedObject } from './disk-objects.ts'
 import { DiskUploads } from './disk-uploads.ts'
 import { FileSource } from './file-source.ts'
 import { listKeys } from './list-keys.ts'
@@ -81,12 +81,12 @@ class DiskStore implements FileStore {
     try {
       const facts = checkPut(key, options)
       const announced = { key, ...options, mostBytes: this.features.maxBytes }
-      checkAnnounced(announced)
+      const { crc32c } = checkAnnounced(announced)
       return await this.#run(async () => {
         options.signal?.throwIfAborted()
         await this.#objects.purge()
         await this.#objects.check(key, options)
-        return this.#store({ key, facts }, new BodyReader(body, announced), options)
+        return this.#store({ key, crc32c, facts }, new BodyReader(body, announced), options)
       })
     } catch (error) {
       endBody(body)
@@ -131,13 +131,13 @@ class DiskStore implements FileStore {
       await this.#objects.purge()
       await this.#objects.check(to, options)
       // Under the lock of the source, so that its bytes are there as long as its record is.
-      const { facts, size, path } = await this.#objects.locks.run(from, async () => {
+      const { path, ...source } = await this.#objects.locks.run(from, async () => {
         const record = await readRecord(this.#folder, from)
         if (record === undefined) throw fileNotFound(from)
         const path = await this.#objects.staging.twin(this.#folder.blobPath(record.blob))
-        return { facts: copiedFacts(record, options), size: record.size, path }
+        return { facts: copiedFacts(record, options), size: record.size, crc32c: record.crc32c, path }
       })
-      return toWritten(await this.#objects.commit({ key: to, path, size, facts }, options))
+      return toWritten(await this.#objects.commit({ key: to, path, ...source }, options))
     })
   }
 
@@ -145,7 +145,7 @@ class DiskStore implements FileStore {
     for (const key of parts) checkKey(key)
     const facts = checkPut(to, options)
     const announced = { key: to, ...options, mostBytes: this.features.maxBytes }
-    checkAnnounced(announced)
+    const { crc32c } = checkAnnounced(announced)
     return this.#run(async () => {
       await this.#objects.purge()
       await this.#objects.check(to, options)
@@ -154,7 +154,7 @@ class DiskStore implements FileStore {
         return { file, first: 0, size: record.size }
       })
       const source = new FileSource(pieces, this.#folder.root)
-      return this.#store({ key: to, facts }, new BodyReader(source, announced), options)
+      return this.#store({ key: to, crc32c, facts }, new BodyReader(source, announced), options)
     })
   }
 
@@ -197,12 +197,12 @@ class DiskStore implements FileStore {
   }
 
   async #store(
-    { key, facts }: { readonly key: string; readonly facts: CheckedFacts },
+    object: Pick<StagedObject, 'key' | 'crc32c' | 'facts'>,
     bytes: BodyReader,
     options: PutOptions,
   ): Promise<WrittenObject> {
     const { path, size } = await this.#objects.staging.write(bytes)
-    return toWritten(await this.#objects.commit({ key, path, size, facts }, options))
+    return toWritten(await this.#objects.commit({ ...object, path, size }, options))
   }
 
   /** Opens the bytes of an object, of one that replaces it meanwhile where it is replaced. */
@@ -257,6 +257,6 @@ async function whole(
   throw damaged(path, `has ${size} bytes instead of the ${record.size} of '${record.key}'`)
 }
 
-function toListed({ key, size, blob, modifiedAt }: ObjectRecord): ObjectPage['objects'][number] {
-  return { key, size, etag: `"${blob}"`, modifiedAt }
+function toListed({ key, size, blob, crc32c, modifiedAt }: ObjectRecord): ObjectPage['objects'][number] {
+  return { key, size, etag: `"${blob}"`, crc32c, modifiedAt }
 }

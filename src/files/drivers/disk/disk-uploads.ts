@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { randomToken } from '../../../core/random-token.ts'
 import { checkPart, checkPut } from '../../check-options.ts'
 import type {
+  CreateUploadOptions,
   FileBody,
   FileStoreFeatures,
   MultipartUploads,
-  ObjectFacts,
   PartOptions,
   StoredPart,
   UploadRef,
@@ -62,14 +62,14 @@ export class DiskUploads implements MultipartUploads {
     this.#features = features
   }
 
-  async create(key: string, facts: ObjectFacts = {}): Promise<string> {
-    const checked = checkPut(key, facts)
+  async create(key: string, options: CreateUploadOptions = {}): Promise<string> {
+    const facts = checkPut(key, options)
     return this.#run(async () => {
       await this.#objects.purge()
       const { folder, staging } = this.#objects
       const createdAt = Date.now()
       const id = `${createdAt.toString(36).padStart(9, '0')}-${randomToken()}`
-      const record: UploadRecord = { key, createdAt, facts: checked }
+      const record: UploadRecord = { key, createdAt, facts }
       const { path } = await staging.write(Buffer.from(JSON.stringify(record)))
       const staged = await staging.folder()
       await rename(path, join(staged, recordName))

@@ -25,8 +25,9 @@ export function toStored(record: ObjectRecord): StoredObject {
 }
 
 /** A record as the store says of it to who has just written it. */
-export function toWritten({ key, size, blob, type, cacheControl, disposition, metadata }: ObjectRecord): WrittenObject {
-  return { key, size, etag: `"${blob}"`, type, cacheControl, disposition, metadata }
+export function toWritten(record: ObjectRecord): WrittenObject {
+  const { key, size, blob, crc32c, type, cacheControl, disposition, metadata } = record
+  return { key, size, etag: `"${blob}"`, crc32c, type, cacheControl, disposition, metadata }
 }
 
 /** Reads the record of a key; undefined when there is none. */
@@ -91,7 +92,8 @@ function parse(text: string, { path, key }: { readonly path: string; readonly ke
   const record = readJson(text)
   if (record?.key !== key || !/^[0-9a-f]{32}$/.test(record.blob)) throw damaged(path, `is no record of '${key}'`)
   // JSON leaves out what is undefined.
-  return { ...record, cacheControl: record.cacheControl, disposition: record.disposition, upload: record.upload }
+  const { crc32c, cacheControl, disposition, upload } = record
+  return { ...record, crc32c, cacheControl, disposition, upload }
 }
 
 function readJson(text: string): ObjectRecord | undefined {

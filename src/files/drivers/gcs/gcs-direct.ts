@@ -1,6 +1,7 @@
 import { PlimsollError } from '../../../core/errors.ts'
 import { checkPart } from '../../check-options.ts'
 import type {
+  Checksums,
   DirectAccess,
   FileStoreFeatures,
   SignedForm,
@@ -18,6 +19,7 @@ import { checkKey } from '../../object-key.ts'
 import { checkFormKey, checkSizes, secondsOf } from '../../sign-options.ts'
 import type { GcsClient } from './gcs-client.ts'
 import { toStorageError } from './gcs-errors.ts'
+import { toHash } from './gcs-objects.ts'
 import { nameOf, parseId } from './gcs-uploads.ts'
 
 /** What is signed of a request. */
@@ -55,13 +57,12 @@ export class GcsDirect implements DirectAccess {
 
   async signPut(key: string, options: SignPutOptions): Promise<SignedRequest> {
     checkKey(key)
-    const { size, sha256, once = true } = options
+    const { size, once = true } = options
     const { type } = checkFacts({ type: options.type })
-    checkAnnounced({ key, size, sha256, mostBytes: this.#features.maxPartBytes })
-    if (sha256 !== undefined) throw this.#unsupported('sha256', 'leave it out, and check what was stored')
     const headers = {
       'x-goog-content-length-range': `${size},${size}`,
       ...(once && { 'x-goog-if-generation-match': '0' }),
+      ...this.#checked(key, options, 'check what was stored'),
     }
     const name = this.#gcs.nameOf(key)
     const url = await this.#sign({ name, action: 'write', expiresMs: options.expiresMs, type, headers })
@@ -93,18 +94,24 @@ export class GcsDirect implements DirectAccess {
     const id = parseId(upload)
     if (id === undefined) throw uploadNotFound(upload)
     checkPart(number, { offset: options.offset, mostParts: this.#features.maxParts })
-    const { size, sha256, expiresMs } = options
-    checkAnnounced({ key, size, sha256, mostBytes: this.#features.maxPartBytes })
-    if (sha256 !== undefined) throw this.#unsupported('sha256', 'leave it out, and check the parts')
+    const headers = this.#checked(key, options, 'check the parts')
     const url = await this.#sign({
       name: nameOf(this.#gcs, key, id.token),
       action: 'write',
-      expiresMs,
+      expiresMs: options.expiresMs,
       // Every client sends it by itself.
-      headers: { 'content-length': String(size) },
+      headers: { ...headers, 'content-length': String(options.size) },
       query: { partNumber: String(number), uploadId: id.uploadId },
     })
-    return { method: 'PUT', url, headers: {} }
+    return { method: 'PUT', url, headers }
+  }
+
+  /** The headers that bind the bytes of a request to what was announced of them. */
+  #checked(key: string, options: Checksums & { readonly size: number }, instead: string): Record<string, string> {
+    const { size } = options
+    const sums = checkAnnounced({ ...options, key, size, mostBytes: this.#features.maxPartBytes })
+    if (sums.sha256 !== undefined) throw this.#unsupported('sha256', `give crc32c, or leave it out and ${instead}`)
+    return toHash(sums)
   }
 
   async #sign({ name, action, expiresMs, type, headers = {}, query = {} }: Signing): Promise<string> {

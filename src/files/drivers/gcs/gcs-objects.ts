@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { StoredObject } from '../../contract.ts'
+import { crc32cOf, toBase64 } from '../../checksums.ts'
+import type { Checksums, StoredObject } from '../../contract.ts'
 import { defaultType, type CheckedFacts } from '../../object-facts.ts'
 
 /** An object as the JSON API has it; what else it has is not asked for. */
@@ -12,15 +13,30 @@ export interface GcsObject {
   readonly cacheControl?: string
   readonly contentDisposition?: string
   readonly md5Hash?: string
+  readonly crc32c?: string
   readonly metadata?: Readonly<Record<string, string>>
 }
 
 /** The upload that an object was made by, in its metadata; not given back. */
 export const uploadMark = 'plimsoll-upload'
 
-/** Facts as the JSON API takes them. */
-export function toResource({ type, cacheControl, disposition, metadata }: CheckedFacts): object {
-  return { contentType: type, cacheControl, contentDisposition: disposition, metadata }
+/** Facts as the JSON API takes them; it refuses bytes that have not a CRC-32C that is given. */
+export function toResource(
+  { type, cacheControl, disposition, metadata }: CheckedFacts,
+  { crc32c }: Checksums = {},
+): object {
+  return {
+    contentType: type,
+    cacheControl,
+    contentDisposition: disposition,
+    metadata,
+    crc32c: crc32c && toBase64(crc32c),
+  }
+}
+
+/** How the XML API is told the CRC-32C of the bytes of a request: it refuses others. */
+export function toHash({ crc32c }: Checksums): Record<string, string> {
+  return crc32c === undefined ? {} : { 'x-goog-hash': `crc32c=${toBase64(crc32c)}` }
 }
 
 /** Facts as the XML API takes them. */
@@ -44,6 +60,7 @@ export function fromResource(key: string, object: GcsObject): StoredObject {
     key,
     size: Number(object.size),
     etag: toEtag(object.generation),
+    crc32c: crc32cOf(object.crc32c),
     type: object.contentType ?? defaultType,
     modifiedAt: wholeSeconds(Date.parse(object.updated)),
     cacheControl: object.cacheControl,
@@ -62,6 +79,7 @@ export function fromHeaders(key: string, headers: IncomingHttpHeaders, size: num
     key,
     size,
     etag: toEtag(String(headers['x-goog-generation'])),
+    crc32c: crc32cOf(/crc32c=([^,\s]+)/.exec(String(headers['x-goog-hash']))?.[1]),
     type: headers['content-type'] ?? defaultType,
     modifiedAt: wholeSeconds(Date.parse(headers['last-modified'] ?? '')),
     cacheControl: headers['cache-control'],

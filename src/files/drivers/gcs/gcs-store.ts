@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { isPlimsollError } from '../../../core/errors.ts'
 import { checkRange, rangeWithin } from '../../byte-range.ts'
 import { checkListing, checkPut } from '../../check-options.ts'
+import { hasChecksums } from '../../checksums.ts'
 import type {
   CopyOptions,
   DirectAccess,
@@ -85,7 +86,7 @@ class GcsStore implements FileStore {
         path: `/upload/storage/v1/b/${this.#gcs.bucket}/o`,
         query: { uploadType: 'resumable', name: this.#gcs.nameOf(key), ...conditionOf(options) },
         headers: { 'content-type': 'application/json; charset=utf-8' },
-        body: Buffer.from(JSON.stringify(toResource(facts))),
+        body: Buffer.from(JSON.stringify(toResource(facts, options))),
         signal,
         again: true,
       })
@@ -180,12 +181,12 @@ class GcsStore implements FileStore {
     for (const key of parts) checkKey(key)
     const facts = checkPut(to, options)
     checkAnnounced({ key: to, ...options, mostBytes: features.maxBytes })
-    const { size, sha256, signal } = options
+    const { size, signal } = options
     const sources = await Promise.all(parts.map((key) => this.#need(key, signal)))
     const sum = sources.reduce((bytes, source) => bytes + Number(source.size), 0)
     if (size !== undefined && size !== sum) throw fileCorrupt(to, `there are ${sum} of ${size}`)
     // What the service does not read by itself cannot be checked by it.
-    if (sources.length === 0 || sha256 !== undefined) {
+    if (sources.length === 0 || hasChecksums(options)) {
       return this.put(to, this.#bytesOf(parts, { sources, signal }), { ...options, size: sum })
     }
     const made: GcsObject[] = []
@@ -221,14 +222,19 @@ class GcsStore implements FileStore {
           startOffset: after === undefined ? undefined : this.#gcs.nameOf(after),
           maxResults: String(Math.min(mostListed, size + 2 - found.length)),
           pageToken,
-          fields: 'items(name,size,generation,updated),nextPageToken',
+          fields: 'items(name,size,generation,crc32c,updated),nextPageToken',
         },
       })
-      for (const { name, size: bytes, generation, updated } of page.items ?? []) {
-        const key = name.slice(this.#gcs.prefix.length)
+      for (const item of page.items ?? []) {
+        const {
+          key,
+          size: bytes,
+          etag,
+          crc32c,
+          modifiedAt,
+        } = fromResource(item.name.slice(this.#gcs.prefix.length), item)
         if (key === after || key.startsWith(ownFolder)) continue
-        const modifiedAt = Math.floor(Date.parse(updated) / 1000) * 1000
-        found.push({ key, size: Number(bytes), etag: toEtag(generation), modifiedAt })
+        found.push({ key, size: bytes, etag, crc32c, modifiedAt })
       }
       pageToken = page.nextPageToken
     } while (pageToken !== undefined && found.length <= size)
@@ -260,7 +266,7 @@ class GcsStore implements FileStore {
     const { ifAbsent, ifMatch, signal } = options
     const md5Hash = createHash('md5').update(bytes).digest('base64')
     const boundary = `plimsoll-${randomToken()}`
-    const resource = JSON.stringify({ ...toResource(facts), md5Hash })
+    const resource = JSON.stringify({ ...toResource(facts, options), md5Hash })
     const body = Buffer.concat([
       Buffer.from(`--${boundary}\r\ncontent-type: application/json; charset=utf-8\r\n\r\n${resource}\r\n`),
       Buffer.from(`--${boundary}\r\ncontent-type: ${facts.type}\r\n\r\n`),

@@ -2,10 +2,10 @@ import { randomToken } from '../../../core/random-token.ts'
 import { isPlimsollError } from '../../../core/errors.ts'
 import { checkPart, checkPut } from '../../check-options.ts'
 import type {
+  CreateUploadOptions,
   FileBody,
   FileStoreFeatures,
   MultipartUploads,
-  ObjectFacts,
   PartOptions,
   StoredPart,
   UploadRef,
@@ -16,7 +16,7 @@ import { fileCorrupt, fileExists, uploadNotFound } from '../../file-errors.ts'
 import { asWritten } from '../../object-facts.ts'
 import { checkKey, checkPrefix, ownFolder } from '../../object-key.ts'
 import type { GcsCall, GcsClient } from './gcs-client.ts'
-import { fromResource, toHeaders, uploadMark, type GcsObject } from './gcs-objects.ts'
+import { fromResource, toHash, toHeaders, uploadMark, type GcsObject } from './gcs-objects.ts'
 import { blocksOf, escapeXml, valueOf } from './xml-text.ts'
 
 type NamedPart = Pick<StoredPart, 'number' | 'etag'>
@@ -37,8 +37,8 @@ export class GcsUploads implements MultipartUploads {
     this.#features = features
   }
 
-  async create(key: string, facts: ObjectFacts = {}): Promise<string> {
-    const headers = toHeaders(checkPut(key, facts))
+  async create(key: string, options: CreateUploadOptions = {}): Promise<string> {
+    const headers = toHeaders(checkPut(key, options))
     const token = randomToken()
     const path = this.#gcs.plain(nameOf(this.#gcs, key, token))
     const text = await this.#gcs.text({ key, method: 'POST', path, query: { uploads: '' }, headers })
@@ -58,7 +58,7 @@ export class GcsUploads implements MultipartUploads {
         ...call,
         method: 'PUT',
         query: { ...call.query, partNumber: String(number) },
-        headers: isHeld ? {} : { 'content-length': String(size) },
+        headers: { ...toHash(options), ...(!isHeld && { 'content-length': String(size) }) },
         body: isHeld ? await gathered(bytes) : bytes,
         bytes: size,
         signal,

@@ -31,7 +31,8 @@ const mostSockets = 256
 const conflicts = ['ConditionalRequestConflict', 'OperationAborted']
 const mostConflicts = 8
 
-type Command<O extends Sdk.ServiceOutputTypes> = Sdk.$Command<any, O, any>
+/** A command of the SDK, by what it resolves to. */
+export type Command<O extends Sdk.ServiceOutputTypes> = Sdk.$Command<any, O, any>
 
 /** A bucket, and a client that asks it within bounds of time, and whose errors are those of files. */
 export class S3Client {

@@ -40,7 +40,6 @@ const poll = { firstMs: 5, mostMs: 200 }
 export class S3Conditions {
   readonly #s3: S3Client
   #support: Promise<Support> | undefined
-  #sums: Promise<'checksum' | 'payload' | 'none'> | undefined
 
   constructor(s3: S3Client) {
     this.#s3 = s3
@@ -86,26 +85,6 @@ export class S3Conditions {
     )
   }
 
-  /**
-   * How the service is told the SHA-256 of what it stores: by a checksum of its own, as Amazon's, or by that of the signature, as Ceph.
-   *
-   * @throws PLIMSOLL_FEATURE_UNSUPPORTED where it checks neither
-   */
-  async checkedSums(): Promise<'checksum' | 'payload'> {
-    this.#sums ??= this.#probeSums().catch((error: unknown) => {
-      this.#sums = undefined
-      throw error
-    })
-    const by = await this.#sums
-    if (by !== 'none') return by
-    const { name } = this.#s3
-    throw new PlimsollError(
-      'PLIMSOLL_FEATURE_UNSUPPORTED',
-      `${name} ignores checksums: a signed address cannot bind the bytes to their SHA-256 there. Leave sha256 out, and check what was stored.`,
-      { details: { storage: name, feature: 'signed checksums' } },
-    )
-  }
-
   /** Refuses what cannot be done by what is there now. */
   async check(key: string, { ifAbsent, ifMatch, signal }: Conditions): Promise<void> {
     if (ifAbsent !== true && ifMatch === undefined) return
@@ -134,33 +113,6 @@ export class S3Conditions {
       const copy = new sdk.CopyObjectCommand({ ...at, CopySource, IfNoneMatch: '*', MetadataDirective: 'REPLACE' })
       if (await this.#isDone(() => this.#s3.send(copy, exists))) return { by: 'puts', bare }
       return { by: (await this.#completes(at, exists)) ? 'puts' : 'all', bare }
-    } finally {
-      await this.#s3.send(new sdk.DeleteObjectCommand(at)).catch(() => {})
-    }
-  }
-
-  /** Stores bytes under the sum of others. */
-  async #probeSums(): Promise<'checksum' | 'payload' | 'none'> {
-    if (await this.#s3.isAmazon()) return 'checksum'
-    const { sdk, bucket, prefix } = this.#s3
-    const at = { Bucket: bucket, Key: `${prefix}${ownFolder}probe-${randomToken()}` }
-    const other = createHash('sha256').update('other')
-    const ChecksumSHA256 = other.copy().digest('base64')
-    const isStored = (headers: object): Promise<boolean> => {
-      const put = new sdk.PutObjectCommand({ ...at, Body: 'probe', ...headers })
-      if (!('ChecksumSHA256' in headers)) withHeader(put, 'x-amz-content-sha256', other.copy().digest('hex'))
-      return this.#s3.send(put).then(
-        () => true,
-        (error: unknown) => {
-          const { code, cause } = error as PlimsollError
-          if (code === 'PLIMSOLL_FILE_CORRUPT' || statusOf(cause) === 400) return false
-          throw error
-        },
-      )
-    }
-    try {
-      if (!(await isStored({ ChecksumSHA256 }))) return 'checksum'
-      return (await isStored({})) ? 'none' : 'payload'
     } finally {
       await this.#s3.send(new sdk.DeleteObjectCommand(at)).catch(() => {})
     }
@@ -244,19 +196,4 @@ function refused(error: unknown): false {
   if ([404, 409, 412].includes(statusOf((error as Error).cause) ?? 0)) return false
   if ((error as PlimsollError).code === 'PLIMSOLL_FILE_NOT_FOUND') return false
   throw error
-}
-
-/** Has a command sent with a header, which is signed. */
-function withHeader(
-  command: { readonly middlewareStack: { add(middleware: any, options: any): void } },
-  name: string,
-  value: string,
-): void {
-  command.middlewareStack.add(
-    (next: (args: unknown) => unknown) => (args: { request: { headers: Record<string, string> } }) => {
-      args.request.headers[name] = value
-      return next(args)
-    },
-    { step: 'build', name: 'plimsollHeader' },
-  )
 }

@@ -3,6 +3,7 @@ import type * as RequestPresigner from '@aws-sdk/s3-request-presigner'
 import { importPeer } from '../../../core/peer.ts'
 import { checkPart } from '../../check-options.ts'
 import type {
+  Checksums,
   DirectAccess,
   FileStoreFeatures,
   SignedForm,
@@ -19,22 +20,28 @@ import { checkFacts, checkHeader } from '../../object-facts.ts'
 import { checkKey } from '../../object-key.ts'
 import { checkFormKey, checkSizes, secondsOf } from '../../sign-options.ts'
 import { presignPayload } from './presign-payload.ts'
+import type { S3Checksums } from './s3-checksums.ts'
 import type { S3Client } from './s3-client.ts'
 import type { S3Conditions } from './s3-conditions.ts'
 
 // Without this the SDK signs none of them, and a client could send what it likes.
-const signedOfParts = ['host', 'content-length', 'x-amz-checksum-sha256']
+const signedOfParts = ['host', 'content-length', 'x-amz-checksum-sha256', 'x-amz-checksum-crc32c']
 const signedOfPuts = [...signedOfParts, 'content-type', 'if-none-match']
 
 /** Presigned addresses by signature version 4. */
 export class S3Direct implements DirectAccess {
   readonly #s3: S3Client
   readonly #conditions: S3Conditions
+  readonly #checksums: S3Checksums
   readonly #features: FileStoreFeatures
 
-  constructor(s3: S3Client, parts: { readonly conditions: S3Conditions; readonly features: FileStoreFeatures }) {
+  constructor(
+    s3: S3Client,
+    parts: { readonly conditions: S3Conditions; readonly checksums: S3Checksums; readonly features: FileStoreFeatures },
+  ) {
     this.#s3 = s3
     this.#conditions = parts.conditions
+    this.#checksums = parts.checksums
     this.#features = parts.features
   }
 
@@ -53,9 +60,9 @@ export class S3Direct implements DirectAccess {
 
   async signPut(key: string, options: SignPutOptions): Promise<SignedRequest> {
     checkKey(key)
-    const { size, sha256, once = true } = options
+    const { size, once = true } = options
     const { type } = checkFacts({ type: options.type })
-    checkAnnounced({ key, size, sha256, mostBytes: this.#features.maxPartBytes })
+    const sums = checkAnnounced({ ...options, key, size, mostBytes: this.#features.maxPartBytes })
     if (once) await this.#conditions.checked()
     const command = new this.#s3.sdk.PutObjectCommand({
       ...this.#s3.at(key),
@@ -64,7 +71,7 @@ export class S3Direct implements DirectAccess {
       ...(once && { IfNoneMatch: '*' }),
     })
     const headers = { 'content-type': type, ...(once && { 'if-none-match': '*' }) }
-    return this.#signBytes(command, { headers, signed: signedOfPuts, size, sha256, expiresMs: options.expiresMs })
+    return this.#signBytes(command, { headers, signed: signedOfPuts, size, sums, expiresMs: options.expiresMs })
   }
 
   async signPost(key: string, options: SignPostOptions): Promise<SignedForm> {
@@ -93,8 +100,8 @@ export class S3Direct implements DirectAccess {
     checkKey(key)
     if (id === '') throw uploadNotFound(upload)
     checkPart(number, { offset: options.offset, mostParts: this.#features.maxParts })
-    const { size, sha256 } = options
-    checkAnnounced({ key, size, sha256, mostBytes: this.#features.maxPartBytes })
+    const { size } = options
+    const sums = checkAnnounced({ ...options, key, size, mostBytes: this.#features.maxPartBytes })
     const command = new this.#s3.sdk.UploadPartCommand({
       ...this.#s3.at(key),
       UploadId: id,
@@ -105,42 +112,36 @@ export class S3Direct implements DirectAccess {
       headers: {},
       signed: signedOfParts,
       size,
-      sha256,
+      sums,
       expiresMs: options.expiresMs,
     })
   }
 
-  /** Signs a request for bytes, with their SHA-256 as the service takes it. */
+  /** Signs a request for bytes, with their checksum as the service takes it. */
   async #signBytes(
-    command: { readonly input: { ChecksumSHA256?: string | undefined } },
+    command: { readonly input: { ChecksumSHA256?: string | undefined; ChecksumCRC32C?: string | undefined } },
     parts: {
       readonly headers: Readonly<Record<string, string>>
       readonly signed: readonly string[]
       readonly size: number
-      readonly sha256: string | undefined
+      readonly sums: Checksums
       readonly expiresMs: number
     },
   ): Promise<SignedRequest> {
-    const { headers, signed, size, sha256, expiresMs } = parts
-    const by = sha256 === undefined ? undefined : await this.#conditions.checkedSums()
-    if (sha256 === undefined || by === undefined) {
-      return { method: 'PUT', url: await this.#sign(command, expiresMs, signed), headers }
-    }
-    if (by === 'checksum') {
-      command.input.ChecksumSHA256 = toBase64(sha256)
-      const url = await this.#sign(command, expiresMs, signed)
-      return { method: 'PUT', url, headers: { ...headers, 'x-amz-checksum-sha256': toBase64(sha256) } }
-    }
+    const { signed, size, sums, expiresMs } = parts
+    const header = await this.#checksums.headerOf(sums)
+    if (header?.member !== undefined) command.input[header.member] = header.value
+    const headers = { ...parts.headers, ...(header && { [header.name]: header.value }) }
+    const url = await this.#sign(command, expiresMs, signed)
+    if (header === undefined || header.member !== undefined) return { method: 'PUT', url, headers }
     const { config } = this.#s3.client
-    const key = { ...(await config.credentials()), region: await config.region() }
-    const sum = sha256.toLowerCase()
-    const url = presignPayload(await this.#sign(command, expiresMs, signed), {
-      headers: { ...headers, 'content-length': String(size) },
-      sha256: sum,
+    const payload = presignPayload(url, {
+      headers: { ...parts.headers, 'content-length': String(size) },
+      sha256: header.value,
       seconds: secondsOf(expiresMs),
-      key,
+      key: { ...(await config.credentials()), region: await config.region() },
     })
-    return { method: 'PUT', url, headers: { ...headers, 'x-amz-content-sha256': sum } }
+    return { method: 'PUT', url: payload, headers }
   }
 
   async #sign(command: object, expiresMs: number, signed: readonly string[]): Promise<string> {
@@ -161,8 +162,4 @@ export class S3Direct implements DirectAccess {
       throw this.#s3.toError(error)
     }
   }
-}
-
-function toBase64(sha256: string): string {
-  return Buffer.from(sha256, 'hex').toString('base64')
 }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { HeadObjectOutput } from '@aws-sdk/client-s3'
+import { crc32cOf } from '../../checksums.ts'
 import type { StoredObject } from '../../contract.ts'
 import { defaultType, type CheckedFacts } from '../../object-facts.ts'
 
@@ -13,12 +14,28 @@ export function toHeaders({ type, cacheControl, disposition, metadata }: Checked
   return { ContentType: type, CacheControl: cacheControl, ContentDisposition: disposition, Metadata: { ...metadata } }
 }
 
+/** The CRC-32C that an answer says; not one of the sums of parts. */
+export function fromChecksums({
+  ChecksumCRC32C,
+  ChecksumType,
+}: Pick<HeadObjectOutput, 'ChecksumCRC32C' | 'ChecksumType'>): string | undefined {
+  return ChecksumType === 'COMPOSITE' ? undefined : crc32cOf(ChecksumCRC32C)
+}
+
 /** What a HEAD or GET says of an object; `size` where it is not in `ContentLength`, as with a range. */
 export function fromHead(
   key: string,
   head: Pick<
     HeadObjectOutput,
-    'ContentLength' | 'ETag' | 'ContentType' | 'LastModified' | 'CacheControl' | 'ContentDisposition' | 'Metadata'
+    | 'ContentLength'
+    | 'ETag'
+    | 'ChecksumCRC32C'
+    | 'ChecksumType'
+    | 'ContentType'
+    | 'LastModified'
+    | 'CacheControl'
+    | 'ContentDisposition'
+    | 'Metadata'
   >,
   size: number = head.ContentLength ?? 0,
 ): StoredObject {
@@ -26,6 +43,7 @@ export function fromHead(
     key,
     size,
     etag: toEtag(head.ETag),
+    crc32c: fromChecksums(head),
     type: head.ContentType ?? defaultType,
     modifiedAt: Math.floor((head.LastModified?.getTime() ?? 0) / 1000) * 1000,
     cacheControl: head.CacheControl,

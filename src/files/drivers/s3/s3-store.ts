@@ -1,9 +1,17 @@
 import type { Readable } from 'node:stream'
-import type { CompletedPart, GetObjectOutput, ListObjectsV2CommandOutput } from '@aws-sdk/client-s3'
+import type {
+  CompletedPart,
+  GetObjectCommand,
+  GetObjectOutput,
+  HeadObjectCommand,
+  ListObjectsV2CommandOutput,
+} from '@aws-sdk/client-s3'
 import { isPlimsollError } from '../../../core/errors.ts'
 import { checkRange, rangeWithin } from '../../byte-range.ts'
 import { checkListing, checkPut } from '../../check-options.ts'
+import { hasChecksums, toBase64 } from '../../checksums.ts'
 import type {
+  Checksums,
   CopyOptions,
   DirectAccess,
   FileBody,
@@ -26,10 +34,11 @@ import { copiedFacts, type CheckedFacts } from '../../object-facts.ts'
 import { mostUnknownBytes, partSize, sendParts, wholeBytes } from './multipart-put.ts'
 import { PartReader } from '../../part-reader.ts'
 import { S3Client, type S3Source } from './s3-client.ts'
-import { S3Conditions, type Conditions } from './s3-conditions.ts'
+import { S3Checksums, uploadWithCrc32c } from './s3-checksums.ts'
+import { S3Conditions } from './s3-conditions.ts'
 import { S3Direct } from './s3-direct.ts'
 import { isMissing, unreachable } from './s3-errors.ts'
-import { fromHead, joinedEtag, toEtag, toHeaders } from './s3-objects.ts'
+import { fromChecksums, fromHead, joinedEtag, toEtag, toHeaders } from './s3-objects.ts'
 import { copyInParts, mostCopied } from './s3-copies.ts'
 import { S3Uploads } from './s3-uploads.ts'
 
@@ -64,13 +73,16 @@ class S3Store implements FileStore {
   readonly uploads: MultipartUploads
   readonly #s3: S3Client
   readonly #conditions: S3Conditions
+  readonly #checksums: S3Checksums
   #bucketIsThere = false
 
   constructor(s3: S3Client) {
     this.#s3 = s3
     this.#conditions = new S3Conditions(s3)
-    this.uploads = new S3Uploads(s3, { conditions: this.#conditions, features })
-    this.direct = new S3Direct(s3, { conditions: this.#conditions, features })
+    this.#checksums = new S3Checksums(s3)
+    const parts = { conditions: this.#conditions, checksums: this.#checksums, features }
+    this.uploads = new S3Uploads(s3, parts)
+    this.direct = new S3Direct(s3, parts)
   }
 
   async put(key: string, body: FileBody, options: PutOptions = {}): Promise<WrittenObject> {
@@ -100,12 +112,16 @@ class S3Store implements FileStore {
     checkKey(key)
     const { range, ifMatch, signal } = options
     checkRange(range)
-    const command = new this.#s3.sdk.GetObjectCommand({
-      ...this.#s3.at(key),
-      Range: range && `bytes=${range.first}-${range.last ?? ''}`,
-      IfMatch: ifMatch,
-    })
-    const answer = await this.#s3.send(command, { key, ifMatch, signal }).catch((error: unknown) => {
+    const get = (): GetObjectCommand =>
+      new this.#s3.sdk.GetObjectCommand({
+        ...this.#s3.at(key),
+        Range: range && `bytes=${range.first}-${range.last ?? ''}`,
+        IfMatch: ifMatch,
+      })
+    const call = { key, ifMatch, signal }
+    // Of a range it may be the part's that is told.
+    const asked = range === undefined ? this.#checksums.ask(get, call) : this.#s3.send(get(), call)
+    const answer = await asked.catch((error: unknown) => {
       throw isPlimsollError(error, 'PLIMSOLL_FILE_CHANGED') && isMissing((error as Error).cause)
         ? fileNotFound(key)
         : error
@@ -118,7 +134,8 @@ class S3Store implements FileStore {
       signal,
       toError: (cause) => unreachable(this.#s3.name, cause),
     })
-    return { ...fromHead(key, answer, size), first, last, stream }
+    const object = fromHead(key, answer, size)
+    return { ...object, crc32c: range === undefined ? object.crc32c : undefined, first, last, stream }
   }
 
   async head(
@@ -126,9 +143,9 @@ class S3Store implements FileStore {
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<StoredObject | undefined> {
     checkKey(key)
-    const command = new this.#s3.sdk.HeadObjectCommand(this.#s3.at(key))
+    const head = (): HeadObjectCommand => new this.#s3.sdk.HeadObjectCommand(this.#s3.at(key))
     try {
-      return fromHead(key, await this.#s3.send(command, { key, signal: options.signal }))
+      return fromHead(key, await this.#checksums.ask(head, { key, signal: options.signal }))
     } catch (error) {
       if (!isPlimsollError(error, 'PLIMSOLL_FILE_NOT_FOUND')) throw error
       await this.#checkBucket(options.signal)
@@ -141,7 +158,8 @@ class S3Store implements FileStore {
     checkPut(to, options)
     const source = await this.#need(from, options.signal)
     const facts = copiedFacts(source, options)
-    if (source.size > mostCopied) return this.#join([source], to, { facts, options })
+    if (source.size > mostCopied)
+      return this.#join([source], to, { facts, options: { ...options, crc32c: source.crc32c } })
     return this.#conditions.run({ key: to, call: 'copy', conditions: options }, async (headers) => {
       const command = new this.#s3.sdk.CopyObjectCommand({
         ...this.#s3.at(to),
@@ -153,7 +171,8 @@ class S3Store implements FileStore {
       })
       const call = { key: to, ...options, bytes: source.size, once: options.ifAbsent }
       const { CopyObjectResult } = await this.#s3.send(command, call)
-      return { key: to, size: source.size, etag: toEtag(CopyObjectResult?.ETag), ...facts }
+      const etag = toEtag(CopyObjectResult?.ETag)
+      return { key: to, size: source.size, etag, crc32c: fromChecksums(CopyObjectResult ?? {}), ...facts }
     })
   }
 
@@ -169,7 +188,7 @@ class S3Store implements FileStore {
       sources.length <= features.maxParts &&
       sources.slice(0, -1).every((source) => source.size >= features.minPartBytes)
     // What the service does not read by itself cannot be checked by it.
-    if (joins && size > 0 && options.sha256 === undefined) return this.#join(sources, to, { facts, options })
+    if (joins && size > 0 && !hasChecksums(options)) return this.#join(sources, to, { facts, options })
     return this.put(to, this.#bytesOf(sources, options.signal), { ...options, size })
   }
 
@@ -189,7 +208,7 @@ class S3Store implements FileStore {
         start = key.startsWith(ownFolder) ? ownFolderEnd : key
         if (start !== key) continue
         const modifiedAt = Math.floor((LastModified?.getTime() ?? 0) / 1000) * 1000
-        found.push({ key, size: Size, etag: toEtag(ETag), modifiedAt })
+        found.push({ key, size: Size, etag: toEtag(ETag), crc32c: undefined, modifiedAt })
       }
       if (page.IsTruncated !== true) return { objects: found, next: undefined }
       if (found.length === size) return { objects: found, next: found.at(-1)!.key }
@@ -228,17 +247,19 @@ class S3Store implements FileStore {
     bytes: Buffer,
     { facts, options }: { readonly facts: CheckedFacts; readonly options: PutOptions },
   ): Promise<WrittenObject> {
+    const { crc32c } = await this.#kept(options, ['all', 'puts'])
     return this.#conditions.run({ key, call: 'put', conditions: options }, async (headers) => {
       const command = new this.#s3.sdk.PutObjectCommand({
         ...this.#s3.at(key),
         ...headers,
         ...toHeaders(facts),
+        ChecksumCRC32C: crc32c && toBase64(crc32c),
         Body: bytes,
       })
       const { ifAbsent, ifMatch, signal } = options
       const once = ifAbsent === true || ifMatch !== undefined
       const { ETag } = await this.#s3.send(command, { key, ifAbsent, ifMatch, signal, bytes: bytes.length, once })
-      return { key, size: bytes.length, etag: toEtag(ETag), ...facts }
+      return { key, size: bytes.length, etag: toEtag(ETag), crc32c, ...facts }
     })
   }
 
@@ -269,15 +290,15 @@ class S3Store implements FileStore {
           return { PartNumber, ETag }
         },
       })
-    const ETag = await this.#inParts(key, { facts, conditions: options }, upload)
-    return { key, size, etag: toEtag(ETag), ...facts }
+    const made = await this.#inParts(key, { facts, options }, upload)
+    return { key, size, ...made, ...facts }
   }
 
   /** Joins objects, or parts of a large one, without their bytes coming by here. */
   async #join(
     sources: readonly StoredObject[],
     to: string,
-    { facts, options }: { readonly facts: CheckedFacts; readonly options: CopyOptions | PutOptions },
+    { facts, options }: { readonly facts: CheckedFacts; readonly options: PutOptions },
   ): Promise<WrittenObject> {
     const { signal } = options
     const upload = (UploadId: string): Promise<readonly CompletedPart[]> =>
@@ -286,38 +307,54 @@ class S3Store implements FileStore {
         sourceOf: (key) => this.#sourceOf(key),
         signal,
       })
-    const ETag = await this.#inParts(to, { facts, conditions: options }, upload)
+    const made = await this.#inParts(to, { facts, options }, upload)
     const size = sources.reduce((sum, source) => sum + source.size, 0)
-    return { key: to, size, etag: toEtag(ETag), ...facts }
+    return { key: to, size, ...made, ...facts }
   }
 
-  /** Creates a multipart upload, has its parts sent and completes it; whatever fails, the parts are removed. Resolves to its ETag. */
+  /** Creates a multipart upload, has its parts sent and completes it; whatever fails, the parts are removed. Resolves to what is known of its bytes. */
   async #inParts(
     key: string,
-    { facts, conditions }: { readonly facts: CheckedFacts; readonly conditions: Conditions },
+    { facts, options }: { readonly facts: CheckedFacts; readonly options: PutOptions },
     upload: (id: string) => Promise<readonly CompletedPart[]>,
-  ): Promise<string> {
+  ): Promise<Pick<WrittenObject, 'etag' | 'crc32c'>> {
     const { sdk } = this.#s3
-    const { signal } = conditions
+    const { ifAbsent, ifMatch, signal } = options
     // Before all of the bytes are sent in vain.
-    await this.#conditions.check(key, conditions)
-    const create = new sdk.CreateMultipartUploadCommand({ ...this.#s3.at(key), ...toHeaders(facts) })
+    await this.#conditions.check(key, options)
+    // The service sums the parts itself.
+    const { crc32c } = await this.#kept(options, ['all'])
+    const create = new sdk.CreateMultipartUploadCommand({
+      ...this.#s3.at(key),
+      ...toHeaders(facts),
+      ...(crc32c && uploadWithCrc32c),
+    })
     const { UploadId } = await this.#s3.send(create, { key, signal })
     const at = { ...this.#s3.at(key), UploadId }
     try {
       const Parts = [...(await upload(UploadId!))]
-      return await this.#conditions.run({ key, call: 'complete', conditions }, async (headers) => {
-        const command = new sdk.CompleteMultipartUploadCommand({ ...at, ...headers, MultipartUpload: { Parts } })
-        const { ifAbsent, ifMatch } = conditions
+      return await this.#conditions.run({ key, call: 'complete', conditions: options }, async (headers) => {
+        const command = new sdk.CompleteMultipartUploadCommand({
+          ...at,
+          ...headers,
+          ...(crc32c && { ChecksumCRC32C: toBase64(crc32c), ChecksumType: uploadWithCrc32c.ChecksumType }),
+          MultipartUpload: { Parts },
+        })
         const call = { key, ifAbsent, ifMatch, signal, uploadId: UploadId, once: true }
         const { ETag } = await this.#s3.send(command, call)
         // Ceph 16 leaves it out.
-        return ETag || joinedEtag(Parts.map((part) => part.ETag ?? ''))
+        return { etag: toEtag(ETag || joinedEtag(Parts.map((part) => part.ETag ?? ''))), crc32c }
       })
     } catch (error) {
       await this.#s3.send(new sdk.AbortMultipartUploadCommand(at)).catch(() => {})
       throw error
     }
+  }
+
+  /** The CRC-32C that the service is told and keeps. */
+  async #kept({ crc32c }: Checksums, by: readonly string[]): Promise<Checksums> {
+    if (crc32c === undefined || !by.includes(await this.#checksums.keepsCrc32c())) return {}
+    return { crc32c: crc32c.toLowerCase() }
   }
 
   async *#bytesOf(sources: readonly StoredObject[], signal: AbortSignal | undefined): AsyncGenerator<Buffer> {

@@ -1,14 +1,18 @@
 import { Readable } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { ListMultipartUploadsCommandInput, ListMultipartUploadsCommandOutput } from '@aws-sdk/client-s3'
+import type {
+  HeadObjectCommand,
+  ListMultipartUploadsCommandInput,
+  ListMultipartUploadsCommandOutput,
+} from '@aws-sdk/client-s3'
 import { backoffMs } from '../../../core/backoff.ts'
 import { isPlimsollError } from '../../../core/errors.ts'
 import { checkPart, checkPut } from '../../check-options.ts'
 import type {
+  CreateUploadOptions,
   FileBody,
   FileStoreFeatures,
   MultipartUploads,
-  ObjectFacts,
   PartOptions,
   StoredPart,
   UploadRef,
@@ -18,6 +22,7 @@ import { bytesOf, checkAnnounced, endBody, gathered, mostHeld } from '../../file
 import { fileCorrupt, uploadNotFound } from '../../file-errors.ts'
 import { asWritten } from '../../object-facts.ts'
 import { checkKey, checkPrefix, ownFolder } from '../../object-key.ts'
+import { uploadWithCrc32c, type S3Checksums } from './s3-checksums.ts'
 import type { S3Client } from './s3-client.ts'
 import type { S3Conditions } from './s3-conditions.ts'
 import { unreachable } from './s3-errors.ts'
@@ -42,17 +47,27 @@ const mostAttempts = 15
 export class S3Uploads implements MultipartUploads {
   readonly #s3: S3Client
   readonly #conditions: S3Conditions
+  readonly #checksums: S3Checksums
   readonly #features: FileStoreFeatures
 
-  constructor(s3: S3Client, parts: { readonly conditions: S3Conditions; readonly features: FileStoreFeatures }) {
+  constructor(
+    s3: S3Client,
+    parts: { readonly conditions: S3Conditions; readonly checksums: S3Checksums; readonly features: FileStoreFeatures },
+  ) {
     this.#s3 = s3
     this.#conditions = parts.conditions
+    this.#checksums = parts.checksums
     this.#features = parts.features
   }
 
-  async create(key: string, facts: ObjectFacts = {}): Promise<string> {
-    const headers = toHeaders(checkPut(key, facts))
-    const command = new this.#s3.sdk.CreateMultipartUploadCommand({ ...this.#s3.at(key), ...headers })
+  async create(key: string, options: CreateUploadOptions = {}): Promise<string> {
+    const headers = toHeaders(checkPut(key, options))
+    const checked = options.withCrc32c === true && (await this.#checksums.keepsCrc32c()) === 'all'
+    const command = new this.#s3.sdk.CreateMultipartUploadCommand({
+      ...this.#s3.at(key),
+      ...headers,
+      ...(checked && uploadWithCrc32c),
+    })
     return (await this.#s3.send(command, { key })).UploadId ?? ''
   }
 
@@ -185,8 +200,8 @@ export class S3Uploads implements MultipartUploads {
   }
 
   async #made({ key }: UploadRef): Promise<WrittenObject> {
-    const head = await this.#s3.send(new this.#s3.sdk.HeadObjectCommand(this.#s3.at(key)), { key })
-    return asWritten(fromHead(key, head))
+    const head = (): HeadObjectCommand => new this.#s3.sdk.HeadObjectCommand(this.#s3.at(key))
+    return asWritten(fromHead(key, await this.#checksums.ask(head, { key })))
   }
 
   /** The object, if it is the one of these parts: its ETag is made of theirs. */
