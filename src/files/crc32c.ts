@@ -13,6 +13,8 @@ for (let byte = 0; byte < 256; byte++) {
 for (let at = 256; at < table.length; at++) table[at] = withByte(table[at - 256]!, 0)
 
 const readsWords = endianness() === 'LE'
+/** So many bytes lie before the first word. */
+const mostBefore = 3
 
 /**
  * The CRC-32C of bytes as they come (RFC 3720, section 12.1), with which S3 and Google's storage check what they keep; zlib's CRC-32 is of
@@ -28,10 +30,9 @@ export class Crc32c {
   update(bytes: Uint8Array): this {
     let sum = this.#sum
     let at = 0
-    if (readsWords) {
+    if (readsWords && bytes.length >= mostBefore + 8) {
       // Words begin at multiples of four.
-      const first = Math.min(bytes.length, -bytes.byteOffset & 3)
-      while (at < first) sum = withByte(sum, bytes[at++]!)
+      while (((bytes.byteOffset + at) & mostBefore) !== 0) sum = withByte(sum, bytes[at++]!)
       const words = new Int32Array(bytes.buffer, bytes.byteOffset + at, ((bytes.length - at) >>> 3) * 2)
       for (let n = 0; n < words.length; n += 2) sum = withWords(sum ^ words[n]!, words[n + 1]!)
       at += words.byteLength
