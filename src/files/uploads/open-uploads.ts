@@ -102,15 +102,12 @@ export class Uploads {
     return row.state === 'open' && (await this.#parts.store.head(waitingKey(row))) !== undefined
   }
 
-  /** A request that sends all bytes of an upload; bound to their CRC-32C where the store checks that, so that they need not be read for it. */
-  async signPut(row: UploadRow): Promise<SignedRequest> {
+  /** A request that sends all bytes of an upload. */
+  signPut(row: UploadRow): Promise<SignedRequest> {
     const { size, type, crc32c } = row
-    const sign = (sums: Checksums): Promise<SignedRequest> =>
-      this.#parts.direct.signPut(waitingKey(row), { expiresMs: signedMs, size, type, once: true, ...sums })
-    return sign({ crc32c }).catch((error: unknown) => {
-      if (crc32c === undefined || !isPlimsollError(error, 'PLIMSOLL_FEATURE_UNSUPPORTED')) throw error
-      return sign({})
-    })
+    return signed({ crc32c }, (sums) =>
+      this.#parts.direct.signPut(waitingKey(row), { expiresMs: signedMs, size, type, once: true, ...sums }),
+    )
   }
 
   /** Requests that send parts of an upload; whoever asks for them has it kept a while longer. @throws PLIMSOLL_UPLOAD_INVALID, _ENDED */
@@ -131,8 +128,9 @@ export class Uploads {
           throw invalid('its parts have a crc32c only where the upload was begun with one')
         const size = partSize(row, number)
         const offset = (number - 1) * row.partBytes
-        const signed = await this.#parts.direct.signPart(ref, number, { expiresMs: signedMs, size, offset, ...sums })
-        return { number, size, ...signed }
+        const part = { expiresMs: signedMs, size, offset }
+        const request = await signed(sums, (some) => this.#parts.direct.signPart(ref, number, { ...part, ...some }))
+        return { number, size, ...request }
       }),
     )
   }
@@ -241,6 +239,14 @@ export class Uploads {
 }
 
 const ignore = (): void => {}
+
+/** A request that is bound to the CRC-32C of its bytes where the store checks that: where it does not, all are read for it in the end. */
+function signed(sums: Checksums, sign: (sums: Checksums) => Promise<SignedRequest>): Promise<SignedRequest> {
+  return sign(sums).catch((error: unknown) => {
+    if (sums.crc32c === undefined || !isPlimsollError(error, 'PLIMSOLL_FEATURE_UNSUPPORTED')) throw error
+    return sign({ ...sums, crc32c: undefined })
+  })
+}
 
 function checkWanted({ name, type, size }: WantedUpload): void {
   if (typeof name !== 'string' || name === '' || name.length > longestName)

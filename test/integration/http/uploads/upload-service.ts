@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify'
 import { inject, onTestFinished } from 'vitest'
 import { createApp, type App } from '../../../../src/app/index.ts'
 import { openFastify } from '../../../../src/app/open-fastify.ts'
+import type { Checksums } from '../../../../src/files/contract.ts'
 import type { UploadOptions, UploadTicket } from '../../../../src/http/index.ts'
 import { createStatement, readTexts, type Postgres } from '../../../../src/postgres/index.ts'
 import { createDatabase, embeddedDatabase } from '../../../servers/database.ts'
@@ -140,7 +141,7 @@ export async function begin(
     name = 'notes.txt',
     type = 'text/plain',
     ...others
-  }: { readonly name?: string; readonly type?: string; readonly size?: number; readonly sha256?: string } = {},
+  }: { readonly name?: string; readonly type?: string; readonly size?: number } & Checksums = {},
 ): Promise<Answer<UploadTicket>> {
   return call(`${url}/uploads`, 'POST', { name, type, size: bytes.length, ...others })
 }
