@@ -42,6 +42,8 @@ export interface AmazonWays {
   readonly refusesMode?: number
   /** Whether what it was told of an upload in parts is all of the object's. Default: as with Amazon's, true. */
   readonly wholeSums?: boolean
+  /** Whether the client adds sums of its own choice, as the SDK's do unless they are told otherwise. Default false. */
+  readonly clientSums?: boolean
 }
 
 /**
@@ -49,7 +51,12 @@ export interface AmazonWays {
  * parts may have one where their upload was created for it, and need one where it is of the type COMPOSITE; it is told to who asks for it.
  * Nothing else is checked.
  */
-export function amazonDouble({ endpoint, refusesMode, wholeSums = true }: AmazonWays = {}): AmazonDouble {
+export function amazonDouble({
+  endpoint,
+  refusesMode,
+  wholeSums = true,
+  clientSums = false,
+}: AmazonWays = {}): AmazonDouble {
   const objects = new Map<string, { readonly bytes: Buffer; readonly crc32c: string | undefined }>()
   const uploads = new Map<string, Upload>()
   const sent: SentRequest[] = []
@@ -67,6 +74,8 @@ export function amazonDouble({ endpoint, refusesMode, wholeSums = true }: Amazon
     const upload = uploads.get(uploadId ?? '')
     if (method === 'PUT' && upload !== undefined) {
       const isNamed = given !== undefined
+      if (headers['x-amz-checksum-crc32'] !== undefined && upload.algorithm === 'CRC32C')
+        return refused(400, 'InvalidRequest', 'Checksum Type mismatch occurred, expected crc32c')
       if (isNamed !== (upload.algorithm === 'CRC32C') && (isNamed || upload.type !== 'FULL_OBJECT'))
         return refused(400, 'InvalidRequest', `Checksum Type mismatch occurred, expected ${upload.algorithm ?? null}`)
       if (isNamed && given !== sumOf(bytes)) return refused(400, 'BadDigest', 'The CRC32C did not match')
@@ -120,8 +129,8 @@ export function amazonDouble({ endpoint, refusesMode, wholeSums = true }: Amazon
     region: 'eu-north-1',
     credentials: { accessKeyId: 'AKTEST', secretAccessKey: 'SK' },
     ...(endpoint !== undefined && { endpoint }),
-    requestChecksumCalculation: 'WHEN_REQUIRED',
-    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestChecksumCalculation: clientSums ? 'WHEN_SUPPORTED' : 'WHEN_REQUIRED',
+    responseChecksumValidation: clientSums ? 'WHEN_SUPPORTED' : 'WHEN_REQUIRED',
     requestHandler: {
       handle: async (request: SentRequest) => {
         sent.push(request)

@@ -49,6 +49,14 @@ describe("Amazon's S3", () => {
     expect([await read(part), part.crc32c]).toEqual([bytes.subarray(10, 20), undefined])
   })
 
+  test.each([small, large])('is told it by a client that sums by itself, too', async (bytes) => {
+    const { store } = await setup({ clientSums: true })
+    const crc32c = crc32cOf(bytes)
+    await store.put('a', inChunks(bytes), { crc32c })
+    expect(await store.head('a')).toMatchObject({ crc32c })
+    expect((await bytesAt(store, 'a')).equals(bytes)).toBe(true)
+  })
+
   test('is told nothing of checksums where none is announced', async () => {
     const { store, service } = await setup()
     for (const bytes of [small, large]) await store.put('a', inChunks(bytes))

@@ -26,6 +26,7 @@ import type {
   StoredObject,
   WrittenObject,
 } from '../../contract.ts'
+import { Crc32c } from '../../crc32c.ts'
 import { bytesOf, checkAnnounced, endBody } from '../../file-body.ts'
 import { fileCorrupt, fileNotFound } from '../../file-errors.ts'
 import { guardStream } from '../../guarded-stream.ts'
@@ -277,7 +278,7 @@ class S3Store implements FileStore {
     { facts, options }: { readonly facts: CheckedFacts; readonly options: PutOptions },
   ): Promise<WrittenObject> {
     let size = 0
-    const upload = async (UploadId: string): Promise<readonly CompletedPart[]> =>
+    const upload = async (UploadId: string, isChecked: boolean): Promise<readonly CompletedPart[]> =>
       sendParts<CompletedPart>(reader, first, {
         key,
         total: options.size,
@@ -285,7 +286,9 @@ class S3Store implements FileStore {
         uploadPart: async (PartNumber, bytes, signal) => {
           size += bytes.length
           const at = { ...this.#s3.at(key), UploadId, PartNumber }
-          const command = new this.#s3.sdk.UploadPartCommand({ ...at, Body: bytes })
+          // A client of the user's own would send a sum of another kind, which is refused.
+          const ChecksumCRC32C = isChecked ? toBase64(new Crc32c().update(bytes).digest('hex')) : undefined
+          const command = new this.#s3.sdk.UploadPartCommand({ ...at, ChecksumCRC32C, Body: bytes })
           const { ETag } = await this.#s3.send(command, { key, signal, bytes: bytes.length })
           return { PartNumber, ETag }
         },
@@ -316,13 +319,12 @@ class S3Store implements FileStore {
   async #inParts(
     key: string,
     { facts, options }: { readonly facts: CheckedFacts; readonly options: PutOptions },
-    upload: (id: string) => Promise<readonly CompletedPart[]>,
+    upload: (id: string, isChecked: boolean) => Promise<readonly CompletedPart[]>,
   ): Promise<Pick<WrittenObject, 'etag' | 'crc32c'>> {
     const { sdk } = this.#s3
     const { ifAbsent, ifMatch, signal } = options
     // Before all of the bytes are sent in vain.
     await this.#conditions.check(key, options)
-    // The service sums the parts itself.
     const { crc32c } = await this.#kept(options, ['all'])
     const create = new sdk.CreateMultipartUploadCommand({
       ...this.#s3.at(key),
@@ -332,7 +334,7 @@ class S3Store implements FileStore {
     const { UploadId } = await this.#s3.send(create, { key, signal })
     const at = { ...this.#s3.at(key), UploadId }
     try {
-      const Parts = [...(await upload(UploadId!))]
+      const Parts = [...(await upload(UploadId!, crc32c !== undefined))]
       return await this.#conditions.run({ key, call: 'complete', conditions: options }, async (headers) => {
         const command = new sdk.CompleteMultipartUploadCommand({
           ...at,
