@@ -49,10 +49,13 @@ export class S3Checksums {
    */
   async headerOf({ sha256, crc32c }: Checksums): Promise<ChecksumHeader | undefined> {
     if (sha256 !== undefined && crc32c !== undefined)
-      throw this.#unsupported('takes one checksum of a request', 'Give sha256 or crc32c, not both')
+      throw this.#unsupported('takes one checksum of a signed request', 'Give sha256 or crc32c, not both')
     if (crc32c !== undefined) {
       if ((await this.keepsCrc32c()) === 'none')
-        throw this.#unsupported('ignores CRC-32Cs', 'Leave crc32c out, and check what was stored')
+        throw this.#unsupported(
+          'ignores CRC-32Cs: a signed address cannot bind the bytes to theirs there',
+          'Leave crc32c out, and check what was stored',
+        )
       return { name: 'x-amz-checksum-crc32c', member: 'ChecksumCRC32C', value: toBase64(crc32c) }
     }
     if (sha256 === undefined) return undefined
@@ -61,7 +64,11 @@ export class S3Checksums {
       throw error
     })
     const by = await this.#sha256
-    if (by === 'none') throw this.#unsupported('ignores checksums', 'Leave sha256 out, and check what was stored')
+    if (by === 'none')
+      throw this.#unsupported(
+        'ignores checksums: a signed address cannot bind the bytes to their SHA-256 there',
+        'Leave sha256 out, and check what was stored',
+      )
     return by === 'checksum'
       ? { name: 'x-amz-checksum-sha256', member: 'ChecksumSHA256', value: toBase64(sha256) }
       : { name: 'x-amz-content-sha256', member: undefined, value: sha256 }
@@ -128,13 +135,11 @@ export class S3Checksums {
     }
   }
 
-  #unsupported(does: string, fix: string): PlimsollError {
+  #unsupported(reason: string, fix: string): PlimsollError {
     const { name } = this.#s3
-    return new PlimsollError(
-      'PLIMSOLL_FEATURE_UNSUPPORTED',
-      `${name} ${does}: a signed address cannot bind the bytes to them there. ${fix}.`,
-      { details: { storage: name, feature: 'signed checksums' } },
-    )
+    return new PlimsollError('PLIMSOLL_FEATURE_UNSUPPORTED', `${name} ${reason}. ${fix}.`, {
+      details: { storage: name, feature: 'signed checksums' },
+    })
   }
 }
 
