@@ -324,7 +324,7 @@ export class RedisConsumer implements Consumer {
     if (worker === '') return
     this.#unsure = false
     try {
-      const known = [...this.#running.keys(), ...this.#settlements.ids]
+      const known = [...this.#running.keys(), ...this.#settlements.of(worker).map(({ job }) => job.id)]
       const cancelled = (await this.#link.run(reconcile, [worker, ...known])) as readonly string[]
       if (cancelled.length > 0) this.#options.cancelled(cancelled)
     } catch (error) {

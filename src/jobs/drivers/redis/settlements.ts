@@ -21,16 +21,17 @@ const retry = { firstMs: 50, mostMs: 2000 }
  * answers: only then is it known whether the lease has lasted.
  */
 export class Settlements {
-  readonly #link: RedisLink
+  readonly #link: Pick<RedisLink, 'run'>
   /** Jobs wait, or will: by the outcome of a run. */
   readonly #back: () => void
+  /** By their runs. */
   readonly #pending = new Map<string, Settlement>()
   readonly #end = new AbortController()
   #waiting: Settlement[] = []
   #scheduled = false
   #idle: (() => void)[] = []
 
-  constructor(link: RedisLink, back: () => void) {
+  constructor(link: Pick<RedisLink, 'run'>, back: () => void) {
     this.#link = link
     this.#back = back
   }
@@ -40,16 +41,21 @@ export class Settlements {
     return this.#pending.size
   }
 
-  /** The jobs of what has not been stored yet. */
-  get ids(): Iterable<string> {
-    return this.#pending.keys()
+  /** What has not been stored yet of the runs of a worker. */
+  of(worker: string): readonly TakenJob[] {
+    return [...this.#pending.values()].filter((one) => one.worker === worker).map(({ taken }) => taken)
+  }
+
+  /** True for a run whose outcome has not been stored yet. */
+  has(worker: string, run: TakenJob): boolean {
+    return this.#pending.has(keyOf(worker, run))
   }
 
   /** Resolves to false when the lease of the run was lost. */
   settle(worker: string, taken: TakenJob, outcome: Outcome): Promise<boolean> {
     return new Promise((resolve) => {
       const settlement = { worker, taken, outcome, resolve }
-      this.#pending.set(taken.job.id, settlement)
+      this.#pending.set(keyOf(worker, taken), settlement)
       this.#waiting.push(settlement)
       if (this.#scheduled) return
       this.#scheduled = true
@@ -84,11 +90,12 @@ export class Settlements {
       try {
         const answers = (await this.#link.run(settleRuns, values)) as readonly number[]
         for (const [i, { taken, resolve, outcome }] of batch.entries()) {
-          this.#pending.delete(taken.job.id)
+          this.#pending.delete(keyOf(worker, taken))
           if (outcome.state === 'retry' || outcome.state === 'released' || taken.limit !== undefined) this.#back()
           resolve(answers[i] === 1)
         }
-        break
+        if (this.#pending.size === 0) for (const resolve of this.#idle.splice(0)) resolve()
+        return
       } catch (error) {
         if (attempt === 1)
           process.emitWarning(
@@ -98,9 +105,13 @@ export class Settlements {
         await wait(backoffMs(attempt, retry), undefined, { signal }).catch(() => {})
       }
     }
-    if (this.#pending.size > 0) return
-    for (const resolve of this.#idle.splice(0)) resolve()
+    for (const { resolve } of batch) resolve(false)
   }
+}
+
+/** What is unique of a run: its job has others, also under leases that were lost, and under new data the number of one may be that of another. */
+function keyOf(worker: string, { job, epoch }: TakenJob): string {
+  return `${job.id} ${epoch} ${worker}`
 }
 
 function toArguments({ job, epoch }: TakenJob, outcome: Outcome): (string | number)[] {
