@@ -9,6 +9,7 @@ import { defineJob, openJobs, type Job, type Jobs } from '../../src/jobs/index.t
 import { openPostgres, type Postgres } from '../../src/postgres/index.ts'
 import { rowsOf, run } from '../drivers/door.ts'
 import { createDatabase, type Database } from '../servers/database.ts'
+import { cutBefore } from '../servers/append-only-file.ts'
 import { findRedis, startRedis, type RedisServer } from '../servers/redis.ts'
 import { Wire } from '../servers/wire.ts'
 import { jobsToKillOver, killingLimits, mostDeaths, startWorker, type WorkerProcess } from './jobs-worker-process.ts'
@@ -21,7 +22,7 @@ function elsewhere(name: string): Job {
   return defineJob(name, { input: z.any() }, () => expect.fail('It runs in the wrong process.')) as Job
 }
 
-const [work, held, exits] = ['work', 'held', 'exits'].map(elsewhere)
+const [work, held, charges, exits] = ['work', 'held', 'charges', 'exits'].map(elsewhere)
 
 function many(count: number): { readonly ms: number }[] {
   return Array.from({ length: count }, () => ({ ms: 20 }))
@@ -54,7 +55,7 @@ describe.runIf(inject('postgresUrl') && findRedis())('worker processes on Redis,
     }
   })
 
-  const known = [work!, held!, exits!]
+  const known = [work!, held!, charges!, exits!]
 
   /** Who enqueues, and does not work. */
   async function office(url = redis.url): Promise<Jobs> {
@@ -131,6 +132,73 @@ describe.runIf(inject('postgresUrl') && findRedis())('worker processes on Redis,
     expect(before).toMatchObject({ state: 'done', attempts: 1, deaths: 1 })
     await (await jobs.enqueue(work!, { ms: 1 })).result()
     expect(await rowsOf(postgres, 'select pid from effects')).toEqual([[String(first.pid)]])
+  })
+
+  /** Restarts Redis as after a power cut that has taken what has last brought a job to this state. */
+  async function forget(state: 'active' | 'done'): Promise<void> {
+    await redis.crash()
+    cutBefore(redis.folder, state)
+    await redis.restart()
+  }
+
+  test(
+    'a worker whose claim Redis has forgotten is told when another one has its job, and refused; the effect is there once',
+    limits,
+    async () => {
+      const jobs = await office()
+      const first = await worker({ concurrency: 1 })
+      const handle = await jobs.enqueue(charges!, 1)
+      await began(first)
+      await forget('active')
+      expect(await handle.status()).toMatchObject({ state: 'waiting', attempts: 0 })
+      const second = await worker({ concurrency: 1 })
+      await began(second)
+      const aborted = { type: 'aborted', id: handle.id, reason: expect.stringContaining('has lost its lease') }
+      await vi.waitFor(() => expect(first.news).toContainEqual(aborted), waits)
+      // It goes on all the same, and has come to its end before the other one.
+      first.order({ type: 'go' })
+      const ended = { type: 'ended', id: handle.id, outcome: 'lost' }
+      await vi.waitFor(() => expect(first.news).toContainEqual(ended), waits)
+      expect(await handle.status()).toMatchObject({ state: 'active', attempts: 1, deaths: 0 })
+      second.order({ type: 'go' })
+      expect(await handle.result()).toBe(second.pid)
+      expect(second.news.filter(({ type }) => type === 'aborted')).toEqual([])
+      expect([await count('runs'), await count('effects')]).toEqual([2, 1])
+      // It has room for more.
+      await second.kill()
+      expect(await (await jobs.enqueue(exits!, { pid: 0 })).result()).toBe(first.pid)
+    },
+  )
+
+  test('a worker whose claim Redis has forgotten goes on when it gets its own job again', limits, async () => {
+    const jobs = await office()
+    const only = await worker({ concurrency: 2 })
+    const handle = await jobs.enqueue(held!, 1)
+    await began(only)
+    await forget('active')
+    await vi.waitFor(async () => expect(await handle.status()).toMatchObject({ state: 'active', attempts: 1 }), waits)
+    // It runs once, and takes the room of one.
+    await jobs.enqueueMany(held!, [2, 3])
+    await began(only, 2)
+    only.order({ type: 'go' })
+    expect(await handle.result()).toBe(only.pid)
+    await began(only, 3)
+    only.order({ type: 'go' })
+    await vi.waitFor(async () => expect(await countsOf(jobs)).toEqual({ done: 3 }), waits)
+    expect(only.news.filter(({ type }) => type === 'began')).toHaveLength(3)
+    expect(only.news.filter(({ type }) => type === 'aborted')).toEqual([])
+  })
+
+  test('a job whose result Redis has forgotten runs again, and has its effect once', limits, async () => {
+    const jobs = await office()
+    const only = await worker()
+    const handle = await jobs.enqueue(work!, { ms: 1 })
+    await handle.result()
+    await forget('done')
+    await vi.waitFor(async () => expect(await count('runs')).toBe(2), waits)
+    await handle.result()
+    expect(await handle.status()).toMatchObject({ state: 'done', attempts: 1, deaths: 0 })
+    expect(await rowsOf(postgres, 'select pid from effects')).toEqual([[String(only.pid)]])
   })
 
   test('a job that ends its process runs again elsewhere', limits, async () => {

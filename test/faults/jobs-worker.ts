@@ -40,6 +40,15 @@ const held = defineJob('held', { input }, async (_, { id, signal }) => {
   await go.promise
   return process.pid
 })
+/** Waits for a word like `held`, and then has an effect that is known by its key, whatever its signal says. */
+const charges = defineJob('charges', { input }, async (_, { id, idempotencyKey, signal }) => {
+  await postgres.execute(run, [idempotencyKey, process.pid])
+  signal.addEventListener('abort', () => tell({ type: 'aborted', id, reason: String(signal.reason) }))
+  tell({ type: 'began', id })
+  await go.promise
+  await postgres.execute(effect, [idempotencyKey, process.pid])
+  return process.pid
+})
 const heeding = defineJob('heeding', { input }, async (_, { id, signal }) => {
   tell({ type: 'began', id })
   await Promise.race([go.promise, new Promise((_resolve, reject) => signal.addEventListener('abort', reject))])
@@ -68,7 +77,7 @@ async function openEngine(): Promise<JobEngine> {
 }
 
 const engine = await openEngine()
-const jobs = openJobs({ postgres, engine, jobs: [work, held, heeding, blocks, kills, exits] })
+const jobs = openJobs({ postgres, engine, jobs: [work, held, charges, heeding, blocks, kills, exits] })
 observe((event) => {
   if (event.type === 'job.end') tell({ type: 'ended', id: event.id, outcome: event.outcome })
 })

@@ -209,11 +209,15 @@ export class RedisConsumer implements Consumer {
   #start(worker: string, taken: TakenJob): void {
     // The lease was lost while the answer was under way: others will take it.
     if (worker !== this.#lease.worker) return
+    const { job } = taken
+    // The claim before has gone with the last moments of a Redis that was killed, and the run has not, or is about to be stored.
+    const running = this.#running.get(job.id)
+    if (running !== undefined) return void this.#running.set(job.id, { ...taken, job: running.job })
+    if (this.#settlements.has(worker, taken)) return
     if (this.#paused) {
       void this.#settlements.settle(worker, taken, { state: 'released' })
       return
     }
-    const { job } = taken
     this.#running.set(job.id, taken)
     this.#runningOf.set(job.queue, (this.#runningOf.get(job.queue) ?? 0) + 1)
     if (job.deaths > 0) this.#suspects++
@@ -243,10 +247,9 @@ export class RedisConsumer implements Consumer {
       .filter(([, most]) => most > 0)
   }
 
-  #lost(): void {
-    const ids = [...this.#running.keys()]
-    for (const taken of this.#running.values()) this.#free(taken)
-    this.#options.lost(ids)
+  #lost(runs: readonly TakenJob[] = [...this.#running.values()]): void {
+    for (const taken of runs) this.#free(taken)
+    this.#options.lost(runs.map(({ job }) => job.id))
   }
 
   #lookLater(): void {
@@ -318,15 +321,23 @@ export class RedisConsumer implements Consumer {
     await this.#filling
   }
 
-  /** Hands back what was taken without our learning of it, and ends the runs of what was cancelled. */
+  /**
+   * Hands back what was taken without our learning of it, and ends the runs of what was cancelled, and of what others have: a Redis that was
+   * killed may have forgotten our claim.
+   */
   async #reconcile(): Promise<void> {
     const { worker } = this.#lease
     if (worker === '') return
     this.#unsure = false
     try {
-      const known = [...this.#running.keys(), ...this.#settlements.of(worker).map(({ job }) => job.id)]
-      const cancelled = (await this.#link.run(reconcile, [worker, ...known])) as readonly string[]
-      if (cancelled.length > 0) this.#options.cancelled(cancelled)
+      const known = [...this.#running.values(), ...this.#settlements.of(worker)]
+      const values = known.flatMap(({ job, epoch }) => [job.id, epoch])
+      const answer = await this.#link.run(reconcile, [worker, ...values])
+      const [cancelled, gone] = answer as readonly (readonly string[])[]
+      if (cancelled!.length > 0) this.#options.cancelled(cancelled!)
+      // What has ended meanwhile is for its settlement to tell of.
+      const lost = known.filter((taken) => gone!.includes(taken.job.id) && this.#running.get(taken.job.id) === taken)
+      if (lost.length > 0) this.#lost(lost)
     } catch (error) {
       this.#unsure = true
       throw error

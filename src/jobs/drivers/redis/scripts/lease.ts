@@ -95,18 +95,27 @@ return { died, #expired, redis.call('GET', P .. ':since') }
   { whenFull: true },
 )
 
-/** Hands back what a worker process has taken without learning of it. ARGV: its id, then what it knows of. The cancelled jobs it runs. */
+/**
+ * Hands back what a worker process has taken without learning of it. ARGV: its id, then the runs that it knows of, each a job and its number.
+ * The answer: the cancelled jobs it runs, and those of which others have, or have ended, a run that Redis has no memory of giving it. A job
+ * that is not there any more is nobody else's.
+ */
 export const reconcile = script(
   `
 local worker = ARGV[1]
-local known = {}
-for at = 2, #ARGV do known[ARGV[at]] = true end
-local cancelled = {}
+local known, cancelled, lost = {}, {}, {}
+for at = 2, #ARGV, 2 do
+  local id, epoch = ARGV[at], ARGV[at + 1]
+  known[id .. ':' .. epoch] = true
+  local f = redis.call('HMGET', key(id), 's', 'w', 'ep')
+  local held = f[1] == 'active' and f[2] == worker and f[3] == epoch
+  if f[1] and f[1] ~= 'waiting' and f[1] ~= 'delayed' and not held then lost[#lost + 1] = id end
+end
 for _, id in ipairs(redis.call('SMEMBERS', P .. ':worker:' .. worker)) do
-  local f = redis.call('HMGET', key(id), 's', 'w', 'q', 'p', 'l', 't', 'a', 'd', 'x')
+  local f = redis.call('HMGET', key(id), 's', 'w', 'q', 'p', 'l', 't', 'a', 'd', 'x', 'ep')
   if f[1] ~= 'active' or f[2] ~= worker then
     redis.call('SREM', P .. ':worker:' .. worker, id)
-  elseif known[id] then
+  elseif known[id .. ':' .. f[10]] then
     if f[9] then cancelled[#cancelled + 1] = id end
   else
     redis.call('SREM', P .. ':worker:' .. worker, id)
@@ -118,7 +127,7 @@ for _, id in ipairs(redis.call('SMEMBERS', P .. ':worker:' .. worker)) do
   end
 end
 flush()
-return cancelled
+return { cancelled, lost }
 `,
   { whenFull: true },
 )
