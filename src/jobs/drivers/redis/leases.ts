@@ -44,15 +44,16 @@ interface LeaseParts {
  * own, so that a job that blocks the event loop is not run twice.
  */
 export class Lease {
-  readonly #link: RedisLink
+  readonly #link: Pick<RedisLink, 'prefix' | 'run'>
   readonly #parts: LeaseParts
   readonly #signs: SignsOfLife
   #thread: Worker | undefined
   #worker = ''
   #since = ''
   #closed = false
+  #registering: Promise<void> | undefined
 
-  constructor(link: RedisLink, parts: LeaseParts) {
+  constructor(link: Pick<RedisLink, 'prefix' | 'run'>, parts: LeaseParts) {
     this.#link = link
     this.#parts = parts
     this.#signs = new SignsOfLife({ mostMs: parts.mostMs, tell: (mostMs) => this.#tell({ type: 'alive', mostMs }) })
@@ -79,12 +80,20 @@ export class Lease {
     this.#signs.began()
   }
 
-  /** Takes a new lease. */
-  async register(): Promise<void> {
-    const worker = `${hostname()}:${process.pid}:${randomUUID()}`
-    this.#since = (await this.#link.run(registerWorker, [worker])) as string
-    this.#worker = worker
-    this.#tell({ type: 'hold', worker })
+  /** Takes a new lease: one, however many ask for it meanwhile. What was taken under a second one would be nobody's. */
+  register(): Promise<void> {
+    const register = async (): Promise<void> => {
+      try {
+        const worker = `${hostname()}:${process.pid}:${randomUUID()}`
+        this.#since = (await this.#link.run(registerWorker, [worker])) as string
+        this.#worker = worker
+        this.#tell({ type: 'hold', worker })
+      } finally {
+        this.#registering = undefined
+      }
+    }
+    this.#registering ??= register()
+    return this.#registering
   }
 
   /** A heartbeat. One comes before leases of others are taken, which would take its own with them. */
@@ -96,7 +105,7 @@ export class Lease {
 
   /** The lease `worker` was lost: what ran under it does no more, and a new one is taken. */
   async lose(worker: string): Promise<void> {
-    if (this.#closed || worker !== this.#worker) return
+    if (this.#closed || worker === '' || worker !== this.#worker) return
     this.#worker = ''
     this.#parts.lost()
     await this.register()
