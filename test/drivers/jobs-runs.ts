@@ -2,7 +2,7 @@
 import { expect } from 'vitest'
 import { z } from 'zod'
 import { observe, type PlimsollEvent } from '../../src/core/events.ts'
-import { countsOf, drained, eventually, failureOf, gate, untilAborted, type JobsCase } from './jobs.ts'
+import { countsOf, drained, eventually, failureOf, gate, takeOne, untilAborted, type JobsCase } from './jobs.ts'
 
 /** An error with members of its own. */
 function errorWith(message: string, members: Readonly<Record<string, unknown>>): Error {
@@ -370,6 +370,22 @@ export const runCases: readonly JobsCase[] = [
       await leaving.close()
       door.open()
       expect(await handle.result({ timeout: '20s' })).toBe('version 2 of one')
+    },
+  },
+  {
+    name: 'a job that was parked goes on with as many attempts as it had',
+    async run({ queue, define, open }) {
+      const job = define('job', () => {})
+      const { engine, jobs } = await open(job)
+      await jobs.enqueue(job, 1)
+      const { consumer, leased, taken } = await takeOne(engine, queue)
+      const error = { name: 'E', message: '' }
+      expect(await consumer.settle(leased, { state: 'retry', delayMs: 0, error })).toBe(true)
+      await eventually(() => expect(taken).toHaveLength(2))
+      expect(await consumer.settle(taken[1]!, { state: 'parked', error })).toBe(true)
+      expect(await engine.unpark([queue], new Map([[job.name, 1]]))).toBe(1)
+      await eventually(() => expect(taken.map(({ attempt }) => attempt)).toEqual([1, 2, 2]))
+      await consumer.close()
     },
   },
   {

@@ -167,20 +167,8 @@ class RedisEngine implements JobEngine {
     return count
   }
 
-  async redrive(filter: JobFilter): Promise<number> {
-    const states = filter.states ?? stuck
-    const ids = filter.ids ?? (await listIds(this.#link, states))
-    const { names, queue, tenant } = filter
-    const wanted = JSON.stringify({
-      states,
-      names: names ?? null,
-      queues: queue === undefined ? null : [queue],
-      tenants: tenant === undefined ? null : [tenant],
-    })
-    let count = 0
-    for (let at = 0; at < ids.length; at += page)
-      count += (await this.#link.run(redriveJobs, [wanted, ...ids.slice(at, at + page)])) as number
-    return count
+  redrive(filter: JobFilter): Promise<number> {
+    return this.#putBack(filter, false)
   }
 
   async unpark(queues: readonly string[], known: ReadonlyMap<string, number>): Promise<number> {
@@ -192,7 +180,7 @@ class RedisEngine implements JobEngine {
         .filter((one) => one !== undefined)
         .filter(({ queue, name, version }) => queues.includes(queue) && version <= (known.get(name) ?? 0))
         .map(({ id }) => id)
-      if (ids.length > 0) count += await this.redrive({ ids, states: ['parked'] })
+      if (ids.length > 0) count += await this.#putBack({ ids, states: ['parked'] }, true)
     }
     return count
   }
@@ -216,6 +204,24 @@ class RedisEngine implements JobEngine {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** `kept`: the attempts and deaths that the jobs have had count on. */
+  async #putBack(filter: JobFilter, kept: boolean): Promise<number> {
+    const states = filter.states ?? stuck
+    const ids = filter.ids ?? (await listIds(this.#link, states))
+    const { names, queue, tenant } = filter
+    const wanted = JSON.stringify({
+      kept,
+      states,
+      names: names ?? null,
+      queues: queue === undefined ? null : [queue],
+      tenants: tenant === undefined ? null : [tenant],
+    })
+    let count = 0
+    for (let at = 0; at < ids.length; at += page)
+      count += (await this.#link.run(redriveJobs, [wanted, ...ids.slice(at, at + page)])) as number
+    return count
   }
 
   async #addMany(jobs: readonly NewJob[]): Promise<readonly string[]> {

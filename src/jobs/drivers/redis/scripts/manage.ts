@@ -60,7 +60,10 @@ return cancelled
   { whenFull: true },
 )
 
-/** Puts jobs that fit back to their lanes, with all their attempts: what must fit, as JSON, and then ids. How many it were. */
+/**
+ * Puts jobs that fit back to their lanes: what must fit, as JSON, and then ids. They have all their attempts again, unless it says `kept`. How
+ * many it were.
+ */
 export const redriveJobs = script(`
 local filter = cjson.decode(ARGV[1])
 local function fits(list, value)
@@ -71,17 +74,21 @@ end
 local redriven = 0
 for at = 2, #ARGV do
   local id = ARGV[at]
-  local state, name, queue, tenant, priority, limit = unpack(redis.call('HMGET', key(id), 's', 'n', 'q', 't', 'p', 'l'))
+  local state, name, queue, tenant, priority, limit, deaths = unpack(redis.call('HMGET', key(id), 's', 'n', 'q', 't', 'p', 'l', 'd'))
   if (state == 'failed' or state == 'parked' or state == 'quarantined' or state == 'cancelled') and fits(filter.states, state) and fits(filter.names, name)
     and fits(filter.queues, queue) and fits(filter.tenants, tenant) then
-    redis.call('HSET', key(id), 's', 'waiting', 'a', 0, 'd', 0)
+    redis.call('HSET', key(id), 's', 'waiting')
+    if not filter.kept then
+      redis.call('HSET', key(id), 'a', 0, 'd', 0)
+      deaths = 0
+    end
     redis.call('HDEL', key(id), 'ea', 'xa', 'x')
     redis.call('ZREM', P .. ':state:' .. state, id)
     redis.call('ZREM', P .. ':expires', id)
     redis.call('ZREM', P .. ':delayed', id)
     count(queue, state, -1)
     count(queue, 'waiting', 1)
-    push(id, queue, priority, limit, tenant, 0)
+    push(id, queue, priority, limit, tenant, deaths)
     redriven = redriven + 1
   end
 end
