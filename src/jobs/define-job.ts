@@ -1,6 +1,6 @@
 import { parseDuration } from '../core/duration.ts'
 import { PlimsollError, showValue } from '../core/errors.ts'
-import type { JobLimit } from './contract.ts'
+import { longestMs, type JobLimit } from './contract.ts'
 import { parseSandbox } from './sandbox/sandbox-option.ts'
 import type { InputOf, OutputOf, Schema } from './standard-schema.ts'
 import type { Job, JobHandler, JobOptions, Jobs, UniqueOptions } from './types.ts'
@@ -144,7 +144,7 @@ function limitOf({
   if (concurrency === undefined && rateLimit === undefined) return undefined
   if (rateLimit === undefined) return { concurrency }
   const { count } = rateLimit
-  const perMs = parseDuration(rateLimit.per, 'rateLimit.per')
+  const perMs = Math.min(parseDuration(rateLimit.per, 'rateLimit.per'), longestMs)
   if (!isWhole(count, 1)) throw invalid('rateLimit.count', count, 'give a whole number from 1')
   if (perMs < 1) throw invalid('rateLimit.per', rateLimit.per, 'give at least a millisecond')
   return { concurrency, rate: { count, perMs } }

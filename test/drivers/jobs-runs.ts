@@ -1,5 +1,5 @@
 // Over 400 lines: one case after another, none of which needs to know of the others.
-import { expect } from 'vitest'
+import { expect, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { observe, type PlimsollEvent } from '../../src/core/events.ts'
 import { countsOf, drained, eventually, failureOf, gate, takeOne, untilAborted, type JobsCase } from './jobs.ts'
@@ -386,6 +386,20 @@ export const runCases: readonly JobsCase[] = [
       expect(await engine.unpark([queue], new Map([[job.name, 1]]))).toBe(1)
       await eventually(() => expect(taken.map(({ attempt }) => attempt)).toEqual([1, 2, 2]))
       await consumer.close()
+    },
+  },
+  {
+    name: 'a rate of a time that nobody will see the end of lets its jobs run',
+    async run({ define, open }) {
+      const job = define('job', (input) => input, { rateLimit: { count: 2, per: Number.MAX_VALUE } })
+      const { jobs, work } = await open(job)
+      const warnings: string[] = []
+      const note = ({ name }: Error): void => void warnings.push(name)
+      process.on('warning', note)
+      onTestFinished(() => void process.off('warning', note))
+      await work()
+      for (const input of [1, 2]) expect(await (await jobs.enqueue(job, input)).result({ timeout: '20s' })).toBe(input)
+      expect(warnings, 'no timer is set to longer than there are').not.toContain('TimeoutOverflowWarning')
     },
   },
   {

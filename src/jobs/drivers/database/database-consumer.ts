@@ -262,7 +262,7 @@ export class DatabaseConsumer implements Consumer {
     const { claimed, allowed, againInMs } = await claimLimited(this.#postgres, worker, { ask, limit })
     if (allowed < ask.most && claimed.length === allowed) {
       this.#resting.set(ask.lane.limit!, performance.now() + againInMs)
-      setTimeout(() => this.#fill(), againInMs + slackMs).unref()
+      setTimeout(() => this.#fill(), Math.min(againInMs + slackMs, 2 ** 31 - 1)).unref()
     }
     this.#took({ ...ask, most: Math.max(allowed, 1) }, allowed > 0 ? claimed : undefined)
     this.#start(worker, claimed)
