@@ -1,23 +1,11 @@
 import { hostname } from 'node:os'
 import { extname } from 'node:path'
-import { Worker } from 'node:worker_threads'
 import { readTexts, type Postgres, type PostgresOptions } from '../../../postgres/index.ts'
+import { BesideThread } from '../beside-thread.ts'
+import type { LeaseNews, LeaseOrder } from '../hold-lease.ts'
 import { SignsOfLife } from '../signs-of-life.ts'
 import { endsWithin } from './ends-within.ts'
 import { beat, endWorkers, registerWorker, removeWorker } from './statements.ts'
-
-/** What the thread is told. */
-export type LeaseOrder =
-  | { readonly type: 'hold'; readonly worker: string }
-  /** Nothing runs longer than this, in milliseconds from now: a loop that is silent for longer has gone astray. */
-  | { readonly type: 'alive'; readonly mostMs: number }
-  | { readonly type: 'close' }
-
-/** What the thread tells. */
-export interface LeaseNews {
-  readonly type: 'lost'
-  readonly worker: string
-}
 
 /** What the thread begins with. */
 export interface LeaseThreadData {
@@ -51,7 +39,7 @@ const lastMs = 2000
 export class Lease {
   readonly #postgres: Postgres
   readonly #parts: LeaseParts
-  #thread: Worker | undefined
+  #thread: BesideThread<LeaseOrder, LeaseNews> | undefined
   #timer: NodeJS.Timeout | undefined
   #signs: SignsOfLife | undefined
   #worker = ''
@@ -79,10 +67,17 @@ export class Lease {
       this.#timer.unref()
       return
     }
-    this.#startThread(options)
+    const thread = new BesideThread<LeaseOrder, LeaseNews>({
+      module: new URL(`./lease-thread${extname(import.meta.url)}`, import.meta.url),
+      data: (): LeaseThreadData => ({ options, worker: this.#worker, leaseMs }),
+      does: 'holds the leases of jobs',
+      hear: ({ worker }) => void this.#lose(worker).catch(ignore),
+    })
+    thread.start()
+    this.#thread = thread
     this.#signs = new SignsOfLife({
       mostMs,
-      tell: (most) => this.#tell({ type: 'alive', mostMs: most }),
+      tell: (most) => thread.tell({ type: 'alive', mostMs: most }),
       everyMs: Math.min(aliveMs, leaseMs / 8),
     })
     this.#signs.open()
@@ -104,15 +99,7 @@ export class Lease {
     this.#closed = true
     clearInterval(this.#timer)
     this.#signs?.close()
-    const thread = this.#thread
-    if (thread !== undefined) {
-      const ended = new Promise((resolve) => thread.once('exit', resolve))
-      thread.ref()
-      this.#tell({ type: 'close' })
-      const hung = setTimeout(() => void thread.terminate(), lastMs)
-      await ended
-      clearTimeout(hung)
-    }
+    await this.#thread?.close({ type: 'close' })
     if (this.#worker === '') return
     // A row that is left behind ends by itself.
     await endsWithin(readTexts(this.#postgres, removeWorker, [this.#worker]).catch(ignore), lastMs)
@@ -137,7 +124,7 @@ export class Lease {
     const regain = async (): Promise<void> => {
       try {
         await this.#register()
-        this.#tell({ type: 'hold', worker: this.#worker })
+        this.#thread?.tell({ type: 'hold', worker: this.#worker })
         this.#parts.back()
       } finally {
         this.#regaining = undefined
@@ -145,29 +132,6 @@ export class Lease {
     }
     this.#regaining ??= regain()
     return this.#regaining
-  }
-
-  #startThread(options: PostgresOptions): void {
-    const file = new URL(`./lease-thread${extname(import.meta.url)}`, import.meta.url)
-    const workerData: LeaseThreadData = { options, worker: this.#worker, leaseMs: this.#parts.leaseMs }
-    const thread = new Worker(file, { workerData })
-    thread.unref()
-    thread.on('message', (news: LeaseNews) => {
-      void this.#lose(news.worker).catch(ignore)
-    })
-    thread.on('error', (error) => {
-      process.emitWarning(`The thread that holds the leases of jobs has failed: ${String(error)}`, 'PlimsollWarning')
-    })
-    thread.once('exit', () => {
-      // Nobody is to wait for its end any more.
-      if (this.#thread === thread) this.#thread = undefined
-      if (!this.#closed) setTimeout(() => this.#closed || this.#startThread(options), aliveMs).unref()
-    })
-    this.#thread = thread
-  }
-
-  #tell(order: LeaseOrder): void {
-    this.#thread?.postMessage(order)
   }
 }
 

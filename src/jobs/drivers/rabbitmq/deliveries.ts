@@ -1,5 +1,5 @@
 import { extname } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import { BesideThread } from '../beside-thread.ts'
 import { SignsOfLife } from '../signs-of-life.ts'
 import { BrokerReader, type Delivery, type ReaderNews, type ReaderOptions } from './broker-reader.ts'
 
@@ -27,15 +27,13 @@ export interface DeliveriesParts extends ReaderOptions {
   readonly mostMs: () => number
 }
 
-/** A thread that has failed is followed by another one after so long. */
-const againMs = 1000
 /** How long the end is waited for. */
 const lastMs = 3000
 
 /** What the broker delivers to this process, read in a thread or here. */
 export class Deliveries {
   readonly #parts: DeliveriesParts
-  #thread: Worker | undefined
+  #thread: BesideThread<ReaderOrder, ThreadNews> | undefined
   #reader: BrokerReader | undefined
   readonly #signs: SignsOfLife
   /** The last channel that was heard of. */
@@ -58,7 +56,21 @@ export class Deliveries {
       return this.#reader.open()
     }
     const opened = new Promise<void>((resolve) => (this.#opened = resolve))
-    this.#startThread(options)
+    this.#thread = new BesideThread<ReaderOrder, ThreadNews>({
+      module: new URL(`./reader-thread${extname(import.meta.url)}`, import.meta.url),
+      data: (): ReaderOptions => ({ ...options, after: this.#channel }),
+      does: 'reads RabbitMQ',
+      hear: (news) => {
+        if ('channel' in news) this.#channel = news.channel
+        this.#hear(news)
+      },
+      ended: () => {
+        this.#opened()
+        this.#paused()
+        if (!this.#closed) this.#parts.lost(this.#channel)
+      },
+    })
+    this.#thread.start()
     this.#signs.open()
     await opened
   }
@@ -81,7 +93,7 @@ export class Deliveries {
 
   /** Reads no more. What has come until then has arrived when it resolves. */
   async pause(): Promise<void> {
-    if (this.#reader === undefined && this.#thread === undefined) return
+    if (this.#reader === undefined && this.#thread?.runs !== true) return
     const paused = new Promise<void>((resolve) => (this.#paused = resolve))
     if (this.#reader !== undefined) void this.#reader.pause()
     else this.#order({ type: 'pause' })
@@ -94,41 +106,11 @@ export class Deliveries {
     this.#closed = true
     this.#signs.close()
     if (this.#reader !== undefined) return this.#reader.close()
-    const thread = this.#thread
-    if (thread === undefined) return
-    const ended = new Promise((resolve) => thread.once('exit', resolve))
-    thread.ref()
-    this.#order({ type: 'close' })
-    const hung = setTimeout(() => void thread.terminate(), lastMs)
-    await ended
-    clearTimeout(hung)
-  }
-
-  #startThread(options: ReaderOptions): void {
-    const file = new URL(`./reader-thread${extname(import.meta.url)}`, import.meta.url)
-    const thread = new Worker(file, { workerData: { ...options, after: this.#channel } satisfies ReaderOptions })
-    thread.unref()
-    thread.on('message', (news: ThreadNews) => {
-      if ('channel' in news) this.#channel = news.channel
-      this.#hear(news)
-    })
-    thread.on('error', (error) => {
-      process.emitWarning(`The thread that reads RabbitMQ has failed: ${String(error)}`, 'PlimsollWarning')
-    })
-    thread.once('exit', () => {
-      // Nobody is to wait for its end any more.
-      if (this.#thread === thread) this.#thread = undefined
-      this.#opened()
-      this.#paused()
-      if (this.#closed) return
-      this.#parts.lost(this.#channel)
-      setTimeout(() => this.#closed || this.#startThread(options), againMs).unref()
-    })
-    this.#thread = thread
+    await this.#thread?.close({ type: 'close' })
   }
 
   #order(order: ReaderOrder): void {
-    this.#thread?.postMessage(order)
+    this.#thread?.tell(order)
   }
 
   #hear(news: ThreadNews): void {

@@ -1,20 +1,18 @@
 // A thread of its own beside the event loop: it keeps the connection alive while a job keeps the loop from doing so.
 import { parentPort, workerData } from 'node:worker_threads'
+import { LoopWatch } from '../loop-watch.ts'
 import { BrokerReader, type ReaderOptions } from './broker-reader.ts'
 import type { ReaderOrder } from './deliveries.ts'
 
-/** What runs over its time is ended by its own time-out, if the loop is not blocked; that may take a while. */
-const graceMs = 30_000
 const lookMs = 1000
 
 const port = parentPort!
-let aliveAt = performance.now()
-let mostMs = Number.POSITIVE_INFINITY
+const loop = new LoopWatch()
 const reader = new BrokerReader(workerData as ReaderOptions, (news) => port.postMessage(news))
 
 // A loop that has gone astray has what it was given taken away: others may have it.
 const timer = setInterval(() => {
-  if (performance.now() - aliveAt > mostMs + graceMs) reader.abandon()
+  if (loop.astray) reader.abandon()
 }, lookMs)
 
 port.on('message', (order: ReaderOrder) => {
@@ -23,8 +21,7 @@ port.on('message', (order: ReaderOrder) => {
       reader.acknowledge(order.channel, order.tags)
       break
     case 'alive':
-      aliveAt = performance.now()
-      mostMs = order.mostMs
+      loop.alive(order.mostMs)
       break
     case 'look':
       void reader.look()

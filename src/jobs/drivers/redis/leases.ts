@@ -1,24 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import { extname } from 'node:path'
-import { Worker } from 'node:worker_threads'
+import { BesideThread } from '../beside-thread.ts'
+import type { LeaseNews, LeaseOrder } from '../hold-lease.ts'
 import { SignsOfLife } from '../signs-of-life.ts'
 import type { RedisLink } from './redis-link.ts'
 import type { RedisAddress } from './redis-source.ts'
 import { beat, registerWorker, removeWorker } from './scripts/lease.ts'
-
-/** What the thread is told. */
-export type LeaseOrder =
-  | { readonly type: 'hold'; readonly worker: string }
-  /** Nothing runs longer than this, in milliseconds from now: a loop that is silent for longer has gone astray. */
-  | { readonly type: 'alive'; readonly mostMs: number }
-  | { readonly type: 'close' }
-
-/** What the thread tells. */
-export interface LeaseNews {
-  readonly type: 'lost'
-  readonly worker: string
-}
 
 /** What the thread begins with. */
 export interface LeaseThreadData {
@@ -26,9 +14,6 @@ export interface LeaseThreadData {
   readonly prefix: string
   readonly worker: string
 }
-
-/** A thread that has failed is followed by another one after so long. */
-const againMs = 1000
 
 /** The parts of {@link Lease}. */
 interface LeaseParts {
@@ -47,7 +32,7 @@ export class Lease {
   readonly #link: Pick<RedisLink, 'prefix' | 'run'>
   readonly #parts: LeaseParts
   readonly #signs: SignsOfLife
-  #thread: Worker | undefined
+  readonly #thread: BesideThread<LeaseOrder, LeaseNews>
   #worker = ''
   #since = ''
   #closed = false
@@ -56,7 +41,14 @@ export class Lease {
   constructor(link: Pick<RedisLink, 'prefix' | 'run'>, parts: LeaseParts) {
     this.#link = link
     this.#parts = parts
-    this.#signs = new SignsOfLife({ mostMs: parts.mostMs, tell: (mostMs) => this.#tell({ type: 'alive', mostMs }) })
+    this.#thread = new BesideThread<LeaseOrder, LeaseNews>({
+      module: new URL(`./lease-thread${extname(import.meta.url)}`, import.meta.url),
+      data: () => this.#threadData(),
+      does: 'holds the leases of jobs',
+      hear: ({ worker }) => void this.lose(worker).catch(ignore),
+    })
+    const tell = (mostMs: number): void => this.#thread.tell({ type: 'alive', mostMs })
+    this.#signs = new SignsOfLife({ mostMs: parts.mostMs, tell })
   }
 
   /** The id that this process takes jobs under; another one once the lease was lost. */
@@ -71,7 +63,7 @@ export class Lease {
 
   async open(): Promise<void> {
     await this.register()
-    this.#startThread()
+    this.#thread.start()
     this.#signs.open()
   }
 
@@ -87,7 +79,7 @@ export class Lease {
         const worker = `${hostname()}:${process.pid}:${randomUUID()}`
         this.#since = (await this.#link.run(registerWorker, [worker])) as string
         this.#worker = worker
-        this.#tell({ type: 'hold', worker })
+        this.#thread.tell({ type: 'hold', worker })
       } finally {
         this.#registering = undefined
       }
@@ -114,38 +106,14 @@ export class Lease {
   async close(): Promise<void> {
     this.#closed = true
     this.#signs.close()
-    const thread = this.#thread
-    if (thread !== undefined) {
-      const ended = new Promise((resolve) => thread.once('exit', resolve))
-      thread.ref()
-      this.#tell({ type: 'close' })
-      await ended
-    }
+    await this.#thread.close({ type: 'close' })
     if (this.#worker !== '') await this.#link.run(removeWorker, [this.#worker]).catch(ignore)
   }
 
-  #startThread(): void {
-    const file = new URL(`./lease-thread${extname(import.meta.url)}`, import.meta.url)
-    const { address } = this.#parts
+  #threadData(): LeaseThreadData {
     // Functions cannot go to a thread.
-    const plain = JSON.parse(JSON.stringify(address)) as RedisAddress
-    const workerData: LeaseThreadData = { address: plain, prefix: this.#link.prefix, worker: this.#worker }
-    const thread = new Worker(file, { workerData })
-    thread.unref()
-    thread.on('message', ({ worker }: LeaseNews) => void this.lose(worker).catch(ignore))
-    thread.on('error', (error) => {
-      process.emitWarning(`The thread that holds the leases of jobs has failed: ${String(error)}`, 'PlimsollWarning')
-    })
-    thread.once('exit', () => {
-      // Nobody is to wait for its end any more.
-      if (this.#thread === thread) this.#thread = undefined
-      if (!this.#closed) setTimeout(() => this.#closed || this.#startThread(), againMs).unref()
-    })
-    this.#thread = thread
-  }
-
-  #tell(order: LeaseOrder): void {
-    this.#thread?.postMessage(order)
+    const address = JSON.parse(JSON.stringify(this.#parts.address)) as RedisAddress
+    return { address, prefix: this.#link.prefix, worker: this.#worker }
   }
 }
 
