@@ -3,26 +3,19 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { connect } from 'amqplib'
 import { beforeAll, beforeEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
-import { z } from 'zod'
 import { openJobRelay } from '../../src/app/job-relay.ts'
 import { observe, type PlimsollEvent } from '../../src/core/events.ts'
 import { rabbitmqEngine } from '../../src/jobs/drivers/rabbitmq/rabbitmq-engine.ts'
-import { defineJob, openJobs, type Job, type Jobs } from '../../src/jobs/index.ts'
+import { openJobs, type Job, type Jobs } from '../../src/jobs/index.ts'
 import { openPostgres, type Postgres } from '../../src/postgres/index.ts'
 import { rowsOf, run } from '../drivers/door.ts'
 import { createDatabase, type Database } from '../servers/database.ts'
 import { pause } from '../servers/pause.ts'
 import { findRabbitmq, startRabbitmq, type RabbitmqServer } from '../servers/rabbitmq.ts'
 import { Wire } from '../servers/wire.ts'
-import { lease, startWorker, type WorkerProcess } from './jobs-worker-process.ts'
+import { began, elsewhere, lease, startWorker, waits, type WorkerProcess } from './jobs-worker-process.ts'
 
-const waits = { timeout: 60_000, interval: 10 }
 const limits = { timeout: 120_000 }
-
-/** A job of the worker processes, as one who only enqueues it knows it. */
-function elsewhere(name: string): Job {
-  return defineJob(name, { input: z.any() }, () => expect.fail('It runs in the wrong process.')) as Job
-}
 
 const names = ['work', 'held', 'heeding', 'blocks', 'kills', 'exits'] as const
 const [work, held, heeding, blocks, kills, exits] = names.map(elsewhere) as [Job, Job, Job, Job, Job, Job]
@@ -64,10 +57,6 @@ async function openOffice(queueUrl = rabbitmq.url): Promise<Office> {
 
 function startWork(concurrency = 10, queueUrl = rabbitmq.url): Promise<WorkerProcess> {
   return startWorker(database.url, { concurrency, queueUrl })
-}
-
-function began({ news }: WorkerProcess, count = 1): Promise<void> {
-  return vi.waitFor(() => expect(news.filter(({ type }) => type === 'began')).toHaveLength(count), waits)
 }
 
 describe.runIf(findRabbitmq() !== undefined && inject('postgresUrl') !== '')('jobs on RabbitMQ', () => {

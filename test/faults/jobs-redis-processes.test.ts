@@ -1,36 +1,32 @@
 import { once } from 'node:events'
 import { Redis } from 'ioredis'
 import { beforeEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
-import { z } from 'zod'
 import { openQueue } from '../../src/app/open-queue.ts'
 import { observe } from '../../src/core/events.ts'
 import { redisEngine } from '../../src/jobs/drivers/redis/redis-engine.ts'
-import { defineJob, openJobs, type Job, type Jobs } from '../../src/jobs/index.ts'
+import { openJobs, type Jobs } from '../../src/jobs/index.ts'
 import { openPostgres, type Postgres } from '../../src/postgres/index.ts'
 import { rowsOf, run } from '../drivers/door.ts'
 import { createDatabase, type Database } from '../servers/database.ts'
 import { cutBefore } from '../servers/append-only-file.ts'
 import { findRedis, startRedis, type RedisServer } from '../servers/redis.ts'
 import { Wire } from '../servers/wire.ts'
-import { jobsToKillOver, killingLimits, mostDeaths, startWorker, type WorkerProcess } from './jobs-worker-process.ts'
+import { cutOffPastLease } from './jobs-cut-off.ts'
+import {
+  began,
+  elsewhere,
+  jobsToKillOver,
+  killingLimits,
+  many,
+  mostDeaths,
+  startWorker,
+  waits,
+  type WorkerProcess,
+} from './jobs-worker-process.ts'
 
-const waits = { timeout: 60_000, interval: 10 }
 const limits = { timeout: 150_000 }
 
-/** A job of the worker processes, as one who only enqueues it knows it. */
-function elsewhere(name: string): Job {
-  return defineJob(name, { input: z.any() }, () => expect.fail('It runs in the wrong process.')) as Job
-}
-
 const [work, held, charges, exits] = ['work', 'held', 'charges', 'exits'].map(elsewhere)
-
-function many(count: number): { readonly ms: number }[] {
-  return Array.from({ length: count }, () => ({ ms: 20 }))
-}
-
-function began({ news }: WorkerProcess, count = 1): Promise<void> {
-  return vi.waitFor(() => expect(news.filter(({ type }) => type === 'began')).toHaveLength(count), waits)
-}
 
 describe.runIf(inject('postgresUrl') && findRedis())('worker processes on Redis, with a PostgreSQL beside it', () => {
   let database: Database
@@ -109,29 +105,9 @@ describe.runIf(inject('postgresUrl') && findRedis())('worker processes on Redis,
 
   test('a worker that was cut off past its lease cannot say what has come of its runs', limits, async () => {
     const jobs = await office()
-    const wire = new Wire(redis.url)
-    await wire.join()
-    onTestFinished(() => wire.cut())
-    const first = await worker({ queueUrl: wire.url.replace(/\/$/, '') })
-    const handle = await jobs.enqueue(held!, 1)
-    await began(first)
-    await wire.cut()
-    await endLease(first)
-    const second = await worker()
-    await began(second)
-    second.order({ type: 'go' })
-    expect(await handle.result()).toBe(second.pid)
-    const before = await handle.status()
-    await second.kill()
-    // It has ended while nobody could be told.
-    first.order({ type: 'go' })
-    await wire.join()
-    const ended = { type: 'ended', id: handle.id, outcome: 'lost' }
-    await vi.waitFor(() => expect(first.news.filter(({ type }) => type === 'ended')).toEqual([ended]), waits)
-    expect(await handle.status()).toEqual(before)
-    expect(before).toMatchObject({ state: 'done', attempts: 1, deaths: 1 })
-    await (await jobs.enqueue(work!, { ms: 1 })).result()
-    expect(await rowsOf(postgres, 'select pid from effects')).toEqual([[String(first.pid)]])
+    const start = (url: string): Promise<WorkerProcess> => worker({ queueUrl: url.replace(/\/$/, '') })
+    const known = { held: held!, work: work! }
+    await cutOffPastLease({ jobs, postgres, url: redis.url, known, start, endLease })
   })
 
   /** Restarts Redis as after a power cut that has taken what has last brought a job to this state. */

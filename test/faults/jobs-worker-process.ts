@@ -1,10 +1,15 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { onTestFinished } from 'vitest'
+import { expect, onTestFinished, vi } from 'vitest'
+import { z } from 'zod'
+import { defineJob, type Job } from '../../src/jobs/index.ts'
 
 /** Short, so that nobody waits 20 s for the lease of a worker that was killed. */
 export const lease = '2s'
+
+/** How long what happens in other processes is waited for. */
+export const waits = { timeout: 60_000, interval: 10 }
 
 /** How many workers the tests kill that kill many; WORKER_DEATHS=100 takes minutes. */
 export const mostDeaths = Number(process.env['WORKER_DEATHS'] ?? 8)
@@ -77,4 +82,19 @@ export async function startWorker(
   onTestFinished(kill)
   await works.promise
   return { child, pid: child.pid!, news, gone, stderr: () => errors, order: (order) => child.send(order), kill }
+}
+
+/** Resolves when so many jobs have begun there that tell of it. */
+export function began({ news }: WorkerProcess, count = 1): Promise<void> {
+  return vi.waitFor(() => expect(news.filter(({ type }) => type === 'began')).toHaveLength(count), waits)
+}
+
+/** A job of the worker processes, as one who only enqueues it knows it. */
+export function elsewhere(name: string): Job {
+  return defineJob(name, { input: z.any() }, () => expect.fail('It runs in the wrong process.')) as Job
+}
+
+/** The inputs of jobs that take a while. */
+export function many(count: number, ms = 20): { readonly ms: number }[] {
+  return Array.from({ length: count }, () => ({ ms }))
 }

@@ -4,38 +4,31 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import { z } from 'zod'
 import { databaseEngine } from '../../src/jobs/drivers/database/database-engine.ts'
-import { defineJob, openJobs, type Job, type Jobs } from '../../src/jobs/index.ts'
+import { defineJob, openJobs, type Jobs } from '../../src/jobs/index.ts'
 import { createStatement, openPostgres, type Postgres } from '../../src/postgres/index.ts'
 import { rowsOf, run } from '../drivers/door.ts'
 import { createDatabase, type Database } from '../servers/database.ts'
 import { pause } from '../servers/pause.ts'
 import { startPostgres } from '../servers/postgres.ts'
-import { Wire } from '../servers/wire.ts'
+import { cutOffPastLease } from './jobs-cut-off.ts'
 import {
+  began,
+  elsewhere,
   jobsToKillOver,
   killingLimits,
   lease,
+  many,
   mostDeaths,
   startWorker,
+  waits,
   type WorkerProcess,
 } from './jobs-worker-process.ts'
 
-const waits = { timeout: 60_000, interval: 10 }
 const limits = { timeout: 120_000 }
-
-/** A job of the worker processes, as one who only enqueues it knows it. */
-function elsewhere(name: string): Job {
-  return defineJob(name, { input: z.any() }, () => expect.fail('It runs in the wrong process.')) as Job
-}
 
 const [work, held, heeding, blocks, kills, exits] = ['work', 'held', 'heeding', 'blocks', 'kills', 'exits'].map(
   elsewhere,
 )
-
-/** The inputs of jobs that take a while. */
-function many(count: number): { readonly ms: number }[] {
-  return Array.from({ length: count }, () => ({ ms: 20 }))
-}
 
 /** Somebody who enqueues, and does not work. */
 interface Office {
@@ -63,10 +56,6 @@ async function makeTables(url: string): Promise<void> {
   await using door = await openPostgres({ url })
   await run(door, 'create table runs (key text not null, pid int not null)')
   await run(door, 'create table effects (key text primary key, pid int not null)')
-}
-
-function began({ news }: WorkerProcess, count = 1): Promise<void> {
-  return vi.waitFor(() => expect(news.filter(({ type }) => type === 'began')).toHaveLength(count), waits)
 }
 
 describe.runIf(inject('postgresUrl'))('jobs on PostgreSQL', () => {
@@ -152,29 +141,9 @@ describe.runIf(inject('postgresUrl'))('jobs on PostgreSQL', () => {
   })
 
   test('a worker that was cut off past its lease cannot say what has come of its runs', limits, async () => {
-    const office = await openOffice(database.url)
-    const wire = new Wire(database.url)
-    await wire.join()
-    onTestFinished(() => wire.cut())
-    const first = await startWorker(wire.url, { concurrency: 2 })
-    const handle = await office.jobs.enqueue(held!, 1)
-    await began(first)
-    await wire.cut()
-    const second = await startWorker(database.url)
-    await began(second)
-    second.order({ type: 'go' })
-    expect(await handle.result()).toBe(second.pid)
-    const before = await handle.status()
-    await second.kill()
-    // It has ended while nobody could be told.
-    first.order({ type: 'go' })
-    await wire.join()
-    const ended = { type: 'ended', id: handle.id, outcome: 'lost' }
-    await vi.waitFor(() => expect(first.news.filter(({ type }) => type === 'ended')).toEqual([ended]), waits)
-    expect(await handle.status()).toEqual(before)
-    expect(before).toMatchObject({ state: 'done', attempts: 1, deaths: 1 })
-    await (await office.jobs.enqueue(work!, { ms: 1 })).result()
-    expect(await rowsOf(office.postgres, 'select pid from effects')).toEqual([[String(first.pid)]])
+    const { jobs, postgres } = await openOffice(database.url)
+    const start = (url: string): Promise<WorkerProcess> => startWorker(url)
+    await cutOffPastLease({ jobs, postgres, url: database.url, known: { held: held!, work: work! }, start })
   })
 
   test('a job that blocks the event loop for longer than the lease is not run twice', limits, async () => {
