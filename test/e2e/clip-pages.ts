@@ -80,13 +80,12 @@ export async function chooseQuality(page: Page, height: number): Promise<void> {
 
 /** Adds a WebVTT file to the newest clip, and waits until the captions, which are called so, can be watched. */
 export async function bringCaptions(page: Page, path: string, label: string): Promise<void> {
-  await page.locator('.clip .captions summary').first().click()
-  await page.locator('.clip .captions input[type=file]').first().setInputFiles(path)
-  await page
-    .locator('.clip')
-    .first()
-    .getByText(new RegExp(`^Captions: .*${label}`))
-    .waitFor()
+  const captions = page.locator('.clip .captions').first()
+  const summary = captions.locator('summary')
+  await summary.click()
+  await captions.locator('input[type=file]').setInputFiles(path)
+  // Of the summary alone: the form below it offers all languages by their names, before anything was added.
+  await summary.filter({ hasText: new RegExp(`^Captions: .*${label}`) }).waitFor()
   await page.locator('.clip[data-encoding=false]').first().waitFor({ timeout: 90_000 })
 }
 

@@ -46,6 +46,7 @@ afterAll(async () => {
 })
 
 interface Captioned {
+  readonly encoding: boolean
   readonly captions: readonly { readonly language: string }[]
 }
 
@@ -199,10 +200,8 @@ describe.skipIf(noBrowser !== undefined || !hasFfmpeg())('a clip in the studio',
     await card.locator('summary').click()
     // Those that come, and go, at one instant lose none of each other.
     const languages = ['da', 'de', 'fi', 'fr']
-    const shown = async (): Promise<string[]> =>
-      ((await (await page.request.get(`${url}/api/clips/${id}`)).json()) as Captioned).captions
-        .map(({ language }) => language)
-        .sort()
+    const clip = async () => (await (await page.request.get(`${url}/api/clips/${id}`)).json()) as Captioned
+    const shown = async (): Promise<string[]> => (await clip()).captions.map(({ language }) => language).sort()
     const atOnce = (method: 'PUT' | 'DELETE'): Promise<unknown> =>
       Promise.all(
         languages.map((language) => {
@@ -225,6 +224,8 @@ describe.skipIf(noBrowser !== undefined || !hasFfmpeg())('a clip in the studio',
       await bringCaptions(page, path, language === 'en' ? 'English' : 'svenska')
     }
     await card.getByText('Captions: English, svenska').waitFor()
+    // Whoever opens it from here on is given them.
+    expect((await clip()).encoding).toBe(false)
     for (const way of ways) {
       const watched = await openPage(browser, `${url}/clips.html`, {
         storageState: await page.context().storageState(),
