@@ -51,7 +51,8 @@ export async function transcode(input: VideoInput, parts: TranscodeParts): Promi
   const { store, tools, settings, signal, onProgress } = parts
   checkCaptions(input.captions ?? [])
   const { source, captions, id, plainId } = await identify(input, parts)
-  const finished = new FinishedPackages({ store, to: input.to.replace(/\/+$/, ''), id, plainId, signal })
+  const place = { store, to: input.to.replace(/\/+$/, ''), id, plainId }
+  const finished = new FinishedPackages({ ...place, signal })
   const { prefix } = finished
   const kept = await workPrefix(store, prefix)
   const folder = await makeWorkFolder(settings.folder)
@@ -80,7 +81,7 @@ export async function transcode(input: VideoInput, parts: TranscodeParts): Promi
   } catch (error) {
     // Tracks that are finished are good for other captions.
     if (known === undefined && parts.discards?.(signal?.aborted === true ? signal.reason : error) === true)
-      await discard(store, { prefixes: [prefix, work.prefix], folder })
+      await discard(new FinishedPackages(place), { store, work })
     throw roomError(error)
   } finally {
     await rm(folder, { recursive: true, force: true })
@@ -93,13 +94,16 @@ async function workPrefix(store: FileStore, prefix: string): Promise<string> {
   return (await store.head(`${beside}/${planName}`)) === undefined ? workPrefixOf(prefix) : beside
 }
 
-/** Removes what there is of a package that will not be whole. */
+/** Removes what there is of a package that will not be whole. `finished` is without a signal: it would have aborted. */
 async function discard(
-  store: FileStore,
-  { prefixes, folder }: { prefixes: readonly string[]; folder: string },
+  finished: FinishedPackages,
+  { store, work }: { readonly store: FileStore; readonly work: WorkFiles },
 ): Promise<void> {
   try {
-    for (const prefix of prefixes) await new WorkFiles({ store, prefix, folder }).clear()
+    await work.clear()
+    // One that is whole was there before it was looked for, or somebody was quicker.
+    if ((await finished.tracks()) !== undefined) return
+    await new WorkFiles({ store, prefix: finished.prefix, folder: work.folder }).clear()
   } catch {
     // What it was for has failed already, and that is what is told.
   }

@@ -62,6 +62,44 @@ describe.skipIf(!hasFfmpeg())('the files of an encode that has not ended', () =>
     },
   )
 
+  test.each([
+    // A package is looked for at first, and again before one is stored.
+    { fate: 'and a package that was there before stays', looks: 1, made: 'before' },
+    { fate: 'and a package that somebody else has made meanwhile stays', looks: 2, made: 'meanwhile' },
+    { fate: 'and with them the package that will not be whole', looks: 2, made: 'never' },
+  ] as const)('go when it is given up, $fate', async (one) => {
+    const { looks, made } = one
+    const input = { source: 'clip', to: `given-up-${made}` }
+    await bench.keep('clip', await bench.clips.numbered('clip.mp4', { seconds: 4 }))
+    const makeOne = () => bench.transcodeIn(bench.store, quick, input)
+    if (made === 'before') await makeOne()
+    const givenUp = new AbortController()
+    let looked = 0
+    const store: FileStore = new Proxy(bench.store, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target)
+        if (name !== 'get') return typeof value === 'function' ? value.bind(target) : value
+        return async (...given: Parameters<FileStore['get']>) => {
+          if (given[0].endsWith('/package.json') && ++looked === looks) {
+            if (made === 'meanwhile') await makeOne()
+            if (made === 'never')
+              await target.put(given[0].replace('package.json', '90p/00001.m4s'), Buffer.from('cut'))
+            givenUp.abort(new Error('given up'))
+          }
+          return target.get(...given)
+        }
+      },
+    })
+    const parts = { signal: givenUp.signal, discards: () => true }
+    await expect(bench.transcodeIn(store, quick, input, parts)).rejects.toThrow('given up')
+    expect(await bench.keys('.videos/')).toEqual([])
+    const kept = await bench.keys(`${input.to}/`)
+    if (made === 'never') return expect(kept).toEqual([])
+    const { prefix, objects } = await makeOne()
+    expect(kept).toEqual(await bench.keys(`${prefix}/`))
+    expect(kept).toHaveLength(objects + 1)
+  })
+
   test('are removed when nothing was added to them for long', async () => {
     const put = async (name: string): Promise<number> => {
       await bench.store.put(`.videos/${name}`, Buffer.from(name))
