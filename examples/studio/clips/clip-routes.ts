@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { App } from 'plimsoll'
 import type { Job } from 'plimsoll/jobs'
 import { greetVisitor, visitorOf } from '../jobs/visitor.ts'
@@ -62,7 +63,9 @@ export async function takeClips(
         const { owner, jobId, video } = clip
         const input = transcodeInput({ ...clip, captions })
         // Its first encode sees to them when it is done.
-        const job = video === null ? jobId : (await transcode.enqueue(input, { owner, tenant: owner })).id
+        // One that is being cancelled may have been for the same captions: this one is not to be taken for it.
+        const options = { owner, tenant: owner, unique: randomUUID() }
+        const job = video === null ? jobId : (await transcode.enqueue(input, options)).id
         await tx.clips.filter({ id }).update({ captions, jobId: job })
         return { before: clip.captions, after: captions, job, jobBefore: jobId }
       })

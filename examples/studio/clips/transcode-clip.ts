@@ -26,6 +26,8 @@ export function defineTranscode(db: () => Db<typeof relations>) {
         renditions: renditions.map(({ width, height, peakRate }) => ({ width, height, bitrate: peakRate })),
         captions: captions.map(({ key }) => key),
       }
+      // Looked for before the row is read: those of a job that is enqueued after that are not among them.
+      const stale = await staleCaptions(files, made)
       const old = await db().transaction(async (tx) => {
         const clip = await lockClip(tx, idOf(source))
         // Nobody is there to see it when the clip was removed meanwhile.
@@ -40,7 +42,7 @@ export function defineTranscode(db: () => Db<typeof relations>) {
       })
       if (old === undefined) return
       if (old !== null && old.prefix !== prefix) await removeAll(files, `${old.prefix}/`)
-      await removeCaptions(files, made)
+      for (const one of stale) await removeAll(files, one)
     },
   })
   return job
@@ -51,14 +53,20 @@ interface Captioned {
   readonly captions: readonly { readonly key: string }[]
 }
 
-/** Removes captions that are beside a package, and in it no more. */
-async function removeCaptions(files: App['files'], { prefix, captions }: Captioned): Promise<void> {
-  const kept = captions.map(({ key }) => key.replace(/\.vtt$/, ''))
+/** What the keys of captions begin with that are beside a package, and not in it. */
+async function staleCaptions(
+  files: Pick<App['files'], 'list'>,
+  { prefix, captions }: Captioned,
+): Promise<ReadonlySet<string>> {
+  const kept = new Set(captions.map(({ key }) => key.replace(/\.vtt$/, '')))
+  const stale = new Set<string>()
   for (let after: string | undefined; ;) {
     const { objects, next } = await files.list(`${prefix}/captions-`, { after })
-    const gone = objects.map(({ key }) => key).filter((key) => !kept.some((one) => key.startsWith(one)))
-    if (gone.length > 0) await files.delete(gone)
-    if (next === undefined) return
+    for (const { key } of objects) {
+      const [name] = key.slice(prefix.length + 1).split(/[/.]/, 1)
+      if (!kept.has(`${prefix}/${name}`)) stale.add(`${prefix}/${name}`)
+    }
+    if (next === undefined) return stale
     after = next
   }
 }
