@@ -1,15 +1,21 @@
+import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, inject, onTestFinished, test } from 'vitest'
 import { openJobRelay } from '../../src/app/job-relay.ts'
+import { mostDeaths } from '../../src/jobs/contract.ts'
 import { databaseEngine } from '../../src/jobs/drivers/database/database-engine.ts'
 import { rabbitmqEngine } from '../../src/jobs/drivers/rabbitmq/rabbitmq-engine.ts'
 import { redisEngine } from '../../src/jobs/drivers/redis/redis-engine.ts'
+import { sweep } from '../../src/jobs/drivers/redis/scripts/lease.ts'
+import { workerDied } from '../../src/jobs/drivers/worker-died.ts'
 import { openPostgres, type Postgres } from '../../src/postgres/index.ts'
 import { createDatabase, type Database } from '../servers/database.ts'
 import { findRabbitmq, startRabbitmq, type RabbitmqServer } from '../servers/rabbitmq.ts'
 import { findRedis, startRedis, type RedisServer } from '../servers/redis.ts'
+import { run } from './door.ts'
 import { controlCases } from './jobs-control.ts'
 import { enqueueCases } from './jobs-enqueue.ts'
 import { flowCases } from './jobs-flows.ts'
+import { orphanCases } from './jobs-orphans.ts'
 import { runCases } from './jobs-runs.ts'
 import { sandboxCases } from './jobs-sandbox.ts'
 import { setUp, type JobsCase, type JobsEngine } from './jobs.ts'
@@ -17,6 +23,7 @@ import { setUp, type JobsCase, type JobsEngine } from './jobs.ts'
 const cases = {
   enqueueing: enqueueCases,
   runs: runCases,
+  orphans: orphanCases,
   control: controlCases,
   sandboxes: sandboxCases,
   'workflows and schedules': flowCases,
@@ -28,6 +35,21 @@ let redis: RedisServer | undefined
 let rabbitmq: RabbitmqServer | undefined
 let database: Database | undefined
 
+async function endDatabaseLeases(postgres: Postgres): Promise<void> {
+  await run(postgres, 'delete from plimsoll.job_workers')
+}
+
+async function endRedisLeases(url: string): Promise<void> {
+  const client = new Redis(url)
+  const workers = await client.zrange('{plimsoll:jobs}:workers', '0', '-1')
+  const together = client.multi()
+  for (const worker of workers) together.zadd('{plimsoll:jobs}:workers', 'XX', '1', worker)
+  // In one step: they are alive, and would say so.
+  together.eval(sweep.text, 1, '{plimsoll:jobs}', mostDeaths, workerDied)
+  await together.exec()
+  client.disconnect()
+}
+
 const engines: readonly JobsEngine[] = [
   {
     name: 'an embedded database',
@@ -35,6 +57,7 @@ const engines: readonly JobsEngine[] = [
     runs: true,
     // It is one process's, so all of them go by the same door.
     open: async () => ({ postgres: embedded!, engine: await databaseEngine({ postgres: embedded! }) }),
+    endLeases: () => endDatabaseLeases(embedded!),
     start: async () => {
       embedded = await openPostgres({ url: 'pglite:memory' })
     },
@@ -53,6 +76,10 @@ const engines: readonly JobsEngine[] = [
       // With a thread for the lease of each worker this would take three times as long; test/faults has them.
       return { postgres, engine: await databaseEngine({ postgres }) }
     },
+    endLeases: async () => {
+      await using postgres = await openPostgres({ url: database!.url })
+      await endDatabaseLeases(postgres)
+    },
     start: async () => {
       database = await createDatabase()
     },
@@ -68,6 +95,7 @@ const engines: readonly JobsEngine[] = [
       const engine = await redisEngine({ url: redis!.url })
       return { postgres: beside!, ...(await openJobRelay(beside!, engine)) }
     },
+    endLeases: () => endRedisLeases(redis!.url),
     start: async () => {
       redis = await startRedis({ args: ['--appendonly', 'yes'] })
       beside = await openPostgres({ url: 'pglite:memory' })
@@ -86,6 +114,7 @@ const engines: readonly JobsEngine[] = [
       const engine = await rabbitmqEngine({ url: rabbitmq!.url, postgres: beside! })
       return { postgres: beside!, ...(await openJobRelay(beside!, engine)) }
     },
+    endLeases: () => endDatabaseLeases(beside!),
     start: async () => {
       rabbitmq = await startRabbitmq()
       beside = await openPostgres({ url: 'pglite:memory' })

@@ -36,6 +36,8 @@ export interface JobsEngine {
   readonly runs: boolean
   /** Opens it as one more process would: all of them see the same jobs. The caller closes the engine. */
   open(): Promise<OpenedEngine>
+  /** Ends the leases of all workers there are, as those of processes that were killed. */
+  endLeases?(): Promise<void>
   /** Makes what `open` needs, once. */
   start?(): Promise<void>
   stop?(): Promise<void>
@@ -68,12 +70,14 @@ export interface JobsSetup {
   open(...jobs: readonly Job[]): Promise<Process>
   /** Opens jobs and schedules. */
   openScheduled(schedules: readonly Schedule[], ...jobs: readonly Job[]): Promise<Process>
+  /** Ends the leases of all workers there are, as those of processes that were killed. */
+  endLeases(): Promise<void>
 }
 
 let tests = 0
 
 /** Sets up a test on an engine; what it opens is closed when it has ended. */
-export function setUp(engine: Pick<JobsEngine, 'open'>): JobsSetup {
+export function setUp(engine: Pick<JobsEngine, 'open' | 'endLeases'>): JobsSetup {
   const mark = `${process.pid}-${++tests}`
   const queue = `queue-${mark}`
   const openAll = async (jobs: readonly Job[], schedules: readonly Schedule[]): Promise<Process> => {
@@ -93,6 +97,7 @@ export function setUp(engine: Pick<JobsEngine, 'open'>): JobsSetup {
       ),
     open: (...jobs) => openAll(jobs, []),
     openScheduled: (schedules, ...jobs) => openAll(jobs, schedules),
+    endLeases: async () => engine.endLeases!(),
   }
 }
 

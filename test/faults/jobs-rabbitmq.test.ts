@@ -169,9 +169,8 @@ describe.runIf(findRabbitmq() !== undefined && inject('postgresUrl') !== '')('jo
     await vi.waitFor(async () => expect(await office.handed()).toBe(0), waits)
     pause(first.child)
     const second = await startWork(2)
-    // Jobs whose worker has died run one at a time.
-    const going = setInterval(() => second.order({ type: 'go' }), 50)
-    onTestFinished(() => clearInterval(going))
+    await began(second, 2)
+    second.order({ type: 'go' })
     for (const handle of handles) expect(await handle.result()).toBe(second.pid)
     const before = await Promise.all(handles.map((handle) => handle.status()))
     first.child.kill('SIGCONT')

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isSuspect, LaneBook, laneId, type Lane, type LaneAsk } from '../../../src/jobs/drivers/database/lanes.ts'
+import { LaneBook, laneId, suspicionOf, type Lane, type LaneAsk } from '../../../src/jobs/drivers/database/lanes.ts'
 
 const lane = (id: string, parts: Partial<Lane> = {}): Lane => ({
   id,
@@ -147,7 +147,7 @@ describe('the lanes of a worker', () => {
     const book = new LaneBook()
     for (const id of ['2', '4', '6']) book.note(lane(id), 1n)
     expect(book.plan(10, always).map(({ most }) => most)).toEqual([4, 3, 3])
-    const asks = book.plan(10, (_, ofQueue) => 2 - ofQueue)
+    const asks = book.plan(10, (_, { ofQueue }) => 2 - ofQueue)
     expect(asks.reduce((sum, { most }) => sum + most, 0)).toBe(2)
     expect(book.plan(0, always)).toEqual([])
     expect(book.plan(10, () => 0)).toEqual([])
@@ -163,13 +163,13 @@ describe('the lanes of a worker', () => {
     expect(book.look()).toEqual({ lanes: ['2'], marks: [11n] })
   })
 
-  test('the id of a lane is an even number of 64 bits; the odd one beside it is that of suspects', () => {
+  test('the id of a lane is a number of 64 bits that ends in two zeroes; beside it are those of suspects, and of prime ones', () => {
     fc.assert(
       fc.property(fc.string(), fc.string(), fc.integer({ min: -100, max: 100 }), (queue, tenant, priority) => {
         const id = laneId({ queue, tenant, priority, limit: undefined })
         const number = BigInt(id)
         expect(BigInt.asIntN(64, number)).toBe(number)
-        expect([isSuspect(id), isSuspect(String(number | 1n))]).toEqual([false, true])
+        expect([0n, 1n, 3n].map((bits) => suspicionOf(String(number | bits)))).toEqual(['none', 'suspect', 'prime'])
       }),
     )
     const parts = { queue: 'q', priority: 0, tenant: 't', limit: undefined }

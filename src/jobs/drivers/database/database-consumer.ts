@@ -3,12 +3,14 @@ import { backoffMs } from '../../../core/backoff.ts'
 import { isPlimsollError } from '../../../core/errors.ts'
 import { readTexts, type Postgres, type PostgresOptions } from '../../../postgres/index.ts'
 import { type ConsumeOptions, type Consumer, type JobProgress, type LeasedJob, type Outcome } from '../../contract.ts'
+import { nextLookMs } from '../lease-times.ts'
+import { Suspects } from '../suspects.ts'
 import type { Bulletin } from './bulletin.ts'
 import { claim, claimLimited } from './claims.ts'
 import { endsWithin } from './ends-within.ts'
 import { ExpiredJobs } from './expired-jobs.ts'
 import { toNotice, type ClaimedJob, type LaneNotice } from './job-rows.ts'
-import { isSuspect, LaneBook, type Lane, type LaneAsk } from './lanes.ts'
+import { LaneBook, suspicionOf, type Lane, type LaneAsk, type Planned } from './lanes.ts'
 import { Lease } from './leases.ts'
 import { Progress } from './progress.ts'
 import { Promotions } from './promotions.ts'
@@ -16,7 +18,6 @@ import { Settlements, type SettledRun } from './settlements.ts'
 import { recover } from './recover.ts'
 import { SideTurns, type AdoptedJob, type SideLane } from './side-lane.ts'
 import { activeOf, cancelledOf, findLanes } from './statements.ts'
-import { Suspects } from './suspects.ts'
 
 /** Each so many looks is one at everything: it walks over all that was, while a transaction elsewhere stays open. */
 const wholeLook = 16
@@ -40,8 +41,7 @@ export class DatabaseConsumer implements Consumer {
   readonly #side: SideLane | undefined
   readonly #turns: SideTurns | undefined
   readonly #queues: ReadonlyMap<string, number>
-  /** How often the tables are looked at for what nobody has told of, give or take a quarter. */
-  readonly #lookMs: number
+  readonly #leaseMs: number
   readonly #outside = AsyncLocalStorage.snapshot()
   readonly #running = new Map<string, ClaimedJob>()
   readonly #runningOf = new Map<string, number>()
@@ -79,7 +79,7 @@ export class DatabaseConsumer implements Consumer {
     this.#options = options
     this.#queues = new Map(options.queues.map(({ name, concurrency }) => [name, concurrency]))
     this.#settlements = new Settlements(postgres, bulletin)
-    this.#lookMs = leaseMs / 4
+    this.#leaseMs = leaseMs
     this.#lease = new Lease(postgres, {
       options: heartbeat,
       leaseMs,
@@ -89,7 +89,7 @@ export class DatabaseConsumer implements Consumer {
     })
     this.#progress = new Progress(postgres, bulletin)
     this.#expired = new ExpiredJobs(postgres)
-    this.#promotions = new Promotions(postgres, { bulletin, mostMs: this.#lookMs * 2 })
+    this.#promotions = new Promotions(postgres, { bulletin, mostMs: leaseMs / 2 })
   }
 
   /** The id that this process takes jobs under; empty while it has none. */
@@ -138,7 +138,10 @@ export class DatabaseConsumer implements Consumer {
     this.#progress.forget(job.id)
     this.#free(known)
     const settled = this.#settlements.settle(worker, { id: job.id, seq: known.seq }, outcome)
-    void settled.then(() => this.#fill())
+    void settled.then(() => {
+      this.#suspects.ended(job)
+      this.#fill()
+    })
     return settled
   }
 
@@ -231,7 +234,7 @@ export class DatabaseConsumer implements Consumer {
     while (!this.#paused && this.#lease.worker !== '') {
       const room = this.#room()
       if (room <= 0) return
-      const planned = this.#lanes.plan(room, (lane, ofQueue) => this.#open(lane, ofQueue))
+      const planned = this.#lanes.plan(room, (lane, planned) => this.#open(lane, planned))
       const before = planned[0]?.lane.priority
       if (this.#turns?.begin(room, { before, open: (queue) => this.#openOf(queue) }) === true) {
         this.#lease.began()
@@ -293,7 +296,7 @@ export class DatabaseConsumer implements Consumer {
       }
       this.#running.set(job.id, one)
       this.#runningOf.set(job.queue, (this.#runningOf.get(job.queue) ?? 0) + 1)
-      if (isSuspect(one.laneId)) this.#suspects.began(job)
+      if (suspicionOf(one.laneId) !== 'none') this.#suspects.began(job)
       this.#options.take(job)
     }
     this.#lease.began()
@@ -304,7 +307,6 @@ export class DatabaseConsumer implements Consumer {
     const { id, queue } = one.job
     this.#running.delete(id)
     this.#runningOf.set(queue, this.#runningOf.get(queue)! - 1)
-    this.#suspects.ended(one.job)
     if (one.limit !== undefined && this.#options.limits.get(one.limit)?.rate === undefined) {
       this.#resting.delete(one.limit)
     }
@@ -320,13 +322,14 @@ export class DatabaseConsumer implements Consumer {
     process.emitWarning(`Jobs cannot be taken from the database now: ${text}`, 'PlimsollWarning')
   }
 
-  /** How many jobs of a lane may begin now. Of those whose worker has died one at a time: it may be the one to blame. */
-  #open(lane: Lane, ofQueue: number): number {
+  /** How many jobs of a lane may begin now. */
+  #open(lane: Lane, { ofQueue, alike }: Planned): number {
     if (!this.#queues.has(lane.queue)) return 0
-    if (isSuspect(lane.id) && this.#suspects.busy) return 0
     if (lane.limit !== undefined && performance.now() < (this.#resting.get(lane.limit) ?? 0)) return 0
     const open = this.#openOf(lane.queue) - ofQueue
-    return isSuspect(lane.id) ? Math.min(open, 1) : open
+    const suspicion = suspicionOf(lane.id)
+    if (suspicion === 'none') return open
+    return Math.min(open, (suspicion === 'prime' ? this.#suspects.primeOpen : this.#suspects.open) - alike)
   }
 
   #openOf(queue: string): number {
@@ -348,7 +351,10 @@ export class DatabaseConsumer implements Consumer {
 
   #lost(): void {
     const ids = [...this.#running.keys()]
-    for (const one of this.#running.values()) this.#free(one)
+    for (const one of this.#running.values()) {
+      this.#free(one)
+      this.#suspects.ended(one.job)
+    }
     this.#options.lost(ids)
   }
 
@@ -359,10 +365,8 @@ export class DatabaseConsumer implements Consumer {
 
   #lookLater(): void {
     if (this.#paused) return
-    this.#lookTimer = setTimeout(
-      () => void this.#look().finally(() => this.#lookLater()),
-      this.#lookMs * (0.75 + Math.random() / 2),
-    )
+    const look = (): void => void this.#look().finally(() => this.#lookLater())
+    this.#lookTimer = setTimeout(look, nextLookMs(this.#leaseMs))
     this.#lookTimer.unref()
   }
 
@@ -372,7 +376,7 @@ export class DatabaseConsumer implements Consumer {
       try {
         const whole = this.#looks++ % wholeLook === 0
         await this.#lease.refresh()
-        await recover(this.#postgres, this.#bulletin, this.#lookMs * 4)
+        await recover(this.#postgres, this.#bulletin, this.#leaseMs)
         await this.#lookForLanes(whole)
         this.#fill()
         await this.#promotions.promote({ whole })

@@ -20,6 +20,7 @@ import type {
   NewJob,
   QueueCount,
 } from '../../contract.ts'
+import { usualLeaseMs } from '../lease-times.ts'
 import { Bulletin } from './bulletin.ts'
 import { DatabaseConsumer } from './database-consumer.ts'
 import { toNotice, toRecord, type LaneNotice } from './job-rows.ts'
@@ -52,8 +53,8 @@ export interface DatabaseEngineOptions {
    */
   readonly heartbeat?: PostgresOptions | undefined
   /**
-   * How long a worker process is taken for alive after its last heartbeat. It gives four in that time, and looks as often for what it
-   * was not told of. The same in all processes. Default `'20s'`.
+   * How long a worker process is taken for alive after its last heartbeat. It gives four in that time, and looks five times for what
+   * it was not told of. The same in all processes. Default `'20s'`.
    */
   readonly lease?: Duration | undefined
 }
@@ -91,7 +92,7 @@ export class DatabaseEngine implements JobEngine {
   readonly #consumers = new Set<Consumer>()
   readonly #outside = AsyncLocalStorage.snapshot()
 
-  constructor({ postgres, heartbeat, lease = '20s' }: DatabaseEngineOptions) {
+  constructor({ postgres, heartbeat, lease = usualLeaseMs }: DatabaseEngineOptions) {
     this.#leaseMs = parseDuration(lease, 'lease')
     this.#postgres = postgres
     this.#heartbeat = heartbeat

@@ -20,24 +20,30 @@ export interface LaneParts {
 
 const ids = new LRUCache<string, string>({ max: 10_000 })
 
-/** The id of a lane: 64 bits of a hash, even. Jobs whose worker has died, or may have, go on in the odd lane beside it. */
+/**
+ * The id of a lane: 64 bits of a hash, the last two of which are 0. Jobs whose worker has died, or may have, go on in the lane beside it whose
+ * last bit is 1; those that have lost two, in the one where both are.
+ */
 export function laneId({ queue, priority, tenant, limit = '' }: LaneParts): string {
   const name = `${queue}\0${priority}\0${limit}\0${tenant}`
   let id = ids.get(name)
   if (id === undefined) {
-    id = (createHash('sha256').update(name).digest().readBigInt64BE(0) & ~1n).toString()
+    id = (createHash('sha256').update(name).digest().readBigInt64BE(0) & ~3n).toString()
     ids.set(name, id)
   }
   return id
 }
 
-/** True for a lane of jobs whose worker has died while they ran, or may have. */
-export function isSuspect(laneId: string): boolean {
-  return (laneId.charCodeAt(laneId.length - 1) & 1) === 1
+/** Whether the jobs of a lane are suspects: their worker has died while they ran, or may have; prime ones have lost two. */
+export function suspicionOf(laneId: string): 'none' | 'suspect' | 'prime' {
+  if ((laneId.charCodeAt(laneId.length - 1) & 1) === 0) return 'none'
+  return (BigInt(laneId) & 3n) === 3n ? 'prime' : 'suspect'
 }
 
 /** How long a lane that has nothing is remembered: until then, what is added to it is looked for from where it ended. */
 const rememberedMs = 60_000
+
+const nothing: Planned = { ofQueue: 0, alike: 0 }
 
 interface Known extends Lane {
   /** Where to look from: everything before was taken. */
@@ -49,6 +55,14 @@ interface Known extends Lane {
   /** False when nothing is left in it, as far as this process knows. */
   ready: boolean
   emptySince: number
+}
+
+/** How many jobs are about to be taken. */
+export interface Planned {
+  /** Of the queue. */
+  readonly ofQueue: number
+  /** Of all lanes that are as suspect. */
+  readonly alike: number
 }
 
 /** A lane to take from. */
@@ -104,9 +118,9 @@ export class LaneBook {
 
   /**
    * What to take, `room` jobs at most: of the lanes with the highest priority alike, and in turns. `open` says how many jobs may be
-   * taken of a lane when so many of its queue are about to be.
+   * taken of a lane when so many are about to be.
    */
-  plan(room: number, open: (lane: Lane, ofQueue: number) => number): LaneAsk[] {
+  plan(room: number, open: (lane: Lane, planned: Planned) => number): LaneAsk[] {
     let best: Known[] = []
     const now = performance.now()
     for (const lane of this.#lanes.values()) {
@@ -115,21 +129,24 @@ export class LaneBook {
         continue
       }
       const [first] = best
-      if ((first !== undefined && lane.priority < first.priority) || open(lane, 0) <= 0) continue
+      if ((first !== undefined && lane.priority < first.priority) || open(lane, nothing) <= 0) continue
       if (first !== undefined && lane.priority > first.priority) best = []
       best.push(lane)
     }
     const at = best.length === 0 ? 0 : this.#turn % best.length
     const turns = [...best.slice(at), ...best.slice(0, at)].slice(0, room)
     this.#turn = at + turns.length
-    const planned = new Map<string, number>()
+    const ofQueues = new Map<string, number>()
+    const alikes = { none: 0, suspect: 0, prime: 0 }
     let left = room
     return turns.flatMap((lane, i) => {
-      const ofQueue = planned.get(lane.queue) ?? 0
-      const most = Math.min(Math.ceil(left / (turns.length - i)), open(lane, ofQueue))
+      const suspicion = suspicionOf(lane.id)
+      const planned = { ofQueue: ofQueues.get(lane.queue) ?? 0, alike: alikes[suspicion] }
+      const most = Math.min(Math.ceil(left / (turns.length - i)), open(lane, planned))
       if (most <= 0) return []
       left -= most
-      planned.set(lane.queue, ofQueue + most)
+      ofQueues.set(lane.queue, planned.ofQueue + most)
+      alikes[suspicion] += most
       lane.noted = undefined
       return [{ lane, mark: lane.mark, most }]
     })

@@ -1,5 +1,5 @@
 import { createStatement, type Statement } from '../../../postgres/index.ts'
-import { longestMs } from '../../contract.ts'
+import { longestMs, mostDeaths } from '../../contract.ts'
 
 /** What our own statements write is no effect of anybody's. */
 const own = (text: string): Statement => createStatement(text, { tracked: true })
@@ -162,8 +162,10 @@ export const cancelledOf = own(
 )
 /** A job without deaths in an odd lane may have had one: it is counted when there is another. */
 const died = 'deaths + case when deaths = 0 and lane & 1 = 1 then 2 else 1 end'
+/** Who has lost a worker goes on in the lane of suspects, who has lost two in that of prime ones. */
+const apart = `lane | case when ${died} < ${mostDeaths - 1} then 1 else 3 end`
 /**
- * Takes the leases of processes that give no heartbeat any more; their jobs go on in the odd lanes. While the server was down nobody
+ * Takes the leases of processes that give no heartbeat any more; their jobs go on in lanes of suspects. While the server was down nobody
  * could give one. A claim that was under way when its process lost its lease leaves jobs of a process that is not there. They are looked
  * for between the ids of those that are: what those have run is full of dead rows.
  */
@@ -174,7 +176,7 @@ export const recoverJobs = own(`with gone as (
       for update skip locked)) returning id),
   gaps as (select id as above, lead(id, 1, 9223372036854775807) over (order by id) as below from (
     select -1 as id union all select id from plimsoll.job_workers where id not in (select id from gone)) alive)
-  update plimsoll.jobs set worker = null, attempts = attempts - 1, deaths = ${died}, lane = lane | 1,
+  update plimsoll.jobs set worker = null, attempts = attempts - 1, deaths = ${died}, lane = ${apart},
     state = case when cancel then 'cancelled' when ${died} >= $1 then 'quarantined' else 'waiting' end,
     seq = nextval('plimsoll.jobs_seq'), ended_at = case when cancel or ${died} >= $1 then clock_timestamp() end,
     expires_at = case when cancel then ${cancelledDay} end,
@@ -234,7 +236,7 @@ export const listJobs = own(
 /** Puts jobs behind an id back to their lanes, with all their attempts: those that have ended without being done. */
 export const redriveJobs =
   own(`update plimsoll.jobs set state = 'waiting', seq = nextval('plimsoll.jobs_seq'), attempts = 0, deaths = 0,
-    lane = lane & ~1::bigint, ended_at = null, expires_at = null, cancel = null, due_at = null, progress = null
+    lane = lane & ~3::bigint, ended_at = null, expires_at = null, cancel = null, due_at = null, progress = null
   where id = any(array(select id from plimsoll.jobs where ${filter} and ${kept}
     and state in ('failed', 'parked', 'quarantined', 'cancelled') and ($6::uuid is null or id > $6)
     order by id limit 1000 for update skip locked))

@@ -22,6 +22,7 @@ import {
   noteRelayed,
   recallJobs,
 } from './handed-jobs.ts'
+import { usualLeaseMs } from '../lease-times.ts'
 import { ensureHandedTables, readLedgerName } from './handed-tables.ts'
 import { queueNames, toMessages, type QueueNames } from './messages.ts'
 import { Publisher } from './publisher.ts'
@@ -56,7 +57,7 @@ export interface RabbitmqEngineOptions {
  *   make the tables, PLIMSOLL_PEER_MISSING, PLIMSOLL_OPTION_INVALID
  */
 export async function rabbitmqEngine(options: RabbitmqEngineOptions): Promise<JobEngine> {
-  const { url, postgres, heartbeat, lease = '20s', threaded = heartbeat !== undefined } = options
+  const { url, postgres, heartbeat, lease = usualLeaseMs, threaded = heartbeat !== undefined } = options
   const address = readAddress(url)
   await ensureJobTables(postgres)
   await ensureHandedTables(postgres)

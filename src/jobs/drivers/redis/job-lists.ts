@@ -39,6 +39,8 @@ async function waiting(link: RedisLink): Promise<readonly string[]> {
       lists.push(link.command('LRANGE', `${prefix}:lane:${lane}`, 0, -1))
     for (const lane of await range(link, `${prefix}:suspects:${queue}`))
       lists.push(link.command('LRANGE', `${prefix}:suspect:${lane}`, 0, -1))
+    for (const lane of await range(link, `${prefix}:primes:${queue}`))
+      lists.push(link.command('LRANGE', `${prefix}:prime:${lane}`, 0, -1))
   }
   return ((await Promise.all(lists)) as readonly (readonly string[])[]).flat()
 }

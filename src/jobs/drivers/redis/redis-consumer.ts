@@ -10,6 +10,8 @@ import {
   type Outcome,
 } from '../../contract.ts'
 import { endsWithin } from '../database/ends-within.ts'
+import { nextLookMs, usualLeaseMs } from '../lease-times.ts'
+import { Suspects } from '../suspects.ts'
 import { workerDied } from '../worker-died.ts'
 import { toTaken, type TakenJob } from './job-fields.ts'
 import { Lease } from './leases.ts'
@@ -21,8 +23,6 @@ import { reconcile, sweep } from './scripts/lease.ts'
 import { storeProgress } from './scripts/settle.ts'
 import { Settlements } from './settlements.ts'
 
-/** How often Redis is looked at for what nobody has told of, give or take a quarter. */
-const lookMs = 4000
 /** How often the progress of a run is stored. */
 const progressMs = 500
 /** A timer can be early by the clock of Redis. */
@@ -57,7 +57,7 @@ export class RedisConsumer implements Consumer {
   readonly #more = new Set<string>()
   /** True when jobs may have been taken whose answer was lost. */
   #unsure = false
-  #suspects = 0
+  readonly #suspects = new Suspects(() => this.#wake())
   #filling: Promise<void> | undefined
   #looking: Promise<void> = Promise.resolve()
   #failures = 0
@@ -103,7 +103,7 @@ export class RedisConsumer implements Consumer {
     this.#free(taken)
     const settled = this.#settlements.settle(worker, taken, outcome)
     this.#fill()
-    void settled.then(() => this.#fill())
+    void settled.then(() => this.#cleared(taken))
     return settled
   }
 
@@ -189,8 +189,8 @@ export class RedisConsumer implements Consumer {
     this.#settlements.send()
     // Whoever tells of more while this is under way is heard.
     for (const [queue] of asked) this.#more.delete(queue)
-    const suspects = this.#suspects > 0 ? 0 : 1
-    const answer = await this.#link.run(claimJobs, [worker, room, suspects, this.#limits, ...asked.flat()])
+    const { open, primeOpen } = this.#suspects
+    const answer = await this.#link.run(claimJobs, [worker, room, open, primeOpen, this.#limits, ...asked.flat()])
     if (answer === null) return this.#lease.lose(worker)
     const [dueInMs, againInMs, jobs] = answer as readonly [number, number, readonly (readonly RedisAnswer[])[]]
     if (dueInMs >= 0) this.#wakeIn(dueInMs)
@@ -220,7 +220,7 @@ export class RedisConsumer implements Consumer {
     }
     this.#running.set(job.id, taken)
     this.#runningOf.set(job.queue, (this.#runningOf.get(job.queue) ?? 0) + 1)
-    if (job.deaths > 0) this.#suspects++
+    if (job.deaths > 0) this.#suspects.began(job)
     this.#options.take(job)
   }
 
@@ -228,9 +228,13 @@ export class RedisConsumer implements Consumer {
     this.#running.delete(job.id)
     this.#progress.delete(job.id)
     this.#runningOf.set(job.queue, this.#runningOf.get(job.queue)! - 1)
-    if (job.deaths === 0) return
-    this.#suspects--
-    for (const queue of this.#queues.keys()) this.#more.add(queue)
+  }
+
+  /** What has come of a run is stored: it will not count as killed with this process. */
+  #cleared({ job }: TakenJob): void {
+    this.#suspects.ended(job)
+    if (job.deaths > 0) this.#wake()
+    else this.#fill()
   }
 
   /** What has run is not taken for gone before it is stored: a Redis that is slow would be handed more and more. */
@@ -248,14 +252,17 @@ export class RedisConsumer implements Consumer {
   }
 
   #lost(runs: readonly TakenJob[] = [...this.#running.values()]): void {
-    for (const taken of runs) this.#free(taken)
+    for (const taken of runs) {
+      this.#free(taken)
+      this.#suspects.ended(taken.job)
+    }
     this.#options.lost(runs.map(({ job }) => job.id))
   }
 
   #lookLater(): void {
     if (this.#paused) return
     const look = (): void => void this.#look().finally(() => this.#lookLater())
-    this.#lookTimer = setTimeout(look, lookMs * (0.75 + Math.random() / 2))
+    this.#lookTimer = setTimeout(look, nextLookMs(usualLeaseMs))
     this.#lookTimer.unref()
   }
 

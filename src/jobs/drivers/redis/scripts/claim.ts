@@ -1,13 +1,14 @@
 import { script } from './script.ts'
 
 /**
- * Takes jobs for a worker process: its id, how many, how many of those whose worker has died, the bounds of limits as JSON, and then
- * queues, each with how many. The answer: false when its lease is lost; else in how many milliseconds the next delayed job is due, in
+ * Takes jobs for a worker process: its id, how many, how many of those whose worker has died, and of those that have lost two, the
+ * bounds of limits as JSON, and then queues, each with how many. The answer: false when its lease is lost; else in how many milliseconds the next delayed job is due, in
  * how many a rate allows another one (-1: none), and the jobs. Jobs that are due become ready first.
  */
 export const claimJobs = script(
   `
-local worker, room, suspects, limits = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), cjson.decode(ARGV[4])
+local worker, room, limits = ARGV[1], tonumber(ARGV[2]), cjson.decode(ARGV[5])
+local open = { suspect = tonumber(ARGV[3]), prime = tonumber(ARGV[4]) }
 if not redis.call('ZSCORE', P .. ':workers', worker) then return false end
 
 local due = redis.call('ZRANGEBYSCORE', P .. ':delayed', '-inf', now, 'LIMIT', 0, 500)
@@ -63,8 +64,8 @@ local function start(id, lane)
 end
 
 -- Takes from the lanes of a queue, at most so many jobs: of those with the highest priority alike, and in turns.
-local function take(queue, most, suspect)
-  local lanes = lanesOf(queue, suspect)
+local function take(queue, most, line)
+  local lanes = lanesOf(queue, line)
   local left, closed = most, 0
   while left > 0 do
     local first = redis.call('ZRANGE', lanes, closed, closed + 31, 'WITHSCORES')
@@ -86,7 +87,7 @@ local function take(queue, most, suspect)
           if againMs < 0 or inMs < againMs then againMs = inMs end
         end
       else
-        local list = idsOf(lane, suspect)
+        local list = idsOf(lane, line)
         local ids = redis.call('LPOP', list, want) or {}
         local started = 0
         for _, id in ipairs(ids) do started = started + start(id) end
@@ -106,13 +107,16 @@ local function take(queue, most, suspect)
   return most - left
 end
 
-for at = 5, #ARGV, 2 do
+for at = 6, #ARGV, 2 do
   local queue, most = ARGV[at], math.min(tonumber(ARGV[at + 1]), room)
-  if suspects > 0 and most > 0 then
-    local some = take(queue, math.min(suspects, most), true)
-    suspects, most, room = suspects - some, most - some, room - some
+  for _, line in ipairs({ 'prime', 'suspect' }) do
+    local some = math.min(open[line], most)
+    if some > 0 then
+      some = take(queue, some, line)
+      open[line], most, room = open[line] - some, most - some, room - some
+    end
   end
-  if most > 0 then room = room - take(queue, most, false) end
+  if most > 0 then room = room - take(queue, most, 'lane') end
 end
 
 for limit, bound in pairs(known) do

@@ -1,7 +1,6 @@
+import { usualLeaseMs as leaseMs } from '../../lease-times.ts'
 import { script } from './script.ts'
 
-/** How long a worker process is taken for alive after its last heartbeat. */
-const leaseMs = 20_000
 /** How often it gives one. */
 export const heartbeatMs = 5000
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { mostDeaths } from '../../../contract.ts'
 
 /** A script that Redis runs as one step. Its only key is what all of ours begin with. */
 export interface RedisScript {
@@ -29,13 +30,14 @@ local function each(ids, most, run)
   for from = 1, #ids, most do run(unpack(ids, from, math.min(from + most - 1, #ids))) end
 end
 
--- Puts a job that is ready to the end of its lane. Those whose worker has died wait in a line of their own.
+-- Puts a job that is ready to the end of its lane. Those whose worker has died wait in a line of their own, and those that have lost two.
 local function push(id, queue, priority, limit, tenant, deaths)
-  local suspect = tonumber(deaths) > 0
+  deaths = tonumber(deaths)
+  local line = deaths == 0 and 'lane' or deaths < ${mostDeaths - 1} and 'suspect' or 'prime'
   local lane = table.concat({ priority, queue, limit or '', tenant }, '\\n')
-  local name = (suspect and 's' or 'l') .. lane
+  local name = line .. lane
   if not pushes[name] then
-    pushes[name] = { queue = queue, priority = tonumber(priority), suspect = suspect, lane = lane, ids = {} }
+    pushes[name] = { queue = queue, priority = tonumber(priority), line = line, lane = lane, ids = {} }
     order[#order + 1] = name
   end
   table.insert(pushes[name].ids, id)
@@ -47,12 +49,9 @@ local function delay(id, ms)
   if not soonest or ms < soonest then soonest = ms end
 end
 
-local function lanesOf(queue, suspect)
-  return P .. (suspect and ':suspects:' or ':ready:') .. queue
-end
-local function idsOf(lane, suspect)
-  return P .. (suspect and ':suspect:' or ':lane:') .. lane
-end
+local lines = { lane = ':ready:', suspect = ':suspects:', prime = ':primes:' }
+local function lanesOf(queue, line) return P .. lines[line] .. queue end
+local function idsOf(lane, line) return P .. ':' .. line .. ':' .. lane end
 -- The higher priority first; in one priority whoever was served the longest ago.
 local function rank(priority, turn) return -priority * 1099511627776 + turn end
 
@@ -90,10 +89,10 @@ end
 local function flush()
   for _, name in ipairs(order) do
     local one = pushes[name]
-    local ids = idsOf(one.lane, one.suspect)
+    local ids = idsOf(one.lane, one.line)
     each(one.ids, 1000, function(...) redis.call('RPUSH', ids, ...) end)
     local turn = tonumber(redis.call('HGET', P .. ':turns', one.queue) or 0)
-    redis.call('ZADD', lanesOf(one.queue, one.suspect), 'NX', rank(one.priority, turn), one.lane)
+    redis.call('ZADD', lanesOf(one.queue, one.line), 'NX', rank(one.priority, turn), one.lane)
   end
   for field, n in pairs(counts) do
     if n ~= 0 then redis.call('HINCRBY', P .. ':counts', field, n) end
