@@ -155,21 +155,6 @@ describe.runIf(inject('postgresUrl'))('jobs on PostgreSQL', () => {
     expect(first.stderr(), 'while it was blocked').toContain('A job blocks the event loop')
   })
 
-  test(
-    'nor is one that begins at once, and blocks it for longer than a loop is given that has gone astray',
-    limits,
-    async () => {
-      const office = await openOffice(database.url)
-      const first = await startWorker(database.url)
-      const handle = await office.jobs.enqueue(blocks!, { ms: 36_000 })
-      await began(first)
-      await startWorker(database.url)
-      expect(await handle.result()).toBe(first.pid)
-      expect(await office.count('runs')).toBe(1)
-      expect(await handle.status()).toMatchObject({ deaths: 0, attempts: 1 })
-    },
-  )
-
   test('a job that ends its process runs again elsewhere', limits, async () => {
     const office = await openOffice(database.url)
     const first = await startWorker(database.url)

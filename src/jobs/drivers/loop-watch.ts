@@ -1,7 +1,11 @@
 import { writeSync } from 'node:fs'
 
-/** What runs over its time is ended by its own time-out, if the loop is not blocked; that may take a while. */
-const graceMs = 30_000
+/**
+ * How long a loop may be silent beyond the time of what runs there before it is taken for one that has gone astray, in milliseconds. A run
+ * that is over its time is ended by its time-out once the loop is free again, so a job that only blocks it is not to run twice: a minute or
+ * two of that happen. One that never ends is found a little later for it.
+ */
+const graceMs = 120_000
 
 /** What a thread beside the event loop knows of it; see {@link SignsOfLife}. */
 export class LoopWatch {
