@@ -3,7 +3,7 @@ import { PlimsollError, showValue } from '../core/errors.ts'
 import { longestMs, type JobLimit } from './contract.ts'
 import { parseSandbox } from './sandbox/sandbox-option.ts'
 import type { InputOf, OutputOf, Schema } from './standard-schema.ts'
-import type { Job, JobHandler, JobOptions, Jobs, UniqueOptions } from './types.ts'
+import type { Job, JobHandler, JobOptions, Jobs, RetryOptions, UniqueOptions } from './types.ts'
 import type { JobNode } from './workflow/steps.ts'
 import type { Flow } from './workflow/types.ts'
 
@@ -27,6 +27,9 @@ export interface JobDefinition extends Job {
   /** The applications that know it. */
   readonly boundTo: Set<BoundJobs>
 }
+
+/** The longest time between two attempts, unless a job says otherwise, or its first one is longer. */
+const mostBetweenMs = 600_000
 
 export interface RetryPolicy {
   readonly attempts: number
@@ -68,9 +71,6 @@ export function defineJob<I extends Schema, O extends Schema | undefined = undef
   const { perWorker } = options
   if (perWorker !== undefined && !isWhole(perWorker, 1))
     throw invalid('perWorker', perWorker, 'give a whole number from 1')
-  const attempts = retry === false ? 1 : (retry.attempts ?? 5)
-  if (!isWhole(attempts, 1)) throw invalid('retry.attempts', attempts, 'give a whole number from 1')
-  const policy = retry === false ? {} : retry
   const boundTo = new Set<BoundJobs>()
   const definition: JobDefinition = {
     name,
@@ -81,12 +81,7 @@ export function defineJob<I extends Schema, O extends Schema | undefined = undef
     queue,
     priority,
     timeoutMs: parseDuration(options.timeout ?? '10m', 'timeout'),
-    retry: {
-      attempts,
-      firstMs: parseDuration(policy.first ?? '1s', 'retry.first'),
-      mostMs: parseDuration(policy.most ?? '10m', 'retry.most'),
-      when: policy.when,
-    },
+    retry: retryOf(retry),
     unique: options.unique,
     limit: limitOf({ concurrency, rateLimit }),
     perWorker,
@@ -135,6 +130,18 @@ function boundJobs({ name, boundTo }: JobDefinition): Jobs {
   throw new PlimsollError('PLIMSOLL_JOB_UNBOUND', `The job '${name}' cannot be enqueued: ${problem}.`, {
     details: { name },
   })
+}
+
+/** A job that is not retried has one attempt. */
+function retryOf(retry: RetryOptions | false): RetryPolicy {
+  const { attempts = 5, first, most, when } = retry === false ? { attempts: 1 } : retry
+  if (!isWhole(attempts, 1)) throw invalid('retry.attempts', attempts, 'give a whole number from 1')
+  const givenMs = most === undefined ? undefined : parseDuration(most, 'retry.most')
+  const firstMs = first === undefined ? Math.min(1000, givenMs ?? 1000) : parseDuration(first, 'retry.first')
+  const mostMs = givenMs ?? Math.max(firstMs, mostBetweenMs)
+  if (mostMs < firstMs)
+    throw invalid('retry.most', most, `the time before the second attempt, retry.first, is ${showValue(first)} already`)
+  return { attempts, firstMs, mostMs, when }
 }
 
 function limitOf({

@@ -49,9 +49,9 @@ export interface JobOptions<I extends Schema, O extends Schema | undefined = und
 export interface RetryOptions {
   /** How often it is run at most. Default 5. */
   readonly attempts?: number | undefined
-  /** The time before the second attempt; it doubles with each, and half of it is random. Default `'1s'`. */
+  /** The time before the second attempt; it doubles with each, and half of it is random. Default `'1s'`, or `most` when that is shorter. */
   readonly first?: Duration | undefined
-  /** The longest time between two attempts. Default `'10m'`. */
+  /** The longest time between two attempts, no less than `first`. Default `'10m'`, or `first` when that is longer. */
   readonly most?: Duration | undefined
   /** Says of an error whether another attempt can help, or when. Default: `error.retryable`, `error.retryAfter`. */
   readonly when?: ((error: unknown, attempt: number) => boolean | { readonly after: Duration }) | undefined

@@ -35,6 +35,23 @@ describe('what becomes of a job that has failed', () => {
     expect(new Set(delays).size).toBeGreaterThan(25)
   })
 
+  test('the time before the second attempt may be longer than what is the most by default', () => {
+    for (const attempt of [1, 4]) {
+      const delay = delayAfter(new Error('no'), { retry: { first: '1h' }, attempt })
+      expect(delay).toBeGreaterThanOrEqual(1_800_000)
+      expect(delay).toBeLessThanOrEqual(3_600_000)
+    }
+    expect(delayAfter(new Error('no'), { retry: { most: '10ms' } })).toBeLessThanOrEqual(10)
+  })
+
+  test('a time before the second attempt that is longer than the most is refused', () => {
+    const refused = expect.objectContaining({
+      code: 'PLIMSOLL_OPTION_INVALID',
+      message: expect.stringContaining("retry.most of a job is '10m'; the time before the second attempt"),
+    })
+    expect(() => define({ first: '1h', most: '10m' })).toThrow(refused)
+  })
+
   test('a server that wants to be left alone for ever is asked again in a century, which every engine can tell', () => {
     expect(delayAfter(withRetryAfter('9'.repeat(400)))).toBe(3e12)
     expect(delayAfter(withRetryAfter(1e300))).toBe(3e12)
