@@ -107,7 +107,7 @@ export interface JobContext {
   readonly idempotencyKey: string
   /** Aborts when the job is cancelled, runs out of time, or is handed back because its worker ends. */
   readonly signal: AbortSignal
-  /** Shows how far it is. */
+  /** Shows how far it is. Of a note the first 1000 characters are kept. */
   progress(done: number, total?: number, note?: string): void
   /** Hands the event loop back, in long stretches of work; rejects once the signal has aborted. */
   heartbeat(): Promise<void>

@@ -307,6 +307,26 @@ export const runCases: readonly JobsCase[] = [
       const old = define('job', () => {})
       const upgraded = define('job', (input) => input, {
         version: 3,
+  {
+    name: 'of a note of the progress the first thousand characters are kept, and no half of one',
+    async run({ define, open }) {
+      const notes = ['x'.repeat(10_000_000), `${'x'.repeat(999)}\u{1f6a2}`, `${'x'.repeat(998)}\u{1f6a2}`]
+      const door = gate()
+      const job = define('job', async (n: number, { progress }) => {
+        progress(n, 3, notes[n])
+        await door.pass()
+      })
+      const process = await open(job)
+      await process.work()
+      const handles = await process.jobs.enqueueMany(job, [0, 1, 2])
+      const kept = ['x'.repeat(1000), 'x'.repeat(999), notes[2]]
+      await eventually(async () => {
+        const seen = await Promise.all(handles.map((handle) => handle.status()))
+        expect(seen.map((status) => status!.progress?.note)).toEqual(kept)
+      })
+      door.open()
+    },
+  },
         input: z.object({ name: z.string(), from: z.number() }),
         upgrade: (input: any, version) => ({ name: input.first + input.last, from: version }),
       })

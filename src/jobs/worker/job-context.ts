@@ -26,7 +26,7 @@ export function jobContext(job: LeasedJob, { signal, progress, log }: JobContext
     tenant,
     idempotencyKey: id,
     signal,
-    progress: (done, total, note) => progress({ done, total, note }),
+    progress: (done, total, note) => progress({ done, total, note: typeof note === 'string' ? cut(note) : note }),
     heartbeat: async () => {
       await new Promise((resolve) => setImmediate(resolve))
       signal.throwIfAborted()
@@ -37,6 +37,15 @@ export function jobContext(job: LeasedJob, { signal, progress, log }: JobContext
       error: (message, details = {}) => log({ level: 'error', message, details }),
     },
   })
+}
+
+/** The longest note that is kept, in characters as JavaScript counts them. */
+const mostNote = 1000
+
+/** No half of a character is left of one that takes two. */
+function cut(note: string): string {
+  if (note.length <= mostNote) return note
+  return note.slice(0, note.codePointAt(mostNote - 1)! > 0xffff ? mostNote - 1 : mostNote)
 }
 
 /** Publishes what a handler has said. */
