@@ -78,7 +78,7 @@ export const errorCodes = {
   PLIMSOLL_JOB_FAILED: {
     status: 500,
     title: 'A job has failed',
-    fix: 'Look at the cause; `jobs.redrive` runs it again.',
+    fix: 'Look at `cause`, which is what it has failed of; `jobs.redrive` runs it again.',
   },
   PLIMSOLL_JOB_TIMEOUT: {
     status: 504,
@@ -114,6 +114,21 @@ export const errorCodes = {
     status: 500,
     title: 'The module of a sandboxed job cannot be used',
     fix: 'Export the job, under any name, from the module that `sandbox.module` names; let that module open nothing when it is imported.',
+  },
+  PLIMSOLL_JOB_OUTPUT_INVALID: {
+    status: 500,
+    title: 'What a job has returned cannot be kept',
+    fix: 'Have the handler return what the message asks for: what fits `output`, is JSON, and has 1 MB at most.',
+  },
+  PLIMSOLL_JOB_PARKED: {
+    status: 503,
+    title: 'No worker knows the job, or its version of the input',
+    fix: 'Start a worker that does: list the job in `createApp({ jobs: [ … ] })`, or deploy the newer version; it goes on by itself then.',
+  },
+  PLIMSOLL_JOB_QUARANTINED: {
+    status: 500,
+    title: 'Workers have died while they ran the job',
+    fix: 'Find out what has ended them, such as memory or a crash; give the job a `sandbox`. `jobs.redrive` runs it again.',
   },
   PLIMSOLL_MAIL_REFUSED: {
     status: 502,

@@ -2,6 +2,7 @@ import { parseDuration, type Duration } from '../core/duration.ts'
 import { PlimsollError } from '../core/errors.ts'
 import type { Postgres } from '../postgres/index.ts'
 import type { JobEngine, JobRecord } from './contract.ts'
+import { causeOf } from './failure-cause.ts'
 import { isJobId } from './job-id.ts'
 import { refuseInTransaction } from './refuse-in-transaction.ts'
 import type { JobHandle, JobStatus } from './types.ts'
@@ -63,8 +64,11 @@ async function resultOf<O>(
 
 function outputOf<O>({ id, name, state, output, error }: JobRecord): O {
   if (state === 'done') return (output === undefined ? undefined : JSON.parse(output)) as O
-  const what = state === 'cancelled' ? 'was cancelled' : `has failed: ${error?.message ?? state}`
-  throw new PlimsollError('PLIMSOLL_JOB_FAILED', `The job '${name}' ${what}`, { details: { id, name, state, error } })
+  const details = { id, name, state, error }
+  if (state === 'cancelled')
+    throw new PlimsollError('PLIMSOLL_JOB_CANCELLED', `The job '${name}' was cancelled.`, { details })
+  const text = `The job '${name}' has failed: ${error?.message ?? state}`
+  throw new PlimsollError('PLIMSOLL_JOB_FAILED', text, { cause: causeOf(error), details })
 }
 
 function unknown(id: string): PlimsollError {

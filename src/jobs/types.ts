@@ -148,7 +148,8 @@ export interface JobHandle<Output = unknown> {
   /**
    * Resolves to what its handler has returned, as JSON gives it back.
    *
-   * @throws PLIMSOLL_JOB_FAILED when it has failed for good or was cancelled; PLIMSOLL_JOB_UNKNOWN when it is not kept any more;
+   * @throws PLIMSOLL_JOB_FAILED when it has failed for good, with what it failed of as the `cause`; PLIMSOLL_JOB_CANCELLED when it was
+   *   cancelled; PLIMSOLL_JOB_UNKNOWN when it is not kept any more;
    *   PLIMSOLL_JOB_TIMEOUT when it has not ended within `timeout` (default: no limit); PLIMSOLL_JOB_IN_TRANSACTION when the
    *   caller runs in a transaction
    */

@@ -100,7 +100,7 @@ export const controlCases: readonly JobsCase[] = [
       expect(await two.jobs.cancel(waiting[1]!.id, delayed.id, '018f0000-0000-7000-8000-000000000000')).toBe(2)
       expect(await waiting[0]!.cancel(), 'it has ended').toBe(false)
       const failure = await failureOf(waiting[0]!.result())
-      expect(failure).toMatchObject({ code: 'PLIMSOLL_JOB_FAILED', details: { state: 'cancelled' } })
+      expect(failure).toMatchObject({ code: 'PLIMSOLL_JOB_CANCELLED', details: { state: 'cancelled' } })
       await two.work()
       await drained(two, job)
       expect(ran).toEqual(['the last one'])

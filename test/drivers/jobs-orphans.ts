@@ -51,6 +51,14 @@ export const orphanCases: readonly JobsCase[] = [
       expect(most).toBe(1)
       const deaths = (await Promise.all(handles.map((handle) => handle.status()))).map((status) => status!.deaths)
       expect(deaths.toSorted()).toEqual([2, 2, 2, 2, 2, 3])
+      const [quarantined] = await process.jobs.list({ states: ['quarantined'], queue: setup.queue })
+      const failure = process.jobs.handle(quarantined!.id).result()
+      const cause = {
+        name: 'WorkerDied',
+        code: 'PLIMSOLL_JOB_QUARANTINED',
+        message: expect.stringContaining('3 workers'),
+      }
+      await expect(failure).rejects.toMatchObject({ code: 'PLIMSOLL_JOB_FAILED', cause })
     },
   },
 ]

@@ -164,6 +164,20 @@ describe.runIf(findRedis())('the engine on Redis', () => {
     expect(warn.mock.calls.map(([text]) => text)).toEqual([expect.stringContaining('appendonly yes')])
   })
 
+  test('says what to do about a Redis that wants a password, or is a replica', async () => {
+    const master = await start(...keeping, '--requirepass', 'p@ss')
+    const locked = await failureOf(redisEngine({ url: master.url }))
+    expect(locked.code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
+    expect(locked.message).toMatch(/NOAUTH.*QUEUE_URL=redis:\/\/:PASSWORD@host\.$/)
+    const wrong = await failureOf(redisEngine({ url: `redis://:wrong@127.0.0.1:${master.port}` }))
+    expect(wrong.message).toMatch(/WRONGPASS.*Check the user and the password in QUEUE_URL\.$/)
+    const replica = await start(...keeping, '--replicaof', '127.0.0.1', String(master.port))
+    const engine = await open({ url: replica.url })
+    const readOnly = await failureOf(engine.add([newJob('a')]))
+    expect(readOnly.code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
+    expect(readOnly.message).toMatch(/READONLY.*name the master in QUEUE_URL/)
+  })
+
   test('one that is full says so, stores none of the jobs, and still runs those that it has', async () => {
     const redis = await start(...keeping, '--maxmemory', '3mb')
     const engine = await open({ url: redis.url })
@@ -173,6 +187,7 @@ describe.runIf(findRedis())('the engine on Redis', () => {
     const failure = await failureOf(fill())
     expect(failure.code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
     expect(failure.message).toContain('OOM')
+    expect(failure.message).toContain('raise maxmemory')
     const [waiting] = await engine.counts()
     expect(waiting!.count % 2).toBe(0)
     const began = await runAll(engine)

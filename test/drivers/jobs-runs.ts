@@ -110,6 +110,9 @@ export const runCases: readonly JobsCase[] = [
       expect({ state, attempts }).toEqual({ state: 'failed', attempts: 2 })
       expect(error).toMatchObject({ name: 'Broken', message: 'no \u0000 more', code: 'E_BROKEN' })
       expect(error!.stack).toContain('jobs-runs.ts')
+      const cause: unknown = await handle.result().catch((reason: Error) => reason.cause)
+      expect(cause).toBeInstanceOf(Error)
+      expect(cause).toMatchObject({ ...error })
     },
   },
   {
@@ -198,24 +201,27 @@ export const runCases: readonly JobsCase[] = [
     },
   },
   {
-    name: 'what a handler returns is refused when it cannot be kept',
+    name: 'what a handler returns is refused when it cannot be kept, and the job is not tried again',
     async run({ define, open }) {
       const itself: { self?: unknown } = {}
       itself.self = itself
       const values = [1n, itself, 'x'.repeat(1024 * 1024)]
-      const job = define('job', (i: number) => values[i], { retry: false })
-      const typed = define('typed', (input) => input, { output: z.object({ n: z.number() }), retry: false })
+      const job = define('job', (i: number) => values[i])
+      const typed = define('typed', (input) => input, { output: z.object({ n: z.number() }) })
       const nothing = define('nothing', () => {})
       const process = await open(job, typed, nothing)
       await process.work()
-      const handles = await process.jobs.enqueueMany(job, [0, 1, 2])
-      await expect(handles[0]!.result()).rejects.toThrow('BigInt')
-      await expect(handles[1]!.result()).rejects.toThrow('circular')
-      await expect(handles[2]!.result()).rejects.toThrow('1048578 bytes')
+      const handles = [
+        ...(await process.jobs.enqueueMany(job, [0, 1, 2])),
+        await process.jobs.enqueue(typed, { n: 'one' }),
+      ]
+      for (const [i, text] of ['BigInt', 'circular', '1048578 bytes', 'does not fit its output'].entries()) {
+        await expect(handles[i]!.result()).rejects.toThrow(text)
+        const { attempts, error } = (await handles[i]!.status())!
+        expect({ attempts, code: error!.code }).toEqual({ attempts: 1, code: 'PLIMSOLL_JOB_OUTPUT_INVALID' })
+        expect(error!.message).toContain(`The job '${(i < 3 ? job : typed).name}' has returned`)
+      }
       expect(await (await process.jobs.enqueue(typed, { n: 1, more: 2 })).result()).toEqual({ n: 1 })
-      await expect((await process.jobs.enqueue(typed, { n: 'one' })).result()).rejects.toThrow(
-        'does not fit its output',
-      )
       expect(await (await process.jobs.enqueue(nothing, 1)).result()).toBeUndefined()
     },
   },
@@ -302,12 +308,6 @@ export const runCases: readonly JobsCase[] = [
     },
   },
   {
-    name: 'an input of an older version is brought into the form of this one',
-    async run({ define, open }) {
-      const old = define('job', () => {})
-      const upgraded = define('job', (input) => input, {
-        version: 3,
-  {
     name: 'of a note of the progress the first thousand characters are kept, and no half of one',
     async run({ define, open }) {
       const notes = ['x'.repeat(10_000_000), `${'x'.repeat(999)}\u{1f6a2}`, `${'x'.repeat(998)}\u{1f6a2}`]
@@ -327,6 +327,12 @@ export const runCases: readonly JobsCase[] = [
       door.open()
     },
   },
+  {
+    name: 'an input of an older version is brought into the form of this one',
+    async run({ define, open }) {
+      const old = define('job', () => {})
+      const upgraded = define('job', (input) => input, {
+        version: 3,
         input: z.object({ name: z.string(), from: z.number() }),
         upgrade: (input: any, version) => ({ name: input.first + input.last, from: version }),
       })
@@ -358,8 +364,9 @@ export const runCases: readonly JobsCase[] = [
       const behind = await open(known, older)
       const worker = await behind.work()
       await eventually(async () => {
-        expect(await first.status()).toMatchObject({ state: 'parked', attempts: 0 })
-        expect(await second.status()).toMatchObject({ state: 'parked', attempts: 0 })
+        const parked = { state: 'parked', attempts: 0, error: { code: 'PLIMSOLL_JOB_PARKED' } }
+        expect(await first.status()).toMatchObject(parked)
+        expect(await second.status()).toMatchObject(parked)
       })
       expect((await second.status())!.error!.message).toContain(`No job '${unknown.name}' is known here`)
       expect((await first.status())!.error!.message).toContain('version 2')

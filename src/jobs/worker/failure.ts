@@ -45,8 +45,9 @@ function retryOf(error: unknown): boolean | { readonly after: number } {
   if (typeof error !== 'object' || error === null) return true
   const { retryable, retryAfter } = error as { retryable?: unknown; retryAfter?: unknown }
   if (retryable === false) return false
-  // It will be no other input at the next attempt.
-  if (isPlimsollError(error, 'PLIMSOLL_JOB_INPUT_INVALID')) return false
+  // It will be no other input at the next attempt, and the output of the same code.
+  if (isPlimsollError(error, 'PLIMSOLL_JOB_INPUT_INVALID') || isPlimsollError(error, 'PLIMSOLL_JOB_OUTPUT_INVALID'))
+    return false
   const afterMs = millisecondsOf(retryAfter)
   return afterMs === undefined ? true : { after: afterMs }
 }

@@ -31,7 +31,11 @@ function accepted(result: SchemaResult<unknown>, { name, version }: LeasedJob): 
   )
 }
 
-/** What the handler has returned, checked, as JSON; a promise of it when the schema takes its time. */
+/**
+ * What the handler has returned, checked, as JSON; a promise of it when the schema takes its time.
+ *
+ * @throws PLIMSOLL_JOB_OUTPUT_INVALID
+ */
 export function writeOutput(
   value: unknown,
   { name, output }: JobDefinition,
@@ -39,9 +43,7 @@ export function writeOutput(
   if (output === undefined) return value === undefined ? undefined : toJson(value, name)
   return then(output['~standard'].validate(value), (result) => {
     if (result.issues === undefined) return toJson(result.value, name)
-    throw new TypeError(
-      `The job '${name}' has returned what does not fit its output: ${describeIssues(result.issues)}.`,
-    )
+    throw unfit(name, `what does not fit its output: ${describeIssues(result.issues)}.`)
   })
 }
 
@@ -55,10 +57,26 @@ function isThenable<T>(value: T | PromiseLike<T>): value is PromiseLike<T> {
 }
 
 function toJson(value: unknown, name: string): string | undefined {
-  const text = JSON.stringify(value) as string | undefined
+  const text = spell(value, name)
   const bytes = text === undefined ? 0 : Buffer.byteLength(text)
   if (bytes <= mostOutputBytes) return text
-  throw new RangeError(
-    `The job '${name}' has returned ${bytes} bytes as JSON, of which ${mostOutputBytes} are kept; put them into storage, and return their name.`,
+  throw unfit(
+    name,
+    `${bytes} bytes as JSON, of which ${mostOutputBytes} are kept; put them into storage, and return their name.`,
   )
+}
+
+function spell(value: unknown, name: string): string | undefined {
+  try {
+    return JSON.stringify(value)
+  } catch (cause) {
+    throw unfit(name, `what JSON cannot hold: ${cause instanceof Error ? cause.message : String(cause)}`, cause)
+  }
+}
+
+function unfit(name: string, what: string, cause?: unknown): PlimsollError {
+  return new PlimsollError('PLIMSOLL_JOB_OUTPUT_INVALID', `The job '${name}' has returned ${what}`, {
+    cause,
+    details: { name },
+  })
 }

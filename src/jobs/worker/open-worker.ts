@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { parseDuration, type Duration } from '../../core/duration.ts'
+import type { ErrorCode } from '../../core/error-codes.ts'
 import { PlimsollError, showValue } from '../../core/errors.ts'
 import { events } from '../../core/events.ts'
 import type { Consumer, JobEngine, JobLimit, LeasedJob, Outcome } from '../contract.ts'
@@ -139,7 +140,8 @@ class Worker implements JobWorker {
         definition === undefined
           ? `No job '${job.name}' is known here.`
           : `Its input is of version ${job.version}; version ${definition.version} of the job '${job.name}' is known here.`
-      void this.#settle(job, { state: 'parked', error: { name: 'UnknownJob', message } })
+      const code: ErrorCode = 'PLIMSOLL_JOB_PARKED'
+      void this.#settle(job, { state: 'parked', error: { name: 'UnknownJob', message, code } })
       return
     }
     const run = new Run({

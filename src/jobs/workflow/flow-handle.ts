@@ -2,6 +2,7 @@ import { parseDuration, type Duration } from '../../core/duration.ts'
 import { PlimsollError } from '../../core/errors.ts'
 import { readTexts } from '../../postgres/index.ts'
 import type { JobFailure } from '../contract.ts'
+import { causeOf } from '../failure-cause.ts'
 import { isJobId } from '../job-id.ts'
 import { refuseInTransaction } from '../refuse-in-transaction.ts'
 import { cancel, retry, type FlowParts } from './flow-control.ts'
@@ -71,12 +72,13 @@ function failed(id: string, { state, stopped }: FlowRow): PlimsollError {
   const [first] = stopped
   // What is no job has no name.
   const step = first?.name ? `the step '${first.name}'` : 'a group'
-  const why =
-    state === 'cancelled'
-      ? 'was cancelled'
-      : `has failed: ${step} ${first?.state === 'cancelled' ? 'was cancelled' : `has failed: ${first?.error?.message}`}`
-  return new PlimsollError('PLIMSOLL_JOB_FAILED', `The workflow ${why}`, {
-    details: { id, state, step: first?.name, job: first?.job, error: first?.error },
+  const details = { id, state, step: first?.name, job: first?.job, error: first?.error }
+  if (state === 'cancelled')
+    return new PlimsollError('PLIMSOLL_JOB_CANCELLED', 'The workflow was cancelled.', { details })
+  const why = first?.state === 'cancelled' ? 'was cancelled' : `has failed: ${first?.error?.message}`
+  return new PlimsollError('PLIMSOLL_JOB_FAILED', `The workflow has failed: ${step} ${why}`, {
+    cause: causeOf(first?.error),
+    details,
   })
 }
 

@@ -88,7 +88,7 @@ export interface FlowHandle<Out = unknown> {
   /**
    * Resolves to what it comes to, as JSON gives it back.
    *
-   * @throws PLIMSOLL_JOB_FAILED when a step has failed for good, or it was cancelled; PLIMSOLL_JOB_UNKNOWN when it is not kept any
+   * @throws PLIMSOLL_JOB_FAILED when a step has failed for good; PLIMSOLL_JOB_CANCELLED when it was cancelled; PLIMSOLL_JOB_UNKNOWN when it is not kept any
    *   more; PLIMSOLL_JOB_TIMEOUT when it has not ended within `timeout` (default: no limit); PLIMSOLL_JOB_IN_TRANSACTION
    *   when the caller runs in a transaction
    */

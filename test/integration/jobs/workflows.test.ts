@@ -116,6 +116,7 @@ describe.each(engines)('a workflow on %s', (engine) => {
     await expect(flow.result()).rejects.toMatchObject({
       code: 'PLIMSOLL_JOB_FAILED',
       message: `The workflow has failed: the step 'brittle' has failed: brittle is broken`,
+      cause: { message: 'brittle is broken' },
     })
     // What does not depend on it goes on.
     const stopped = ['plus-one done 1', 'brittle failed 2', 'plus-one done 1', 'plus-one done 1', 'sum blocked 0']
@@ -157,8 +158,8 @@ describe.each(engines)('a workflow on %s', (engine) => {
     await expect.poll(async () => (await flow.status())?.counts.done).toBe(1)
     expect(await flow.cancel()).toBe(true)
     await expect(flow.result()).rejects.toMatchObject({
-      code: 'PLIMSOLL_JOB_FAILED',
-      message: 'The workflow was cancelled',
+      code: 'PLIMSOLL_JOB_CANCELLED',
+      message: 'The workflow was cancelled.',
     })
     await expect.poll(() => aborted).toEqual(['PLIMSOLL_JOB_CANCELLED'])
     expect(await flow.status()).toMatchObject({ state: 'cancelled', counts: { done: 1, cancelled: 1, blocked: 1 } })

@@ -130,10 +130,30 @@ export class RedisLink {
       return cause
     return new PlimsollError(
       'PLIMSOLL_JOBS_UNREACHABLE',
-      `The Redis of the jobs at ${this.#address.name} cannot be used: ${message}`,
+      `The Redis of the jobs at ${this.#address.name} cannot be used: ${message.replace(/\.$/, '')}.${adviceFor(message)}`,
       { cause, details: { name: this.#address.name } },
     )
   }
+}
+
+/** What can be done about what Redis says, by the word that it begins with. */
+const advice: Readonly<Record<string, string>> = {
+  NOAUTH: 'It wants a password: QUEUE_URL=redis://:PASSWORD@host.',
+  WRONGPASS: 'Check the user and the password in QUEUE_URL.',
+  NOPERM:
+    "Let the user of QUEUE_URL do all it wants with the keys and channels of the jobs: ACL SETUSER NAME +@all '~{*:jobs}:*' '&{*:jobs}:*'.",
+  READONLY: 'It is a replica: name the master in QUEUE_URL, or the sentinels that know it (?sentinel=NAME).',
+  MASTERDOWN:
+    'It is a replica that has lost its master: name the master in QUEUE_URL, or the sentinels that know it (?sentinel=NAME).',
+  NOREPLICAS: 'It wants more replicas than it has: start them, or lower min-replicas-to-write.',
+  OOM: 'Its memory is full: raise maxmemory, or have ended jobs be kept for a shorter time (keep). What it has goes on.',
+  LOADING: 'It reads its data; it can be used in a moment.',
+  CLUSTERDOWN: 'Part of the cluster is missing: look at CLUSTER INFO.',
+}
+
+function adviceFor(message: string): string {
+  const text = advice[/^(?:EXECABORT )?([A-Z]+)/.exec(message)?.[1] ?? '']
+  return text === undefined ? '' : ` ${text}`
 }
 
 function ignore(): void {}
