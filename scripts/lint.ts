@@ -4,9 +4,9 @@ import { spawnSync } from 'node:child_process'
 const { status } = spawnSync('oxlint', { stdio: 'inherit' })
 if (status !== 0) process.exit(status ?? 1)
 
-const { stdout } = spawnSync('oxlint', ['--format', 'json', 'src'], { encoding: 'utf8' })
-const seen = Number(/"number_of_files": (\d+)/.exec(stdout)?.[1] ?? 0)
-if (seen === 0) {
+// Only lists what it lints: to lint src/ once more takes as long as most of the checkout.
+const { stdout } = spawnSync('oxlint', ['--debug=files'], { encoding: 'utf8' })
+if (!/^src\/.+\.ts$/m.test(stdout)) {
   console.error('The linter saw no modules in src/: its answer proves nothing.')
   process.exit(1)
 }

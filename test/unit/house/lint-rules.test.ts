@@ -54,11 +54,8 @@ afterAll(() => {
 
 describe('the linter', () => {
   test('sees the modules of src/', () => {
-    const run = spawnSync(join(root, 'node_modules/.bin/oxlint'), ['--format', 'json', 'src'], {
-      cwd: root,
-      encoding: 'utf8',
-    })
-    expect((JSON.parse(run.stdout) as Report).number_of_files).toBeGreaterThan(50)
+    const run = spawnSync(join(root, 'node_modules/.bin/oxlint'), ['--debug=files'], { cwd: root, encoding: 'utf8' })
+    expect(run.stdout.match(/^src\/.+\.ts$/gm)!.length).toBeGreaterThan(50)
   })
 
   test('accepts imports that point down', () => {
