@@ -8,12 +8,13 @@ import { root, textOf } from './tracked-files.ts'
 const folder = mkdtempSync(join(tmpdir(), 'plimsoll-ci-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-/** What CI says at its end about a report of Vitest's. */
-function count(report: object | undefined): { line: string | undefined; status: number | null } {
+/** What CI says at its end about a report of Vitest's, when all checks together have exited with `checks`. */
+function count(report: object | undefined, checks = 0): { line: string | undefined; status: number | null } {
   const path = join(folder, 'tests.json')
   rmSync(path, { force: true })
   if (report) writeFileSync(path, JSON.stringify(report))
-  const run = spawnSync(process.execPath, [join(root, 'scripts/count-tests.ts'), path], { encoding: 'utf8' })
+  const args = [join(root, 'scripts/count-tests.ts'), path, String(checks)]
+  const run = spawnSync(process.execPath, args, { encoding: 'utf8' })
   return { line: run.stdout.trimEnd().split('\n').at(-1), status: run.status }
 }
 
@@ -46,6 +47,27 @@ describe('CI', () => {
     const broken = { name: 'b.test.ts', status: 'failed', assertionResults: [] }
     expect(count({ ...report, testResults: [passed, broken] })).toEqual({ line: '3 passed, 1 failed', status: 1 })
     expect(count({ ...report, success: false }).status).toBe(1)
+  })
+
+  test('fails when a check beside the tests failed, which counts as one', () => {
+    expect(count(report, 1)).toEqual({ line: '3 passed, 1 failed', status: 1 })
+    expect(count({ ...report, success: false, numFailedTests: 1 }, 1).line).toBe('3 passed, 1 failed')
+  })
+
+  test('runs every check beside the tests', () => {
+    const { scripts } = JSON.parse(textOf('package.json')) as { scripts: Record<string, string> }
+    const run = (name: string): string[] =>
+      scripts[name]!.split(' && ').flatMap((step) => (step.startsWith('npm run ') ? run(step.slice(8)) : [step]))
+    expect(run('test')).toEqual(['node scripts/build.ts', 'node scripts/check.ts'])
+    expect(run('static').map((step) => step.split(' ')[0])).toEqual([
+      'oxfmt',
+      'publint',
+      'attw',
+      'knip',
+      'node',
+      'tsc',
+      'tsc',
+    ])
   })
 
   test('fails when no test ran', () => {
