@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
 import pg from 'pg'
-import { describe, expect, inject, onTestFinished, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import { installTriggers } from '../../../src/outbox/index.ts'
 import { buildModelGraph } from '../../../src/schema/index.ts'
 import { observe, type PlimsollEvent } from '../../../src/core/events.ts'
@@ -27,7 +27,6 @@ const pages = ['/books/1', '/books/2', '/books', '/authors/1', '/authors/2'] as 
 
 interface Opened {
   readonly app: Library
-  readonly edge: VarnishServer
   readonly databaseUrl: string
   readonly cdnUrl: string
   /** What the edge says of a page: its text, and whether it had it. */
@@ -38,13 +37,17 @@ interface Opened {
   waiting(): Promise<string[]>
 }
 
-/** An application behind a Varnish that purges it. */
+/** What every application behind Varnish is behind, one after another: to start one takes a compiler. */
+let edge: VarnishServer
+/** Where they listen. */
+let port = 0
+
+/** An application behind a Varnish that purges it, and has nothing yet. */
 async function open(engine: string, { cacheUrl = 'memory:', triggers = false } = {}): Promise<Opened> {
   const database = engine === 'PGlite' ? embeddedDatabase : await createDatabase()
   onTestFinished(() => database.drop())
-  const port = await freePort()
-  const edge = await startVarnishEdge(`http://127.0.0.1:${port}`)
-  onTestFinished(() => edge.stop())
+  const everything = { 'x-cdn-purge': secrets.CDN_PURGE_KEY, 'x-tag-pattern': '.' }
+  expect((await fetch(edge.url, { method: 'BAN', headers: everything })).status).toBe(200)
   const cdnUrl = `${edge.url}?provider=varnish&edges=${edge.url}`
   const folder = mkdtempSync(join(tmpdir(), 'plimsoll-purged-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
@@ -66,7 +69,6 @@ async function open(engine: string, { cacheUrl = 'memory:', triggers = false } =
   }
   return {
     app,
-    edge,
     databaseUrl: database.url,
     cdnUrl,
     get,
@@ -89,6 +91,12 @@ async function waiting({ db }: Library): Promise<string[]> {
 }
 
 describe.runIf(hasVarnish())('an application behind Varnish', () => {
+  beforeAll(async () => {
+    port = await freePort()
+    edge = await startVarnishEdge(`http://127.0.0.1:${port}`)
+  })
+  afterAll(() => edge.stop())
+
   describe.each(places)('on %s with a cache in %s', (engine, _, cacheUrl) => {
     test('purges what a write has changed after its commit, and nothing else', async () => {
       const { app, get, warm, waiting } = await open(engine, { cacheUrl })
@@ -170,7 +178,6 @@ describe.runIf(hasVarnish())('an application behind Varnish', () => {
   test.runIf(inject('postgresUrl'))('has what a killed process has committed purged by the next one', async () => {
     const { app, databaseUrl, cdnUrl, get, warm } = await open('PostgreSQL')
     await warm()
-    const port = Number(new URL(app.fastify.listeningOrigin).port)
     await app.close()
     const writer = fork(join(import.meta.dirname, 'writer.ts'), [databaseUrl, cdnUrl], {
       env: { ...process.env, ...secrets },
