@@ -30,7 +30,8 @@ class World {
   async read(cache: OpenCache, name: string): Promise<void> {
     const atLeast = this.acknowledged
     const value = await cache.get('key', () => this.#load(name), { tags: ['tag'], ttl: '1h' })
-    expect(value, `${name} read what was older than a write that was acknowledged`).toBeGreaterThanOrEqual(atLeast)
+    // Told to `expect` only when it is wrong: it would take a third of the time of tens of thousands of runs.
+    if (!(value >= atLeast)) expect.fail(`${name} read ${value}, older than a write that was acknowledged: ${atLeast}`)
   }
 
   /** A write is two steps, a commit and a bump; only then is it acknowledged. */
