@@ -4,9 +4,16 @@ import { join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { inject } from 'vitest'
 
-/** Makes a new database of PGlite in `folder`, as a folder and as an archive. To copy it takes a tenth of the time. */
+/**
+ * Makes a new database of PGlite in `folder`, as a folder and as an archive. To copy it takes a tenth of the time. Its buffers, which PGlite
+ * fills with zeros whenever it opens a database, and the files of its log, which are copied, are an eighth and a sixteenth of what they are
+ * by default.
+ */
 export async function makePgliteTemplate(folder: string): Promise<void> {
-  const database = await PGlite.create(join(folder, 'db'))
+  const database = await PGlite.create(join(folder, 'db'), { initDbStartParams: ['--wal-segsize=1'] })
+  // There may be as much of a log as by default.
+  for (const setting of [`shared_buffers = '16MB'`, `max_wal_size = '1GB'`])
+    await database.exec(`alter system set ${setting}`)
   // Nobody makes a second database there, and the templates of one are two thirds of the files.
   for (const template of ['template0', 'template1']) {
     await database.exec(`update pg_database set datistemplate = false where datname = '${template}'`)
