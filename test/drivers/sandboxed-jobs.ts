@@ -1,20 +1,25 @@
-// What the cases of sandboxes run: the processes import this module.
-import { z } from 'zod'
-import { defineJob } from '../../src/jobs/index.ts'
+// What the cases of sandboxes run: the processes import this module, which imports little.
+import { flushCompileCache } from 'node:module'
+import { defineJob } from '../../src/jobs/define-job.ts'
+import { anything } from './anything.ts'
 
 const sandbox = { module: import.meta.url, memory: '64MB' } as const
 const twice = { attempts: 2, first: 1, most: 1 } as const
 
 /** Says which process it has run in, and how far it is. */
-export const tellsPid = defineJob('sandboxed.pid', { input: z.any(), sandbox }, (_, { attempt, progress }) => {
-  progress(1, 2, 'half')
-  return { pid: process.pid, attempt }
-})
+export const tellsPid = defineJob(
+  'sandboxed.pid',
+  { input: anything<number>(), sandbox },
+  (_, { attempt, progress }) => {
+    progress(1, 2, 'half')
+    return { pid: process.pid, attempt }
+  },
+)
 
 /** Ends its process, or needs more memory than it may have. */
 export const crashes = defineJob(
   'sandboxed.crash',
-  { input: z.enum(['exit', 'leak']), sandbox, retry: twice },
+  { input: anything<'exit' | 'leak'>(), sandbox, retry: twice },
   (how) => {
     if (how === 'exit') process.exit(0)
     const kept: unknown[] = []
@@ -25,8 +30,11 @@ export const crashes = defineJob(
 /** Never hands its loop back. */
 export const neverEnds = defineJob(
   'sandboxed.endless',
-  { input: z.any(), sandbox, retry: false, timeout: 1000 },
+  { input: anything<number>(), sandbox, retry: false, timeout: 1000 },
   () => {
     for (;;);
   },
 )
+
+// What this process has compiled is there for the next one: it is killed, and would not come to keep it.
+flushCompileCache()

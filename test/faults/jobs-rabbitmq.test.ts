@@ -13,7 +13,8 @@ import { createDatabase, type Database } from '../servers/database.ts'
 import { pause } from '../servers/pause.ts'
 import { findRabbitmq, startRabbitmq, type RabbitmqServer } from '../servers/rabbitmq.ts'
 import { Wire } from '../servers/wire.ts'
-import { began, elsewhere, lease, startWorker, waits, type WorkerProcess } from './jobs-worker-process.ts'
+import { began, elsewhere, startWorker, waits, type WorkerProcess } from './jobs-worker-process.ts'
+import { lease } from './jobs-worker-talk.ts'
 
 const limits = { timeout: 120_000 }
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import { z } from 'zod'
-import { defineJob } from '../../src/jobs/index.ts'
+import { defineJob } from '../../src/jobs/define-job.ts'
+import { anything } from '../drivers/anything.ts'
 
 /** Longer than a lease, and than what takes it from a process that is silent. */
 const blockedMs = 28_000
@@ -11,20 +11,20 @@ const inWorker = process.argv[1]?.endsWith('jobs-redis-worker.ts') === true
 export const began: string[] = []
 
 /** In a worker process it waits for a word of the test. */
-const waits = defineJob('waits', { input: z.string() }, async (input) => {
+const waits = defineJob('waits', { input: anything<string>() }, async (input) => {
   began.push(input)
   if (inWorker) await once(process, 'message')
   return input
 })
 
 /** Runs until its signal aborts. */
-const endless = defineJob('endless', { input: z.string() }, async (input, { signal }) => {
+const endless = defineJob('endless', { input: anything<string>() }, async (input, { signal }) => {
   began.push(input)
   await once(signal, 'abort')
 })
 
 /** Blocks the event loop. */
-const blocks = defineJob('blocks', { input: z.string() }, (input) => {
+const blocks = defineJob('blocks', { input: anything<string>() }, (input) => {
   began.push(input)
   const end = performance.now() + blockedMs
   while (performance.now() < end);
@@ -32,12 +32,12 @@ const blocks = defineJob('blocks', { input: z.string() }, (input) => {
 })
 
 /** Ends its process, if that is a worker's. */
-const kills = defineJob('kills', { input: z.string() }, () => {
+const kills = defineJob('kills', { input: anything<string>() }, () => {
   if (inWorker) process.kill(process.pid, 'SIGKILL')
 })
 
 /** Takes a moment. */
-const runs = defineJob('runs', { input: z.string() }, async (input) => {
+const runs = defineJob('runs', { input: anything<string>() }, async (input) => {
   began.push(input)
   await new Promise((resolve) => setTimeout(resolve, 5))
   return input

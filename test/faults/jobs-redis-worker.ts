@@ -1,4 +1,5 @@
 // A worker process that the tests kill, stop, or block.
+import { flushCompileCache } from 'node:module'
 import { observe } from '../../src/core/events.ts'
 import type { JobDefinition } from '../../src/jobs/define-job.ts'
 import { redisEngine } from '../../src/jobs/drivers/redis/redis-engine.ts'
@@ -12,3 +13,5 @@ observe((event) => {
 const definitions = new Map(Object.values(faultJobs).map((job) => [job.name, job as JobDefinition]))
 const engine = await redisEngine({ url: redisUrl! })
 await openWorker({ engine, definitions }, { queues: [queue!], concurrency: 10 })
+// What it has compiled is there for the next one: it is killed, and would not come to keep it.
+flushCompileCache()

@@ -4,9 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, vi } from 'vitest'
 import { z } from 'zod'
 import { defineJob, type Job } from '../../src/jobs/index.ts'
-
-/** Short, so that nobody waits 20 s for the lease of a worker that was killed. */
-export const lease = '2s'
+import type { WorkerNews, WorkerOrder } from './jobs-worker-talk.ts'
 
 /** How long what happens in other processes is waited for. */
 export const waits = { timeout: 60_000, interval: 10 }
@@ -17,16 +15,6 @@ export const mostDeaths = Number(process.env['WORKER_DEATHS'] ?? 8)
 export const jobsToKillOver = Math.max(1500, 100 * mostDeaths)
 /** How long such a test may take. */
 export const killingLimits = { timeout: 120_000 + 10_000 * mostDeaths }
-
-/** What a worker process is told. */
-export type WorkerOrder = { readonly type: 'go' } | { readonly type: 'enqueue'; readonly at?: number }
-
-/** What a worker process tells. */
-export type WorkerNews =
-  | { readonly type: 'works' }
-  | { readonly type: 'began' | 'enqueued'; readonly id: string }
-  | { readonly type: 'aborted'; readonly id: string; readonly reason: string }
-  | { readonly type: 'ended'; readonly id: string; readonly outcome: string }
 
 /** A worker process of the tests' own; it is killed when the test has ended. */
 export interface WorkerProcess {

@@ -1,13 +1,12 @@
+import { flushCompileCache } from 'node:module'
 import { setTimeout as pause } from 'node:timers/promises'
-import { z } from 'zod'
 import { observe } from '../../src/core/events.ts'
 import type { JobEngine } from '../../src/jobs/contract.ts'
-import { databaseEngine } from '../../src/jobs/drivers/database/database-engine.ts'
-import { redisEngine } from '../../src/jobs/drivers/redis/redis-engine.ts'
-import { rabbitmqEngine } from '../../src/jobs/drivers/rabbitmq/rabbitmq-engine.ts'
-import { defineJob, openJobs } from '../../src/jobs/index.ts'
+import { defineJob } from '../../src/jobs/define-job.ts'
+import { openJobs } from '../../src/jobs/open-jobs.ts'
 import { createStatement, openPostgres } from '../../src/postgres/index.ts'
-import { lease, type WorkerNews, type WorkerOrder } from './jobs-worker-process.ts'
+import { anything } from '../drivers/anything.ts'
+import { lease, type WorkerNews, type WorkerOrder } from './jobs-worker-talk.ts'
 
 // A process that runs jobs, until it is killed.
 const {
@@ -25,7 +24,7 @@ const run = createStatement('insert into runs (key, pid) values ($1, $2)', { tra
 const effect = createStatement('insert into effects (key, pid) values ($1, $2) on conflict do nothing', {
   tracked: true,
 })
-const input = z.any()
+const input = anything<any>()
 let go = Promise.withResolvers<void>()
 
 /** Takes a while, and has an effect that is known by its key. */
@@ -70,9 +69,17 @@ const exits = defineJob('exits', { input }, async ({ pid }) => {
   return process.pid
 })
 
+/** Loads no other engine than the one that it opens. */
 async function openEngine(): Promise<JobEngine> {
-  if (queueUrl === undefined) return databaseEngine({ postgres, heartbeat: { url }, lease })
-  if (queueUrl.startsWith('redis')) return redisEngine({ url: queueUrl })
+  if (queueUrl === undefined) {
+    const { databaseEngine } = await import('../../src/jobs/drivers/database/database-engine.ts')
+    return databaseEngine({ postgres, heartbeat: { url }, lease })
+  }
+  if (queueUrl.startsWith('redis')) {
+    const { redisEngine } = await import('../../src/jobs/drivers/redis/redis-engine.ts')
+    return redisEngine({ url: queueUrl })
+  }
+  const { rabbitmqEngine } = await import('../../src/jobs/drivers/rabbitmq/rabbitmq-engine.ts')
   return rabbitmqEngine({ url: queueUrl, postgres, heartbeat: { url }, lease })
 }
 
@@ -95,4 +102,6 @@ process.on('message', (order: WorkerOrder) => {
   }
 })
 if (concurrency !== '0') await jobs.work({ concurrency: Number(concurrency) })
+// What it has compiled is there for the next one: it is killed, and would not come to keep it.
+flushCompileCache()
 tell({ type: 'works' })

@@ -16,13 +16,13 @@ import {
   elsewhere,
   jobsToKillOver,
   killingLimits,
-  lease,
   many,
   mostDeaths,
   startWorker,
   waits,
   type WorkerProcess,
 } from './jobs-worker-process.ts'
+import { lease } from './jobs-worker-talk.ts'
 
 const limits = { timeout: 120_000 }
 

@@ -4,11 +4,12 @@ import { chain, defineJob, defineSchedule, group, type Job, type Jobs, type Sche
 import { relayKind } from '../../../src/jobs/relay/packed-jobs.ts'
 import { openOutbox } from '../../../src/outbox/index.ts'
 import { openPostgres, type Postgres } from '../../../src/postgres/index.ts'
+import { anything } from '../../drivers/anything.ts'
 import { rowsOf, run } from '../../drivers/door.ts'
 import { createDatabase, embeddedDatabase, type Database } from '../../servers/database.ts'
 import { findRedis, startRedis, type RedisServer } from '../../servers/redis.ts'
 import { plusOne, same, sum } from './flow-jobs.ts'
-import { anything, engines } from './open-flows.ts'
+import { engines } from './open-flows.ts'
 
 let redis: RedisServer | undefined
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import { afterAll, inject, onTestFinished } from 'vitest'
 import { databaseEngine } from '../../../src/jobs/drivers/database/database-engine.ts'
 import { ensureJobTables } from '../../../src/jobs/drivers/database/job-tables.ts'
-import { openJobs, type Job, type Jobs, type Schedule, type Schema } from '../../../src/jobs/index.ts'
+import { openJobs, type Job, type Jobs, type Schedule } from '../../../src/jobs/index.ts'
 import { ensureScheduleTable } from '../../../src/jobs/schedule/schedule-table.ts'
 import { ensureFlowTables } from '../../../src/jobs/workflow/flow-tables.ts'
 import { openPostgres, type Postgres } from '../../../src/postgres/index.ts'
@@ -10,11 +10,6 @@ import { createDatabase, embeddedDatabase, type Database } from '../../servers/d
 
 /** The engines that workflows and schedules are tested on. */
 export const engines: readonly string[] = inject('postgresUrl') ? ['PGlite', 'PostgreSQL'] : ['PGlite']
-
-/** A schema that takes everything. */
-export const anything = <T>(): Schema<T> => ({
-  '~standard': { version: 1, vendor: 'test', validate: (value) => ({ value: value as T }) },
-})
 
 /** A database of a test's own, and jobs on it. */
 export interface Place {

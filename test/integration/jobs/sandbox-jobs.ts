@@ -1,11 +1,27 @@
 import { appendFileSync, writeFileSync } from 'node:fs'
-import { z } from 'zod'
-import { defineJob } from '../../../src/jobs/index.ts'
+import { flushCompileCache } from 'node:module'
+import { defineJob } from '../../../src/jobs/define-job.ts'
+import type { Schema } from '../../../src/jobs/standard-schema.ts'
+import { anything } from '../../drivers/anything.ts'
 
-/** The jobs of the tests of sandboxes: the processes import this module. */
+/** The jobs of the tests of sandboxes: the processes import this module, which imports little. */
 const sandbox = { module: import.meta.url, memory: '64MB' } as const
 const once = { attempts: 1 }
-const nothing = z.object({})
+const nothing = anything<object>()
+
+/** Makes a date of a text. */
+const textAndDate: Schema<{ text: string; at: string }, { text: string; at: Date }> = {
+  '~standard': {
+    version: 1,
+    vendor: 'test',
+    validate: (value) => {
+      const { text, at } = value as { text?: unknown; at: string }
+      return typeof text === 'string'
+        ? { value: { text, at: new Date(at) } }
+        : { issues: [{ message: 'it is no text', path: ['text'] }] }
+    },
+  },
+}
 
 /** Keeps the event loop to itself. */
 function block(ms: number): void {
@@ -15,8 +31,7 @@ function block(ms: number): void {
 export const describeRun = defineJob(
   'describe-run',
   {
-    input: z.object({ text: z.string(), at: z.coerce.date() }),
-    output: z.object({ pid: z.number() }).loose(),
+    input: textAndDate,
     sandbox,
   },
   async ({ text, at }, { attempt, id, idempotencyKey, tenant, heartbeat, progress, log }) => {
@@ -29,7 +44,7 @@ export const describeRun = defineJob(
 
 export const failing = defineJob(
   'failing',
-  { input: z.object({ how: z.string() }), sandbox, retry: { attempts: 2, first: 0 } },
+  { input: anything<{ how: string }>(), sandbox, retry: { attempts: 2, first: 0 } },
   ({ how }, { attempt }) => {
     if (attempt === 2) return 'at last'
     switch (how) {
@@ -47,7 +62,7 @@ export const failing = defineJob(
 
 export const ending = defineJob(
   'ending',
-  { input: z.object({ how: z.string() }), sandbox, retry: once },
+  { input: anything<{ how: string }>(), sandbox, retry: once },
   async ({ how }) => {
     const kept: unknown[] = []
     switch (how) {
@@ -72,7 +87,7 @@ export const ending = defineJob(
 
 export const waiting = defineJob(
   'waiting',
-  { input: z.object({ file: z.string() }), sandbox, retry: once },
+  { input: anything<{ file: string }>(), sandbox, retry: once },
   async ({ file }, { signal, progress }) => {
     progress(3, 7, 'it waits')
     await new Promise<void>((_resolve, reject) => {
@@ -87,7 +102,7 @@ export const waiting = defineJob(
 
 export const blocking = defineJob(
   'blocking',
-  { input: z.object({ file: z.string(), ms: z.number() }), sandbox, retry: once, timeout: '1m' },
+  { input: anything<{ file: string; ms: number }>(), sandbox, retry: once, timeout: '1m' },
   ({ file, ms }) => {
     writeFileSync(file, String(process.pid))
     block(ms)
@@ -105,7 +120,7 @@ export const greedy = defineJob('greedy', { input: nothing, sandbox }, () => {
 
 export const named = defineJob('named-by-true', { input: nothing, sandbox: true }, () => process.pid)
 
-export const writing = defineJob('writing', { input: z.object({ file: z.string() }), sandbox }, ({ file }) => {
+export const writing = defineJob('writing', { input: anything<{ file: string }>(), sandbox }, ({ file }) => {
   appendFileSync(file, `${process.pid}\n`)
 })
 
@@ -125,7 +140,7 @@ export const silent = defineJob('silent', { input: nothing, sandbox }, async () 
 })
 
 /** In the worker's own loop. */
-export const blockingHere = defineJob('blocking-here', { input: z.object({ ms: z.number() }) }, ({ ms }) => block(ms))
+export const blockingHere = defineJob('blocking-here', { input: anything<{ ms: number }>() }, ({ ms }) => block(ms))
 
 export const quick = defineJob('quick', { input: nothing }, () => 'quick')
 
@@ -149,3 +164,6 @@ export const allJobs = [
 ]
 /** The job that is not exported by itself. */
 export const jobThatIsHidden = { enqueue: () => hidden.enqueue({}) }
+
+// What this process has compiled is there for the next one: it is killed, and would not come to keep it.
+flushCompileCache()

@@ -3,8 +3,9 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { defineJob, defineSchedule, type Schedule } from '../../../src/jobs/index.ts'
+import { anything } from '../../drivers/anything.ts'
 import { run } from '../../drivers/door.ts'
-import { anything, engines, openPlace, type Place } from './open-flows.ts'
+import { engines, openPlace, type Place } from './open-flows.ts'
 import { hourly, noteTime } from './scheduled-job.ts'
 
 const ran = `select output from plimsoll.jobs where name = 'note-time' and state = 'done' order by created_at, output`

@@ -2,10 +2,11 @@ import { getEventListeners } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import { chain, chord, defineJob, group, mapChunks, type Jobs } from '../../../src/jobs/index.ts'
 import { jobId } from '../../../src/jobs/job-id.ts'
+import { anything } from '../../drivers/anything.ts'
 import { run } from '../../drivers/door.ts'
 import { failureOf } from '../../drivers/jobs.ts'
 import { echo, plusOne, sum } from './flow-jobs.ts'
-import { anything, engines, openPlace } from './open-flows.ts'
+import { engines, openPlace } from './open-flows.ts'
 
 const states = async (jobs: Jobs, id: string): Promise<string[] | undefined> =>
   (await jobs.flow(id).status())?.steps.map(({ name, state, attempt }) => `${name} ${state} ${attempt}`)
