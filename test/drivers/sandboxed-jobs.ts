@@ -32,7 +32,7 @@ export const neverEnds = defineJob(
   'sandboxed.endless',
   { input: anything<number>(), sandbox, retry: false, timeout: 1000 },
   () => {
-    for (;;);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
   },
 )
 
