@@ -1,4 +1,4 @@
-// A process with sandboxes of its own: `worker FOLDER` runs jobs until it is killed, `idle` ends by itself after one job.
+// A process with sandboxes of its own: `worker FOLDER DATABASE` runs jobs until it is killed, `idle FILE` ends by itself after one job.
 import { join } from 'node:path'
 import { isJob, type JobDefinition } from '../../../src/jobs/define-job.ts'
 import { databaseEngine } from '../../../src/jobs/drivers/database/database-engine.ts'
@@ -8,12 +8,12 @@ import { Run } from '../../../src/jobs/worker/run-job.ts'
 import { openPostgres } from '../../../src/postgres/index.ts'
 import { allJobs, blocking, quick, waiting, writing } from './sandbox-jobs.ts'
 
-const [mode, folder = ''] = process.argv.slice(2)
+const [mode, folder = '', databaseUrl = ''] = process.argv.slice(2)
 // Sandboxes keep no process alive; while one works, this does.
 const alive = setInterval(() => {}, 1000)
 
 if (mode === 'worker') {
-  const postgres = await openPostgres({ url: 'pglite:memory' })
+  const postgres = await openPostgres({ url: databaseUrl })
   const engine = await databaseEngine({ postgres })
   const jobs = openJobs({ postgres, engine, jobs: allJobs })
   await jobs.work({ concurrency: 5 })

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import { z } from 'zod'
 import { PlimsollError } from '../../../src/core/errors.ts'
 import { observe, type PlimsollEvent } from '../../../src/core/events.ts'
@@ -16,6 +16,7 @@ import { defineJob, openJobs, type Job, type Jobs, type JobWorker } from '../../
 import { Sandboxes } from '../../../src/jobs/sandbox/sandboxes.ts'
 import { Run } from '../../../src/jobs/worker/run-job.ts'
 import { openPostgres, type Postgres } from '../../../src/postgres/index.ts'
+import { copyPgliteTemplate } from '../../servers/pglite-template.ts'
 import {
   allJobs,
   blocking,
@@ -186,6 +187,9 @@ describe('a sandboxed job', () => {
   })
 
   test('may have a module that opens its application, which runs no jobs there', async () => {
+    vi.stubEnv('DATABASE_TEMPLATE', join(inject('pgliteTemplate'), 'db'))
+    vi.stubEnv('DATABASE_COPIES', folder)
+    onTestFinished(() => void vi.unstubAllEnvs())
     const own = await import('./sandbox-app.ts')
     onTestFinished(() => own.close())
     const { pid, workers, duplicate } = await (await own.counting.enqueue({})).result()
@@ -307,7 +311,8 @@ describe('the processes of sandboxes', () => {
   })
 
   test('end when their worker is killed, whatever they do', async () => {
-    const worker = spawn(process.execPath, [program, 'worker', folder], { stdio: 'ignore' })
+    copyPgliteTemplate(join(folder, 'db'))
+    const worker = spawn(process.execPath, [program, 'worker', folder, `pglite:${folder}/db`], { stdio: 'ignore' })
     onTestFinished(() => void worker.kill('SIGKILL'))
     const names = ['idle', 'waiting', 'blocking'].map((name) => join(folder, name))
     const pids = await Promise.all(names.map(async (file) => Number(await written(file))))
