@@ -6,8 +6,9 @@ import { redisEngine } from '../../src/jobs/drivers/redis/redis-engine.ts'
 import { jobId } from '../../src/jobs/job-id.ts'
 import { openPostgres } from '../../src/postgres/index.ts'
 import { createDatabase, embeddedDatabase } from '../servers/database.ts'
-import { findRabbitmq, startRabbitmq } from '../servers/rabbitmq.ts'
+import { findRabbitmq } from '../servers/rabbitmq.ts'
 import { findRedis, startRedis } from '../servers/redis.ts'
+import { rabbitmqUrl } from '../servers/shared-rabbitmq.ts'
 
 interface ThreadedEngine {
   readonly name: string
@@ -40,11 +41,9 @@ const engines: readonly ThreadedEngine[] = [
     name: 'RabbitMQ',
     runs: findRabbitmq() !== undefined,
     open: async () => {
-      const rabbitmq = (await startRabbitmq())!
-      onTestFinished(() => rabbitmq.stop())
       const postgres = await openPostgres(embeddedDatabase)
       onTestFinished(() => postgres.close())
-      return rabbitmqEngine({ url: rabbitmq.url, postgres, threaded: true })
+      return rabbitmqEngine({ url: await rabbitmqUrl(), postgres, threaded: true })
     },
   },
 ]

@@ -9,8 +9,9 @@ import { sweep } from '../../src/jobs/drivers/redis/scripts/lease.ts'
 import { workerDied } from '../../src/jobs/drivers/worker-died.ts'
 import { openPostgres, type Postgres } from '../../src/postgres/index.ts'
 import { createDatabase, type Database } from '../servers/database.ts'
-import { findRabbitmq, startRabbitmq, type RabbitmqServer } from '../servers/rabbitmq.ts'
+import { findRabbitmq } from '../servers/rabbitmq.ts'
 import { findRedis, startRedis, type RedisServer } from '../servers/redis.ts'
+import { rabbitmqUrl } from '../servers/shared-rabbitmq.ts'
 import { run } from './door.ts'
 import { controlCases } from './jobs-control.ts'
 import { enqueueCases } from './jobs-enqueue.ts'
@@ -32,7 +33,7 @@ const cases = {
 let embedded: Postgres | undefined
 let beside: Postgres | undefined
 let redis: RedisServer | undefined
-let rabbitmq: RabbitmqServer | undefined
+let brokerUrl = ''
 let database: Database | undefined
 
 async function endDatabaseLeases(postgres: Postgres): Promise<void> {
@@ -111,17 +112,16 @@ const engines: readonly JobsEngine[] = [
     runs: findRabbitmq() !== undefined,
     open: async () => {
       // As on PostgreSQL, without threads.
-      const engine = await rabbitmqEngine({ url: rabbitmq!.url, postgres: beside! })
+      const engine = await rabbitmqEngine({ url: brokerUrl, postgres: beside! })
       return { postgres: beside!, ...(await openJobRelay(beside!, engine)) }
     },
     endLeases: () => endDatabaseLeases(beside!),
     start: async () => {
-      rabbitmq = await startRabbitmq()
+      brokerUrl = await rabbitmqUrl()
       beside = await openPostgres({ url: 'pglite:memory' })
     },
     stop: async () => {
       await beside?.close()
-      await rabbitmq?.stop()
     },
   },
 ]

@@ -16,6 +16,7 @@ import { findPostgres, startPostgres } from './postgres.ts'
 import { findRadosgw, offerRadosgw, radosgwPackages } from './radosgw.ts'
 import { findRabbitmq } from './rabbitmq.ts'
 import { findRedis, startRedis } from './redis.ts'
+import { offerRabbitmq } from './shared-rabbitmq.ts'
 import { findVarnish } from './varnish.ts'
 
 declare module 'vitest' {
@@ -30,6 +31,8 @@ declare module 'vitest' {
     redisUrl: string
     /** Where the Ceph of the test run is to be had. */
     radosgwOffer: string
+    /** Where the RabbitMQ of the test run is to be had. */
+    rabbitmqOffer: string
     /** Where studios that have filled their tables are to be had. */
     studioOffer: string
   }
@@ -56,11 +59,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
   // What the processes of the tests compile, one after another, is mostly the same.
   process.env['NODE_COMPILE_CACHE'] = join(folder, 'compiled')
   preferBaselineWasm(folder)
-  const [postgres, memcached, redis, ceph] = await Promise.all([
+  const [postgres, memcached, redis, ceph, rabbitmq] = await Promise.all([
     startPostgres(),
     startMemcached({ megabytes: 512 }),
     startRedis(),
     offerRadosgw(),
+    offerRabbitmq(),
     makePgliteTemplate(folder),
   ])
   project.provide('pgliteTemplate', folder)
@@ -68,11 +72,12 @@ export default async function setup(project: TestProject): Promise<() => Promise
   project.provide('memcachedUrl', memcached?.url ?? '')
   project.provide('redisUrl', redis?.url ?? '')
   project.provide('radosgwOffer', ceph.url)
+  project.provide('rabbitmqOffer', rabbitmq.url)
   const studios = await offerStudio({ folder, postgresUrl: postgres?.url })
   project.provide('studioOffer', studios.url)
   return async () => {
     await studios.stop()
-    await Promise.all([ceph.stop(), postgres?.stop(), memcached?.stop(), redis?.stop()])
+    await Promise.all([ceph.stop(), rabbitmq.stop(), postgres?.stop(), memcached?.stop(), redis?.stop()])
     rmSync(folder, { recursive: true, force: true })
   }
 }

@@ -1,5 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -90,7 +91,7 @@ export async function startRabbitmq(options: RabbitmqServerOptions = {}): Promis
   const run = async (): Promise<void> => {
     const deadline = performance.now() + readyMs
     const listens = async (child: ChildProcess, at: number): Promise<void> => {
-      while (!isReady(at)) {
+      while (!(await listensAt(at))) {
         if (!lives(child) || performance.now() > deadline) {
           const log = logOf(folder)
           await stop()
@@ -121,9 +122,14 @@ export async function startRabbitmq(options: RabbitmqServerOptions = {}): Promis
 }
 
 /** True when something listens on the port. It accepts connections before it serves them, so a client asks again. */
-function isReady(port: number): boolean {
-  const hex = port.toString(16).toUpperCase().padStart(4, '0')
-  return readFileSync('/proc/net/tcp', 'latin1').includes(`0100007F:${hex} 00000000:0000 0A`)
+function listensAt(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const end = (answer: boolean): void => {
+      socket.destroy()
+      resolve(answer)
+    }
+    const socket = connect(port, '127.0.0.1', () => end(true)).once('error', () => end(false))
+  })
 }
 
 function logOf(folder: string): string {

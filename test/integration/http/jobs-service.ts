@@ -5,8 +5,9 @@ import { createApp, defineJob, type App } from '../../../src/app/index.ts'
 import type { JobStatusOptions } from '../../../src/http/index.ts'
 import type { Job } from '../../../src/jobs/index.ts'
 import { createDatabase, embeddedDatabase } from '../../servers/database.ts'
-import { findRabbitmq, startRabbitmq, type RabbitmqServer } from '../../servers/rabbitmq.ts'
+import { findRabbitmq } from '../../servers/rabbitmq.ts'
 import { findRedis, startRedis, type RedisServer } from '../../servers/redis.ts'
+import { rabbitmqUrl } from '../../servers/shared-rabbitmq.ts'
 import { engines, relations } from './shop.ts'
 
 /** The engines that jobs over HTTP are tested on. Those beside a database have one of PostgreSQL where there is one. */
@@ -16,14 +17,13 @@ export const jobEngines: readonly string[] = findRedis() === undefined ? engines
 export const slowJobEngines: readonly string[] = findRabbitmq() === undefined ? jobEngines : [...jobEngines, 'RabbitMQ']
 
 let redis: Promise<RedisServer | undefined> | undefined
-let rabbitmq: Promise<RabbitmqServer | undefined> | undefined
 
 /** Where an engine is; what is made for it is gone with the test. */
 export async function placeOf(engine: string): Promise<{ readonly databaseUrl: string; readonly queueUrl?: string }> {
   const embedded = engine === 'PGlite' || !inject('postgresUrl')
   const database = embedded ? embeddedDatabase : await createDatabase()
   onTestFinished(() => database.drop())
-  if (engine === 'RabbitMQ') return { databaseUrl: database.url, queueUrl: (await (rabbitmq ??= startRabbitmq()))!.url }
+  if (engine === 'RabbitMQ') return { databaseUrl: database.url, queueUrl: await rabbitmqUrl() }
   if (engine !== 'Redis') return { databaseUrl: database.url }
   const { url } = (await (redis ??= startRedis({ args: ['--appendonly', 'yes'] })))!
   return { databaseUrl: database.url, queueUrl: `${url}?namespace=${randomUUID()}` }
@@ -31,9 +31,9 @@ export async function placeOf(engine: string): Promise<{ readonly databaseUrl: s
 
 /** Stops what `placeOf` has started for all tests of a file; those of the next start it anew. */
 export async function stopPlaces(): Promise<void> {
-  const started = [redis, rabbitmq]
-  redis = rabbitmq = undefined
-  await Promise.all(started.map(async (server) => (await server)?.stop()))
+  const started = redis
+  redis = undefined
+  await (await started)?.stop()
 }
 
 type Settings = Partial<Parameters<typeof createApp<typeof relations>>[0]>
