@@ -94,19 +94,19 @@ describe.runIf(hasNginx())('nginx, configured as the documentation says,', () =>
     vi.useRealTimers()
     const moved = good.replace(/expires=(\d+)/, (_, at: string) => `expires=${Number(at) + 3600}`)
     const before = origin.asked.length
-    for (const [url, status] of [
-      [cdn.url('private/film.mp4'), 403],
-      [foreign.url('private/film.mp4', { private: true }), 403],
-      [foreign.grant('private/videos/7/master.m3u8').url, 403],
-      [moved, 403],
-      [good.replace('film', 'films'), 403],
-      [good.replace('/private/film.mp4', '/private/videos/secret.txt'), 403],
-      [good.replace(/md5=[^&]+&/, ''), 403],
-      [good.replace('expires=', 'expires=-'), 403],
-      ...expired.map((url) => [url, 410] as const),
-    ] as const) {
+    for (const url of [
+      cdn.url('private/film.mp4'),
+      foreign.url('private/film.mp4', { private: true }),
+      foreign.grant('private/videos/7/master.m3u8').url,
+      moved,
+      good.replace('film', 'films'),
+      good.replace('/private/film.mp4', '/private/videos/secret.txt'),
+      good.replace(/md5=[^&]+&/, ''),
+      good.replace('expires=', 'expires=-'),
+      ...expired,
+    ]) {
       const refused = await get(url)
-      expect([refused.status, url]).toEqual([status, url])
+      expect([refused.status, url]).toEqual([403, url])
       expect(refused.text).not.toContain('film')
       expect(refused.text.length).toBeLessThan(400)
     }
