@@ -212,6 +212,7 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
     }
     const fastify = await openServer(db, cache, {
       ...options,
+      cdn: edge.cdn,
       surrogateKeys: options.surrogateKeys ?? edge.cdn.features.tagHeader,
     })
     const uploads = serveFiles(fastify, {
@@ -255,17 +256,21 @@ function isInstance(fastify: AppOptions<Models>['fastify']): fastify is FastifyI
   return fastify !== undefined && 'register' in fastify
 }
 
-async function openServer<S extends Models>(db: Db<S>, cache: Cache, options: AppOptions<S>): Promise<FastifyInstance> {
-  const { fastify: given, info, openapi, docs, surrogateKeys } = options
+async function openServer<S extends Models>(
+  db: Db<S>,
+  cache: Cache,
+  options: AppOptions<S> & { readonly cdn: Cdn },
+): Promise<FastifyInstance> {
+  const { fastify: given, info, openapi, docs, surrogateKeys, cdn } = options
   if (isInstance(given)) {
-    await given.register(plimsoll, { db, cache, info, openapi, docs, surrogateKeys, onError: options.onError })
+    await given.register(plimsoll, { db, cache, info, openapi, docs, surrogateKeys, cdn, onError: options.onError })
     return given
   }
   const logger = options.logger ?? given?.logger ?? false
   const fastify = openFastify({ ...given, logger })
   const silent = logger === false && !given?.loggerInstance
   const onError = options.onError ?? (silent ? printError : undefined)
-  await fastify.register(plimsoll, { db, cache, info, openapi, docs, surrogateKeys, onError })
+  await fastify.register(plimsoll, { db, cache, info, openapi, docs, surrogateKeys, cdn, onError })
   answerWithProblems(fastify, onError)
   return fastify
 }

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
 import type { Cache } from '../cache/types.ts'
+import type { Cdn } from '../cdn/contract.ts'
 import type { JobHandle, Jobs } from '../jobs/index.ts'
 import { checkSurrogateKeys, type SurrogateKeys } from './caching/surrogate-headers.ts'
 import type { FileStore } from '../files/index.ts'
@@ -38,6 +39,8 @@ export interface PlimsollOptions {
    * {@link surrogateKey}. Default false: without a CDN that takes them off, clients would see the names of tables.
    */
   readonly surrogateKeys?: SurrogateKeys | false | undefined
+  /** The CDN before the service, of `plimsoll/cdn`: downloads that it serves are sent to it as bytes. Default: none. */
+  readonly cdn?: Cdn | undefined
   /** Told of errors in resources that are the service's own; they are logged by Fastify too. */
   readonly onError?: ((error: unknown, request: FastifyRequest) => void) | undefined
 }
@@ -89,7 +92,8 @@ async function addPlimsoll(fastify: FastifyInstance, options: PlimsollOptions): 
   if (!fastify.hasDecorator('db')) fastify.decorate('db', options.db)
   fastify.decorate('plimsollResources', resources)
   fastify.decorate('plimsollPaths', paths)
-  const { cache, surrogateKeys = false } = options
+  const { cache, cdn, surrogateKeys = false } = options
+  const behindCdn = cdn !== undefined && cdn.provider !== 'none'
   checkSurrogateKeys(surrogateKeys)
   const caching = cache && { cache, surrogateKeys }
   fastify.decorate('resource', function resource(this: FastifyInstance, path, queryset, choices) {
@@ -110,7 +114,7 @@ async function addPlimsoll(fastify: FastifyInstance, options: PlimsollOptions): 
     paths.push(
       mountDownloads(this, path, {
         options: choices,
-        mount: { store: files, surrogateKeys, onError: options.onError },
+        mount: { store: files, surrogateKeys, behindCdn, onError: options.onError },
       }),
     )
   })

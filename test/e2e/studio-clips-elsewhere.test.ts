@@ -69,10 +69,10 @@ describe.skipIf(!ready)('a clip of the studio', { timeout: 240_000 }, () => {
   test.skipIf(!hasNginx())(
     'is watched through an edge, which opens it by a token that its segments inherit',
     async () => {
-      const edgeKey = 'only the edge knows this'
+      const edgeKey = 'the secret of EDGE_KEY'
       const studioPort = await freePort()
       const origin = `http://127.0.0.1:${studioPort}`
-      const edge = await startNginxEdge(origin, { 'X-Edge-Key': edgeKey })
+      const edge = await startNginxEdge(origin)
       onTestFinished(() => edge.stop())
       const studio = await studioFor({
         PORT: String(studioPort),

@@ -45,18 +45,13 @@ export async function startNginx(upstream: string): Promise<CachingProxy> {
   )
 }
 
-/** Starts nginx as `docs/cdn.md` has an edge configured, before the service at `upstream`, which gets `headers` with what is private. */
-export async function startNginxEdge(
-  upstream: string,
-  headers: Readonly<Record<string, string>> = {},
-): Promise<CachingProxy> {
-  const added = Object.entries(headers).map(([name, value]) => ` proxy_set_header ${name} "${value}";`)
+/** Starts nginx as `docs/cdn.md` has an edge configured, with the secrets that are written there, before the service at `upstream`. */
+export async function startNginxEdge(upstream: string): Promise<CachingProxy> {
   const page = readFileSync(new URL('../../docs/cdn.md', import.meta.url), 'utf8')
   const [, written = ''] = /^```nginx\n(.*?)^```$/ms.exec(page) ?? []
   return runNginx(({ folder, port }) =>
     written
       .replaceAll('http://127.0.0.1:3000', upstream)
-      .replaceAll('proxy_set_header Range $slice_range;', (line) => line + added.join(''))
       .replace('listen 8080', `listen 127.0.0.1:${port}`)
       .replace('/var/cache/nginx/edge', `${folder}/cache`),
   )

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { parseDuration, type Duration } from '../../core/duration.ts'
 import { PlimsollError, showValue } from '../../core/errors.ts'
-import type { FileStore, StoredObject } from '../../files/contract.ts'
+import type { DirectAccess, FileStore, StoredObject } from '../../files/contract.ts'
 import { tableOfTag } from '../../schema/index.ts'
 import { surrogateHeaders, type SurrogateKeys } from '../caching/surrogate-headers.ts'
 import { checkPath } from '../path-parameters.ts'
@@ -10,6 +10,7 @@ import { withPrefix } from '../resource.ts'
 import { isActive, isPassive, sandboxPolicy } from './active-types.ts'
 import { answerFile, type FileAnswer } from './answer-file.ts'
 import { contentDisposition, type Disposition } from './content-disposition.ts'
+import { edgeCheck } from './edge-check.ts'
 import { checkPreconditions } from './preconditions.ts'
 import { requestKey } from './request-key.ts'
 
@@ -19,16 +20,22 @@ export interface DownloadOptions {
   readonly prefix?: string | undefined
   /**
    * Whether who asks may have a file. It is asked before the storage is, so that nothing of its answer, nor how long that takes, tells
-   * whether there is one. What it throws to refuse, such as an error with `statusCode` 401, is answered. Default: everybody may.
+   * whether there is one. What it throws to refuse, such as an error with `statusCode` 401, is answered. Default: everybody may; with
+   * `edgeKey` nobody but the edge.
    */
   readonly authorize?: ((request: FastifyRequest, key: string) => boolean | Promise<boolean>) | undefined
+  /**
+   * The secret of 16 characters or more that the edges of a CDN send as `X-Edge-Key`. They get every file, as bytes that they may keep, and
+   * let in who has a signature: have them ask for one under this path. Everybody else is a matter of `authorize`. Default: none.
+   */
+  readonly edgeKey?: string | undefined
   /** What is answered to who may not have a file: 404, as if there were none, or 403, whether there is one or not. Default 404. */
   readonly refuse?: 404 | 403 | undefined
   /**
    * What caches may do with an answer. `'immutable'`: keep it for a year, because what is under a key never changes, as with keys that
    * hold a hash. `'revalidate'`: keep it, and ask each time. `'private'`: only the browser may keep it, and has to ask each time.
    * `'no-store'`: nobody may. Or a duration. Default: what was stored with the file, else `'revalidate'`; with `authorize` always
-   * `'private'`.
+   * `'private'`, but for an edge with the `edgeKey`.
    */
   readonly cache?: 'immutable' | 'revalidate' | 'private' | 'no-store' | Duration | undefined
   /** The name that a file is stored under. Default: the last part of its key. It is sanitised. */
@@ -39,8 +46,9 @@ export interface DownloadOptions {
    */
   readonly disposition?: Disposition | undefined
   /**
-   * How bytes come to the client: `'proxy'` through this process, `'redirect'` by a signed address of the storage. Default: `'redirect'`
-   * where the storage has addresses, else `'proxy'`.
+   * How bytes come to the client: `'proxy'` through this process, `'redirect'` by a signed address of the storage, which no cache but the
+   * browser's keeps. Default: `'redirect'` where the storage has addresses, else `'proxy'`. What a CDN serves, which is all but what
+   * `authorize` decides about, is `'proxy'` where there is one: it fetches bytes, to keep them, not addresses.
    */
   readonly deliver?: 'proxy' | 'redirect' | undefined
   /** How long a signed address holds. Default `'5m'`: a download that has begun by then goes on. */
@@ -51,8 +59,24 @@ export interface DownloadOptions {
 export interface DownloadMountOptions {
   readonly store: FileStore
   readonly surrogateKeys: SurrogateKeys | false
+  /** Whether a CDN stands before the service. */
+  readonly behindCdn: boolean
   /** Told of errors that are the service's own. */
   readonly onError?: ((error: unknown, request: FastifyRequest) => void) | undefined
+}
+
+/** How one kind of clients is answered. */
+interface Way {
+  /** Signed addresses to redirect to; undefined where bytes are sent. */
+  readonly direct: DirectAccess | undefined
+  /** What caches may do with the answer, as a header says it. */
+  readonly cacheControlOf: (object: StoredObject) => string
+}
+
+/** A file that somebody may have. */
+interface Asked {
+  readonly key: string
+  readonly way: Way
 }
 
 interface DescribedFile extends FileAnswer {
@@ -93,29 +117,32 @@ export function mountDownloads(
     throw invalid('path', `The path of downloads is such as '/files', without parameters, not '${path}'.`)
   const own = path.replace(/\/$/, '')
   const { prefix = '', authorize, refuse = 404 } = options
-  const { store, surrogateKeys, onError } = mount
+  const { store, surrogateKeys, behindCdn, onError } = mount
   if (refuse !== 404 && refuse !== 403) throw invalid('refuse', `refuse is ${showValue(refuse)}; it can be 404 or 403.`)
-  const cacheControlOf = toCacheControl(options)
+  const isEdge = options.edgeKey === undefined ? undefined : edgeCheck(options.edgeKey)
   const expiresMs = parseDuration(options.expires ?? '5m', 'expires')
+  const forCdn = behindCdn && authorize === undefined
   const redirects =
-    options.deliver === 'redirect' || (options.deliver === undefined && store.features.localPath === undefined)
-  const direct = redirects ? store.direct : undefined
-  if (options.deliver === 'redirect' && direct === undefined) {
+    options.deliver === 'redirect' ||
+    (options.deliver === undefined && !forCdn && store.features.localPath === undefined)
+  const clients: Way = { direct: redirects ? store.direct : undefined, cacheControlOf: toCacheControl(options) }
+  const edges: Way = { direct: undefined, cacheControlOf: toCacheControl({ cache: options.cache }) }
+  if (options.deliver === 'redirect' && clients.direct === undefined) {
     throw invalid('deliver', "The storage has no signed addresses to redirect to; leave 'deliver' out, or say 'proxy'.")
   }
   const notFound = (reply: FastifyReply): FastifyReply => sendProblem(reply, problemOf(404, 'There is no such file.'))
 
-  function dispositionOf(request: FastifyRequest, type: string): Disposition {
+  function dispositionOf(request: FastifyRequest, type: string, { direct }: Way): Disposition {
     // Only we can send what has a browser sandbox a file; a storage cannot.
     if (Object.hasOwn(request.query as object, 'download') || (direct !== undefined && isActive(type)))
       return 'attachment'
     return options.disposition ?? (isPassive(type) ? 'inline' : 'attachment')
   }
 
-  async function describe(object: StoredObject, request: FastifyRequest): Promise<DescribedFile> {
+  async function describe(object: StoredObject, request: FastifyRequest, way: Way): Promise<DescribedFile> {
     const name = (await options.name?.(object, request)) ?? object.key.slice(object.key.lastIndexOf('/') + 1)
-    const disposition = contentDisposition(dispositionOf(request, object.type), name)
-    const cacheControl = cacheControlOf(object)
+    const disposition = contentDisposition(dispositionOf(request, object.type, way), name)
+    const cacheControl = way.cacheControlOf(object)
     const shared = cacheControl.startsWith('public')
     const headers = {
       'cache-control': cacheControl,
@@ -126,28 +153,37 @@ export function mountDownloads(
     return { object, type: object.type, headers, cacheControl, disposition }
   }
 
-  function proxy(request: FastifyRequest, reply: FastifyReply, key: string): Promise<boolean> {
-    return answerFile(request, reply, { store, key, describe: (object) => describe(object, request) })
+  function proxy(request: FastifyRequest, reply: FastifyReply, { key, way }: Asked): Promise<boolean> {
+    return answerFile(request, reply, { store, key, describe: (object) => describe(object, request, way) })
   }
 
-  async function redirect(request: FastifyRequest, reply: FastifyReply, key: string): Promise<boolean> {
+  async function redirect(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { direct, ...asked }: Asked & { readonly direct: DirectAccess },
+  ): Promise<boolean> {
+    const { key, way } = asked
     const object = await store.head(key)
     if (object === undefined) return false
-    const { headers, cacheControl, disposition } = await describe(object, request)
+    const { headers, cacheControl, disposition } = await describe(object, request, way)
     // The storage answers the rest; but a client that has the file already need not go there.
     if (checkPreconditions(request.headers, object) === 304) {
       reply.headers(headers).header('etag', object.etag).code(304).send()
       return true
     }
     // An address is signed for GET; and a HEAD costs nothing more here.
-    if (namesOthers.test(object.type) || request.method === 'HEAD') return proxy(request, reply, key)
-    const kept = direct!.keepsCacheControl === true
+    if (namesOthers.test(object.type) || request.method === 'HEAD') return proxy(request, reply, asked)
+    const kept = direct.keepsCacheControl === true
     // A storage that says nothing of its own would have every cache keep what none may.
     if (kept && cacheControl.startsWith('private') && object.cacheControl?.startsWith('private') === false)
-      return proxy(request, reply, key)
-    const url = await direct!.signGet(key, { expiresMs, disposition, ...(kept ? {} : { cacheControl }) })
+      return proxy(request, reply, asked)
+    const url = await direct.signGet(key, { expiresMs, disposition, ...(kept ? {} : { cacheControl }) })
     reply.header('cache-control', redirectControl(cacheControl, expiresMs)).redirect(url, 302)
     return true
+  }
+
+  async function mayHave(request: FastifyRequest, key: string): Promise<boolean> {
+    return authorize === undefined ? isEdge === undefined : authorize(request, key)
   }
 
   fastify.route({
@@ -158,10 +194,15 @@ export function mountDownloads(
     handler: async (request, reply) => {
       const key = requestKey(request, prefix)
       if (key === undefined) return notFound(reply)
-      if (authorize !== undefined && !(await authorize(request, key))) {
+      const fromEdge = isEdge?.(request) ?? false
+      if (!fromEdge && !(await mayHave(request, key))) {
         return refuse === 404 ? notFound(reply) : sendProblem(reply, problemOf(403, 'This file is not for you.'))
       }
-      const answered = await (direct === undefined ? proxy : redirect)(request, reply, key)
+      const way = fromEdge ? edges : clients
+      const { direct } = way
+      const answered = await (direct === undefined
+        ? proxy(request, reply, { key, way })
+        : redirect(request, reply, { key, way, direct }))
       return answered ? reply : notFound(reply)
     },
   })
@@ -173,14 +214,15 @@ function tagsOf({ key }: StoredObject): string[] {
   return [tableOfTag(tag), ...folderTags(key), tag]
 }
 
-/** What caches may do with the answer for a file, as a header says it. */
-function toCacheControl({ cache, authorize }: DownloadOptions): (object: StoredObject) => string {
+/** What caches may do with the answer for a file, as a header says it. With an `edgeKey` it is the edge that `cache` speaks to. */
+function toCacheControl({ cache, authorize, edgeKey }: DownloadOptions): (object: StoredObject) => string {
   if (cache === undefined) {
     // Who may have a file is asked each time, whatever was stored with it.
     if (authorize !== undefined) return () => 'private, no-cache'
     return ({ cacheControl: stored }) => stored ?? 'public, no-cache'
   }
   if (authorize !== undefined && cache !== 'private' && cache !== 'no-store') {
+    if (edgeKey !== undefined) return () => 'private, no-cache'
     throw invalid(
       'cache',
       `cache is ${showValue(cache)}, and shared caches would show a file to whom 'authorize' refuses; say 'private' or 'no-store'.`,
@@ -199,9 +241,12 @@ function toCacheControl({ cache, authorize }: DownloadOptions): (object: StoredO
   return () => control
 }
 
-/** A redirect holds half as long as its address, so that nobody comes too late with one that was kept. */
+/**
+ * A redirect holds half as long as its address, so that nobody comes too late with one that was kept. Only a browser keeps it: the address
+ * lets in whoever has it, and a cache that many share would hand it to all of them.
+ */
 function redirectControl(control: string, expiresMs: number): string {
-  return control.startsWith('public') ? `public, max-age=${Math.floor(expiresMs / 2000)}` : 'private, no-store'
+  return control.startsWith('public') ? `private, max-age=${Math.floor(expiresMs / 2000)}` : 'private, no-store'
 }
 
 function invalid(option: string, message: string): PlimsollError {

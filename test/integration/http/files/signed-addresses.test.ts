@@ -262,7 +262,7 @@ describe('downloads from a store with addresses', () => {
       fastify.downloads(store, '/proxied', { deliver: 'proxy' })
     })
     const open = await ask(url, '/open/a.txt')
-    expect([open.status, open.headers['cache-control']]).toEqual([302, 'public, max-age=150'])
+    expect([open.status, open.headers['cache-control']]).toEqual([302, 'private, max-age=150'])
     const followed = await ask(url, open.headers.location!, { headers: { range: 'bytes=0-4' } })
     expect([followed.status, followed.headers['content-disposition']]).toEqual([206, 'inline; filename="a.txt"'])
     // A storage cannot put a page into a sandbox: it is stored, whatever was said.
