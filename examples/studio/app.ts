@@ -41,7 +41,7 @@ export async function createStudio(options: StudioOptions = {}): Promise<App<typ
     await seedWhenEmpty(app.db, options.report ?? (() => {}))
     addResources(app)
     takeComments(app)
-    await takeClips(app, transcode)
+    takeClips(app, transcode)
     app.downloads('/posters', { prefix: `${posterFolder}/`, cache: 'immutable', deliver: 'proxy' })
     offerJobs(app, {
       'recount-comments': { job: recount, input: () => ({}) },

@@ -16,10 +16,14 @@ export function encodeCdnPath(path: string): string {
   return `/${parts.map(encodePart).join('/')}`
 }
 
+/** What names others beside it: the manifests of HLS and DASH. */
+const manifest = /\.(?:m3u8|mpd)$/i
+
 /**
- * The folder that is opened for a path, encoded, with slashes at both ends: `folder`, else the one that the path is in.
+ * The folder that is opened for a path, encoded, with slashes at both ends: `folder`, else the one that a manifest is in, or that the path is
+ * itself, by a slash at its end. Of any other file nobody knows what else is beside it.
  *
- * @throws PLIMSOLL_OPTION_INVALID when the path is not in it
+ * @throws PLIMSOLL_OPTION_INVALID when the path is not in it, or no manifest and without a folder
  */
 export function encodeCdnFolder(path: string, folder: string | undefined): string {
   const encoded = encodeCdnPath(path)
@@ -27,6 +31,13 @@ export function encodeCdnFolder(path: string, folder: string | undefined): strin
     folder === undefined
       ? encoded.slice(0, encoded.lastIndexOf('/') + 1)
       : `${encodeCdnPath(folder).replace(/\/$/, '')}/`
+  if (folder === undefined && own !== '/' && !path.endsWith('/') && !manifest.test(path)) {
+    throw new PlimsollError(
+      'PLIMSOLL_OPTION_INVALID',
+      `The path ${showValue(path)} is no manifest (.m3u8, .mpd), and everything beside it would be opened; sign its own address by cdn.url(path, { private: true }), or say which folder is meant.`,
+      { details: { option: 'folder' } },
+    )
+  }
   if (own !== '/' && encoded.startsWith(own)) return own
   throw new PlimsollError(
     'PLIMSOLL_OPTION_INVALID',

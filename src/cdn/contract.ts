@@ -22,7 +22,7 @@ export interface Cdn extends Disposable {
    * or cookies to set beside a plain address.
    *
    * @example cdn.grant('videos/7/master.m3u8', { expires: '4h' })
-   * @throws PLIMSOLL_CDN_UNSUPPORTED, PLIMSOLL_OPTION_INVALID
+   * @throws PLIMSOLL_CDN_UNSUPPORTED; PLIMSOLL_OPTION_INVALID, also for a path that is no manifest without `folder`
    */
   grant(path: string, options?: CdnGrantOptions): CdnGrant
 
@@ -99,7 +99,7 @@ export interface CdnUrlOptions {
 
 /** How `grant` opens a folder. */
 export interface CdnGrantOptions extends Omit<CdnUrlOptions, 'private' | 'query'> {
-  /** The folder that is opened, such as `'videos/7/'`; the path is in it. Default: that of the path. */
+  /** The folder that is opened, such as `'videos/7/'`; the path is in it. Default: that of the manifest (`.m3u8`, `.mpd`) that the path is. */
   readonly folder?: string | undefined
 }
 

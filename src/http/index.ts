@@ -12,6 +12,7 @@ export { problemHandler, problemOf, sendProblem, toProblem, type Problem } from 
 export type { JobStatusOptions } from './jobs/job-status.ts'
 export { fileTag, folderTags, type DownloadOptions } from './files/downloads.ts'
 export type { Images, ImagesOptions, ImageUrlOptions } from './files/images.ts'
+export type { GrantedAddresses, GrantedPaths } from './files/grant-addresses.ts'
 export type { ZipEntry, ZipOptions } from './files/answer-zip.ts'
 export type { NewFile, UploadOptions } from './files/upload-options.ts'
 export type { StoredTicket, UploadPartsTicket, UploadTicket } from './files/upload-ticket.ts'

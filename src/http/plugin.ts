@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fastifyPlugin from 'fastify-plugin'
 import type { Cache } from '../cache/types.ts'
-import type { Cdn } from '../cdn/contract.ts'
+import type { Cdn, CdnGrantOptions } from '../cdn/contract.ts'
 import type { JobHandle, Jobs } from '../jobs/index.ts'
 import { checkSurrogateKeys, type SurrogateKeys } from './caching/surrogate-headers.ts'
 import type { FileStore } from '../files/index.ts'
@@ -9,6 +9,7 @@ import type { Uploads } from '../files/uploads/open-uploads.ts'
 import type { Transaction } from '../postgres/index.ts'
 import { answerAccepted } from './jobs/accepted.ts'
 import { mountDownloads, type DownloadOptions } from './files/downloads.ts'
+import { grantAddresses, type GrantedAddresses, type GrantedPaths } from './files/grant-addresses.ts'
 import { answerZip, type ZipEntry, type ZipOptions } from './files/answer-zip.ts'
 import type { UploadOptions } from './files/upload-options.ts'
 import { mountUploads } from './files/uploads.ts'
@@ -39,7 +40,10 @@ export interface PlimsollOptions {
    * {@link surrogateKey}. Default false: without a CDN that takes them off, clients would see the names of tables.
    */
   readonly surrogateKeys?: SurrogateKeys | false | undefined
-  /** The CDN before the service, of `plimsoll/cdn`: downloads that it serves are sent to it as bytes. Default: none. */
+  /**
+   * The CDN before the service, of `plimsoll/cdn`: downloads that it serves are sent to it as bytes, and `reply.grant` opens folders there.
+   * Default: none.
+   */
   readonly cdn?: Cdn | undefined
   /** Told of errors in resources that are the service's own; they are logged by Fastify too. */
   readonly onError?: ((error: unknown, request: FastifyRequest) => void) | undefined
@@ -71,6 +75,14 @@ declare module 'fastify' {
       entries: readonly ZipEntry[],
       options?: ZipOptions,
     ): Promise<FastifyReply>
+    /**
+     * Opens the folder that files are in, at the CDN, to whoever gets the answer: sets the cookies that it takes, and returns the addresses to
+     * answer with. They are paths of the application where no CDN opens folders: there `authorize` of the downloads decides.
+     *
+     * @throws PLIMSOLL_OPTION_INVALID when the files are not in one folder, or that is all that downloads serve
+     * @example return reply.grant({ hls: film.hls, dash: film.dash }, { expires: '4h' })
+     */
+    grant<Paths extends GrantedPaths>(paths: Paths, options?: CdnGrantOptions): GrantedAddresses<Paths>
   }
 }
 
@@ -110,13 +122,15 @@ async function addPlimsoll(fastify: FastifyInstance, options: PlimsollOptions): 
   fastify.decorateReply('accepted', function accepted(handle) {
     return answerAccepted(this, handle, mountedJobs[0]?.path)
   })
+  const areas: string[] = []
   fastify.decorate('downloads', function downloads(this: FastifyInstance, files, path, choices = {}) {
-    paths.push(
-      mountDownloads(this, path, {
-        options: choices,
-        mount: { store: files, surrogateKeys, behindCdn, onError: options.onError },
-      }),
-    )
+    const mount = { store: files, surrogateKeys, behindCdn, onError: options.onError }
+    const mounted = mountDownloads(this, path, { options: choices, mount })
+    paths.push(mounted)
+    areas.push(mounted.replace(/\/\*$/, ''))
+  })
+  fastify.decorateReply('grant', function grant(granted, choices = {}) {
+    return grantAddresses(this, granted, { ...choices, cdn, areas })
   })
   fastify.decorate('uploads', function uploads(this: FastifyInstance, opened, path, choices) {
     paths.push(...mountUploads(this, path, { options: choices, mount: { uploads: opened, onError: options.onError } }))

@@ -1,58 +1,40 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import type { App } from 'plimsoll'
-import type { CdnCookie } from 'plimsoll/cdn'
 import { visitorOf } from '../jobs/visitor.ts'
-import type { clips, relations } from '../schema.ts'
+import type { clips, ClipVideo, relations } from '../schema.ts'
 import { clipsFolder, idOf } from './clip-keys.ts'
 
 type Studio = App<typeof relations>
 type Clip = typeof clips.$inferSelect
-
-/** Where a player finds what was made of a clip, and what opens it: tokens in these addresses, or cookies. */
-export interface ClipAddresses {
-  readonly hls: string
-  readonly dash: string
-  readonly poster: string | null
-  readonly sprite: string | null
-  readonly cookies: readonly CdnCookie[]
-}
 
 /** The path of what was made of clips; edges know it as the one that needs a signature. */
 const place = '/private/clips'
 /** The path of the files that visitors have brought. */
 const originals = '/api/clips/originals'
 /** For so long a player can go on with what it was given. */
-const openFor = '6h'
-/** The header by which an edge shows that it is one: whoever else comes to the studio itself gets nothing. */
-const edgeHeader = 'x-edge-key'
+export const openFor = '6h'
 
 /**
  * Serves the files of clips to the visitors who have brought them. Where a CDN opens folders, it decides who may come in, and fetches what is
- * under `/private` with the key of EDGE_KEY; else the studio does by its cookie, which a browser sends with every segment.
+ * under `/private` with the key of EDGE_KEY, while whoever else comes to the studio itself gets nothing; else the studio decides by its
+ * cookie, which a browser sends with every segment.
  */
-export async function serveClipFiles(app: Studio): Promise<void> {
-  const { cdn, files, fastify } = app
+export function serveClipFiles(app: Studio): void {
   const authorize = (request: { readonly headers: object }, key: string): Promise<boolean> => owns(app, request, key)
   app.downloads(originals, {
     prefix: clipsFolder,
     disposition: 'attachment',
     authorize: async (request, key) => key.includes('/original/') && authorize(request, key),
   })
-  if (cdn.features.grants === false) {
-    app.downloads(place, { prefix: clipsFolder, authorize })
-    return
-  }
-  const edgeKey = process.env['EDGE_KEY'] ?? ''
-  if (edgeKey.length < 16)
-    throw new Error(`CDN_URL is set: set EDGE_KEY too, to what the CDN sends as ${edgeHeader}, 16 characters or more.`)
-  await fastify.register(async (scope) => {
-    scope.addHook('onRequest', async (request, reply) => {
-      if (!isSame(request.headers[edgeHeader], edgeKey))
-        return reply.code(404).send({ title: 'There is no such file', status: 404 })
-      return undefined
-    })
-    scope.downloads(files, place, { prefix: clipsFolder, cache: 'immutable', deliver: 'proxy' })
+  app.downloads(place, {
+    prefix: clipsFolder,
+    ...(app.cdn.features.grants === false ? { authorize } : { edgeKey: keyOfEdge(), cache: 'immutable' }),
   })
+}
+
+function keyOfEdge(): string {
+  const { EDGE_KEY } = process.env
+  if (EDGE_KEY !== undefined) return EDGE_KEY
+  throw new Error('CDN_URL is set: set EDGE_KEY too, to what the CDN sends as X-Edge-Key, 16 characters or more.')
 }
 
 async function owns({ db }: Studio, request: { readonly headers: object }, key: string): Promise<boolean> {
@@ -66,22 +48,15 @@ async function owns({ db }: Studio, request: { readonly headers: object }, key: 
   return mine.length > 0
 }
 
-function isSame(given: string | string[] | undefined, key: string): boolean {
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
-  return typeof given === 'string' && timingSafeEqual(digest(given), digest(key))
+/** The paths of what was made of a clip, for its owner; `reply.grant` makes addresses of them. */
+export function clipPaths({ hls, dash, poster, sprite }: ClipVideo) {
+  return { hls: pathOf(hls), dash: pathOf(dash), poster: pathOf(poster), sprite: pathOf(sprite) }
 }
 
-/** The addresses of what was made of a clip, for its owner. */
-export function clipAddresses({ cdn }: Studio, { video }: Clip): ClipAddresses | null {
-  if (video === null) return null
-  const path = addressOf(place, video.hls)
-  const { url, cookies } =
-    cdn.features.grants === false ? { url: path, cookies: [] } : cdn.grant(path, { expires: openFor })
-  // Everything else is beside the playlist, and inherits what opens it.
-  const folder = url.slice(0, url.lastIndexOf('/') + 1)
-  const at = (key: string): string => folder + key.slice(video.prefix.length + 1)
-  const maybe = (key: string | null): string | null => (key === null ? null : at(key))
-  return { hls: url, dash: at(video.dash), poster: maybe(video.poster), sprite: maybe(video.sprite), cookies }
+/** The address of the picture of a clip, alone: a list of many clips opens none of them. */
+export function posterAddress({ cdn }: Studio, { poster }: ClipVideo): string | null {
+  const path = pathOf(poster)
+  return path === null || cdn.features.grants === false ? path : cdn.url(path, { private: true, expires: openFor })
 }
 
 /** Where a clip is stored by a browser, under the name that it came with. */
@@ -102,6 +77,10 @@ export async function removeAll(files: Pick<Studio['files'], 'list' | 'delete'>,
     if (objects.length === 0) return
     await files.delete(objects.map(({ key }) => key))
   }
+}
+
+function pathOf<Key extends string | null>(key: Key): Key | string {
+  return key === null ? key : `${place}/${key.slice(clipsFolder.length)}`
 }
 
 function addressOf(path: string, key: string): string {

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto'
 import type { App } from 'plimsoll'
 import type { Job } from 'plimsoll/jobs'
 import { greetVisitor, visitorOf } from '../jobs/visitor.ts'
-import type { clips, relations } from '../schema.ts'
+import type { clips, ClipVideo, relations } from '../schema.ts'
 import { takeCaptions } from './clip-captions.ts'
-import { type ClipAddresses, clipAddresses, originalAddress, removeAll, serveClipFiles } from './clip-files.ts'
+import { clipPaths, openFor, originalAddress, posterAddress, removeAll, serveClipFiles } from './clip-files.ts'
 import { folderOf } from './clip-keys.ts'
 import { lockClip } from './lock-clip.ts'
 import { captionKeys, transcodeInput } from './transcode-clip.ts'
@@ -15,12 +15,9 @@ type Clip = typeof clips.$inferSelect
 const mostShown = 50
 
 /** Lets visitors bring clips, have them encoded, and watch them: under `/api/clips`. */
-export async function takeClips(
-  app: App<typeof relations>,
-  transcode: Job<ReturnType<typeof transcodeInput>>,
-): Promise<void> {
+export function takeClips(app: App<typeof relations>, transcode: Job<ReturnType<typeof transcodeInput>>): void {
   const { db, fastify } = app
-  await serveClipFiles(app)
+  serveClipFiles(app)
 
   app.uploads('/api/clips/uploads', {
     accept: ['video/*'],
@@ -39,18 +36,15 @@ export async function takeClips(
   fastify.get('/api/clips', async (request, reply) => {
     const owner = greetVisitor(request, reply)
     const mine = await db.clips.filter({ owner }).orderBy('-createdAt', '-id').limit(mostShown)
-    return noStore(reply).send({ data: mine.map((clip) => toBody(clip, clipAddresses(app, clip))) })
+    return noStore(reply).send({
+      data: mine.map((clip) => toBody(clip, (video) => ({ poster: posterAddress(app, video) }))),
+    })
   })
 
   fastify.get<Named>('/api/clips/:id', async (request, reply) => {
     const clip = await mine(request)
     if (clip === undefined) return reply.callNotFound()
-    const addresses = clipAddresses(app, clip)
-    for (const { name, value, domain, path } of addresses?.cookies ?? []) {
-      const where = domain === undefined ? '' : `; Domain=${domain}`
-      reply.header('set-cookie', `${name}=${value}; Path=${path}${where}; Secure; HttpOnly; SameSite=None`)
-    }
-    return noStore(reply).send(toBody(clip, addresses))
+    return noStore(reply).send(toBody(clip, (video) => reply.grant(clipPaths(video), { expires: openFor })))
   })
 
   takeCaptions(app, {
@@ -111,17 +105,17 @@ interface Named {
   Params: { readonly id: string }
 }
 
-function toBody(clip: Clip, addresses: ClipAddresses | null): object {
+/** `addressesOf` says where what was made of it is found. */
+function toBody(clip: Clip, addressesOf: (video: ClipVideo) => object): object {
   const { id, title, fileName, fileSize, jobId, video, createdAt } = clip
   const file = { name: fileName, size: fileSize, url: originalAddress(clip) }
   const captions = clip.captions.map(({ language, label }) => ({ language, label }))
   const known = { id, title, createdAt, job: jobId, file, captions }
-  if (video === null || addresses === null) return { ...known, encoding: true, video: null }
-  const { hls, dash, poster, sprite } = addresses
+  if (video === null) return { ...known, encoding: true, video: null }
   const { duration, bytes, renditions } = video
   // What is shown may have other captions than it is to have.
   const encoding = captionKeys(clip) !== (video.captions ?? []).join()
-  return { ...known, encoding, video: { duration, bytes, renditions, hls, dash, poster, sprite } }
+  return { ...known, encoding, video: { duration, bytes, renditions, ...addressesOf(video) } }
 }
 
 /** A file's name without its extension. */

@@ -59,10 +59,15 @@ describe('a folder', () => {
     expect(encodeCdnFolder('videos/7/hd/a.m3u8', 'videos/7')).toBe('/videos/7/')
     expect(encodeCdnFolder('videos/7/hd/a.m3u8', '/videos/7/')).toBe('/videos/7/')
     expect(encodeCdnFolder('videos/7/', undefined)).toBe('/videos/7/')
+    expect(encodeCdnFolder('videos/7/manifest.MPD', undefined)).toBe('/videos/7/')
+    expect(encodeCdnFolder('videos/7/poster.jpg', 'videos/7')).toBe('/videos/7/')
   })
 
   test.each([
     ['a.mp4', undefined],
+    ['a.m3u8', undefined],
+    ['private/films/zzz', undefined],
+    ['private/films/7.m3u8/poster.jpg', undefined],
     ['videos/70/a.mp4', 'videos/7'],
     ['videos/7', 'videos/7/'],
     ['videos/7/a.mp4', '..'],

@@ -161,8 +161,8 @@ describe('a CDN_URL', () => {
     process.env['CDN_KEY'] = 'of the environment'
     onTestFinished(() => void delete process.env['CDN_KEY'])
     const of = (secrets?: Record<string, string>): string =>
-      openCdn({ url: 'https://cdn.example.com?provider=nginx', secrets }).grant('a/b').url
-    const here = open('nginx', { CDN_KEY: 'given' }).grant('a/b').url
+      openCdn({ url: 'https://cdn.example.com?provider=nginx', secrets }).grant('a/b.mpd').url
+    const here = open('nginx', { CDN_KEY: 'given' }).grant('a/b.mpd').url
     expect(of()).not.toBe(here)
     expect(of({ CDN_KEY: 'of the environment' }).slice(0, 40)).toBe(of().slice(0, 40))
   })
