@@ -161,7 +161,7 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
   if (!isInstance(options.fastify)) readPort(undefined)
   const url = optionOrEnvironment(options.databaseUrl, 'DATABASE_URL') ?? embeddedDatabase
   const secret = await appSecret(options.secret, { shared: /^postgres(?:ql)?:/i.test(url) })
-  const edge = openAppCdn(options.cdn)
+  const edge = await openAppCdn(options.cdn)
   const observability = await openObservability(options)
   const { tracer } = observability
   const cacheUrl = optionOrEnvironment(options.cacheUrl, 'CACHE_URL') ?? memoryCache

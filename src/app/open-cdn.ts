@@ -1,4 +1,4 @@
-import { isPlimsollError } from '../core/errors.ts'
+import { isPlimsollError, PlimsollError } from '../core/errors.ts'
 import { openCdn, type Cdn, type CdnOptions } from '../cdn/index.ts'
 import { condenseTags, type Carrier } from '../outbox/index.ts'
 import { optionOrEnvironment } from './environment.ts'
@@ -6,8 +6,8 @@ import { optionOrEnvironment } from './environment.ts'
 /** The options of the CDN of an application. */
 export interface AppCdnOptions extends CdnOptions {
   /**
-   * Purges the tags of every write. Default: true where the CDN purges by tag; false leaves it to `app.cdn.purgeTags`, where a purge costs money
-   * or what the CDN serves never changes.
+   * Purges the tags of every write. Default: where the CDN purges by tag, and a line on stderr where it does not; true refuses to start
+   * there; false leaves it to `app.cdn.purgeTags` without a word, where a purge costs money or what the CDN serves never changes.
    */
   readonly purgeWrites?: boolean | undefined
 }
@@ -34,18 +34,36 @@ export interface AppCdn {
 /**
  * Opens the CDN that `cdn` or CDN_URL names. One that is given open already is not closed.
  *
- * @throws PLIMSOLL_OPTION_INVALID
+ * @throws PLIMSOLL_OPTION_INVALID; PLIMSOLL_CDN_UNSUPPORTED when writes are to be purged and cannot be
  */
-export function openAppCdn(options: AppCdnOptions | Cdn = {}): AppCdn {
+export async function openAppCdn(options: AppCdnOptions | Cdn = {}): Promise<AppCdn> {
   const given = 'purgeTags' in options
   const cdn = given ? options : openCdn({ ...options, url: optionOrEnvironment(options.url, 'CDN_URL') })
   const wanted = given || options.purgeWrites !== false
+  if (wanted && cdn.provider !== 'none' && !cdn.features.purgesTags) {
+    await tellUnpurged(cdn, { required: !given && options.purgeWrites === true })
+  }
   return {
     cdn,
     carrier: wanted && cdn.features.purgesTags ? purgeCarrier(cdn) : undefined,
     close: () => {
       if (!given) cdn.close()
     },
+  }
+}
+
+/** Says that nothing which is written is purged, and what would change that. @throws PLIMSOLL_CDN_UNSUPPORTED when it is required */
+async function tellUnpurged(cdn: Cdn, { required }: { readonly required: boolean }): Promise<void> {
+  try {
+    // None: it says what is missing.
+    await cdn.purgeTags([])
+  } catch (error) {
+    if (!isPlimsollError(error)) throw error
+    const { message, code, details } = error
+    if (required) throw new PlimsollError(code, `cdn.purgeWrites is true. ${message}`, { cause: error, details })
+    console.error(
+      `What is written stays at the CDN as it was until its time is over. ${message} If that is meant, say so: createApp({ cdn: { purgeWrites: false } }).`,
+    )
   }
 }
 
