@@ -7,7 +7,7 @@ import { createDb } from '../db/create-db.ts'
 import type { Models } from '../db/types/model.ts'
 import type { Db, Tx } from '../db/types.ts'
 import { openImageMaker, type ImageMaker } from '../files/images/image-maker.ts'
-import type { Files, OpenFiles, Uploads } from '../files/index.ts'
+import type { AddressedFiles, OpenFiles, Uploads } from '../files/index.ts'
 import { mountImages, type Images, type ImagesOptions } from '../http/files/images.ts'
 import { plimsoll } from '../http/index.ts'
 import type { AddResource, DownloadOptions, JobStatusOptions, PlimsollOptions, UploadOptions } from '../http/index.ts'
@@ -95,7 +95,7 @@ export interface App<S extends Models = Models> extends AsyncDisposable {
   /** Values under keys of your own; what querysets and resources keep is in it too. */
   readonly cache: Cache
   /** Files, in the store that STORAGE_URL names. */
-  readonly files: Files
+  readonly files: AddressedFiles
   /** Addresses of files at the CDN, signed ones too, and purges. Without one addresses are paths of the application. */
   readonly cdn: Cdn
   /** Work that is done in the background. */
@@ -196,7 +196,9 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
     const db = createDb<S>({ relations: options.relations, graph, postgres, secret, cache: queries, writes })
     if (options.migrate) await migrateDatabase(db, options.migrate.folder)
     if (mail !== undefined && known !== undefined) {
-      const services = { db: db as unknown as Db<Models>, files, images, jobs: () => jobs ?? noJobs() }
+      // No job runs before the files have their addresses.
+      const addressed = files as OpenFiles & AddressedFiles
+      const services = { db: db as unknown as Db<Models>, files: addressed, images, jobs: () => jobs ?? noJobs() }
       const ready = bindReadyJobs(known, services)
       const { outbox } = caching
       const schedules = [...(options.schedules ?? []), ...schedulesOf(known)]
@@ -215,7 +217,7 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
       cdn: edge.cdn,
       surrogateKeys: options.surrogateKeys ?? edge.cdn.features.tagHeader,
     })
-    const uploads = serveFiles(fastify, {
+    const served = serveFiles(fastify, {
       files,
       postgres,
       secret,
@@ -230,8 +232,7 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
       postgres,
       caching,
       edge,
-      files,
-      uploads,
+      ...served,
       images,
       jobs,
       mail,
@@ -300,7 +301,7 @@ function assemble<S extends Models>(
     db: Db<S>
     postgres: Postgres
     caching: Caching
-    files: OpenFiles
+    files: AddressedFiles
     uploads: () => Uploads
     images: ImageMaker
     edge: AppCdn

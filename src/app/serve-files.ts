@@ -1,13 +1,13 @@
 import type { FastifyInstance } from 'fastify'
 import { parseDuration } from '../core/duration.ts'
 import { PlimsollError, showValue } from '../core/errors.ts'
-import { Uploads, type OpenFiles } from '../files/index.ts'
+import { Uploads, type AddressedFiles, type OpenFiles } from '../files/index.ts'
 import { serveAddresses, signedAddresses, type PlimsollOptions } from '../http/index.ts'
 import type { Postgres } from '../postgres/index.ts'
 import type { AppFilesOptions } from './open-files.ts'
 
 /** What {@link serveFiles} joins. */
-export interface ServedFiles extends Pick<PlimsollOptions, 'onError'> {
+export interface FilesToServe extends Pick<PlimsollOptions, 'onError'> {
   readonly files: OpenFiles
   readonly postgres: Postgres
   readonly secret: string
@@ -22,23 +22,26 @@ export interface ServedFiles extends Pick<PlimsollOptions, 'onError'> {
  */
 export function serveFiles(
   fastify: FastifyInstance,
-  { files, postgres, secret, options, onError }: ServedFiles,
-): () => Uploads {
+  { files, postgres, secret, options, onError }: FilesToServe,
+): { readonly files: OpenFiles & AddressedFiles; readonly uploads: () => Uploads } {
   const { addresses: url = '/_files', sweep = '15m' } = options
   const sweepMs = parseDuration(sweep, 'files.sweep')
-  const addresses = signedAddresses({ secret, url })
   if (files.direct === undefined) {
+    const addresses = signedAddresses({ secret, url })
     files.linkBy(addresses)
     serveAddresses(fastify, pathOf(url), { store: files, addresses, onError })
   }
+  // By now the store has them, or the routes that were just added.
+  const addressed = files as OpenFiles & AddressedFiles
   let uploads: Uploads | undefined
-  return () => {
+  const open = (): Uploads => {
     if (uploads !== undefined) return uploads
-    const opened = new Uploads({ postgres, store: files, direct: files.direct ?? addresses }, { sweepMs })
+    const opened = new Uploads({ postgres, store: files, direct: addressed.direct }, { sweepMs })
     fastify.addHook('onReady', () => opened.start())
     fastify.addHook('preClose', () => opened.close())
     return (uploads = opened)
   }
+  return { files: addressed, uploads: open }
 }
 
 function pathOf(url: string): string {

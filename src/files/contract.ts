@@ -1,5 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
+import type { Duration } from '../core/duration.ts'
+import type { Size } from '../core/size.ts'
 
 /**
  * What a store of files promises. The words: an *object* is bytes under a key, with a type and a few facts beside them; an *upload* is an
@@ -269,7 +271,8 @@ export interface DirectAccess {
 }
 
 export interface SignGetOptions {
-  readonly expiresMs: number
+  /** How long the address holds: `'1s'` to `'7d'`. */
+  readonly expires: Duration
   /** What the answer says instead of what is stored. */
   readonly disposition?: string | undefined
   readonly type?: string | undefined
@@ -277,23 +280,29 @@ export interface SignGetOptions {
 }
 
 export interface SignPutOptions extends Checksums {
-  readonly expiresMs: number
-  readonly size: number
+  /** How long the address holds: `'1s'` to `'7d'`. */
+  readonly expires: Duration
+  /** Exactly. */
+  readonly size: Size
   readonly type: string
   /** Refuses to replace what is there. Default true. */
   readonly once?: boolean | undefined
 }
 
 export interface SignPostOptions {
-  readonly expiresMs: number
-  readonly maxBytes: number
-  readonly minBytes?: number | undefined
+  /** How long the form holds: `'1s'` to `'7d'`. */
+  readonly expires: Duration
+  readonly maxBytes: Size
+  /** Default 0. */
+  readonly minBytes?: Size | undefined
   readonly type: string
 }
 
 export interface SignPartOptions extends Checksums {
-  readonly expiresMs: number
-  readonly size: number
+  /** How long the address holds: `'1s'` to `'7d'`. */
+  readonly expires: Duration
+  /** Exactly. */
+  readonly size: Size
   /** As in {@link PartOptions}. */
   readonly offset?: number | undefined
 }

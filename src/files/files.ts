@@ -1,4 +1,4 @@
-import { parseDuration, type Duration } from '../core/duration.ts'
+import type { Duration } from '../core/duration.ts'
 import { PlimsollError } from '../core/errors.ts'
 import type { DirectAccess, FileStore, SignGetOptions } from './contract.ts'
 import { checkKey } from './object-key.ts'
@@ -6,7 +6,7 @@ import { checkHeader } from './object-facts.ts'
 
 /** How long an address holds, and what its answer says of the file instead of what is stored. */
 export interface FileUrlOptions extends Pick<SignGetOptions, 'disposition' | 'type' | 'cacheControl'> {
-  /** Default `'1h'`; S3 and Google take up to 7 days. */
+  /** Default `'1h'`; up to 7 days. */
   readonly expires?: Duration | undefined
 }
 
@@ -22,13 +22,15 @@ export interface Files extends FileStore {
   url(key: string, options?: FileUrlOptions): Promise<string>
 }
 
-/** Signs addresses for a store that has none of its own. */
-export type FileLinks = Pick<DirectAccess, 'signGet'>
+/** Files that can be reached by signed addresses: those of the store, else those of whoever serves files for it. */
+export interface AddressedFiles extends Files {
+  readonly direct: DirectAccess
+}
 
 /** Files with what the floors above need of them. */
 export interface OpenFiles extends Files {
-  /** Has `url` ask `links` where the store has no addresses. Of several, the last one is asked. */
-  linkBy(links: FileLinks): void
+  /** Has `links` sign where the store does not: `direct` and `url`. Of several, the last one does. */
+  linkBy(links: DirectAccess): void
 }
 
 /** The options of {@link openFiles}. */
@@ -36,7 +38,7 @@ export interface OpenFilesOptions {
   /** Closed with the files. */
   readonly store: FileStore
   /** Signs addresses where the store has none. Default: nobody does, until `linkBy`. */
-  readonly links?: FileLinks | undefined
+  readonly links?: DirectAccess | undefined
 }
 
 /** Makes the files of an application out of a store. */
@@ -46,7 +48,9 @@ export function openFiles({ store, links: given }: OpenFilesOptions): OpenFiles 
   return Object.freeze<OpenFiles>({
     engine: store.engine,
     features: store.features,
-    direct: store.direct,
+    get direct() {
+      return store.direct ?? links
+    },
     uploads: store.uploads,
     put: (...parameters) => store.put(...parameters),
     get: (...parameters) => store.get(...parameters),
@@ -58,10 +62,9 @@ export function openFiles({ store, links: given }: OpenFilesOptions): OpenFiles 
     async url(key, { expires = '1h', disposition, type, cacheControl } = {}) {
       checkKey(key)
       for (const [name, value] of Object.entries({ disposition, type, cacheControl })) checkHeader(name, value)
-      const expiresMs = parseDuration(expires, 'expires')
       const signer = store.direct ?? links
       if (signer === undefined) throw noAddresses(store)
-      return signer.signGet(key, { expiresMs, disposition, type, cacheControl })
+      return signer.signGet(key, { expires, disposition, type, cacheControl })
     },
     linkBy(other) {
       links = other

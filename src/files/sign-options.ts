@@ -1,4 +1,6 @@
+import { parseDuration, type Duration } from '../core/duration.ts'
 import { PlimsollError, showValue } from '../core/errors.ts'
+import { parseSize, type Size } from '../core/size.ts'
 import type { SignPostOptions } from './contract.ts'
 import { checkKey } from './object-key.ts'
 
@@ -9,10 +11,19 @@ const mostSeconds = 7 * 24 * 3600
  *
  * @throws PLIMSOLL_OPTION_INVALID for less than a second or more than 7 days
  */
-export function secondsOf(expiresMs: number): number {
-  const seconds = Math.floor(expiresMs / 1000)
+export function secondsOf(expires: Duration): number {
+  const seconds = Math.floor(parseDuration(expires, 'expires') / 1000)
   if (seconds >= 1 && seconds <= mostSeconds) return seconds
-  throw invalid('expires', `The address is to expire in ${showValue(expiresMs)} ms; give 1 second to 7 days`)
+  throw invalid('expires', `expires is ${showValue(expires)}; give '1s' to '7d'`)
+}
+
+/**
+ * How many bytes a size is that is signed exactly; a number is checked by whoever announces it.
+ *
+ * @throws PLIMSOLL_OPTION_INVALID for a text that is none
+ */
+export function bytesOf(size: Size, option: string): number {
+  return typeof size === 'number' ? size : parseSize(size, option)
 }
 
 /**
@@ -20,10 +31,9 @@ export function secondsOf(expiresMs: number): number {
  *
  * @throws PLIMSOLL_OPTION_INVALID
  */
-export function checkSizes({ minBytes = 0, maxBytes }: SignPostOptions): {
-  readonly minBytes: number
-  readonly maxBytes: number
-} {
+export function checkSizes(options: SignPostOptions): { readonly minBytes: number; readonly maxBytes: number } {
+  const minBytes = bytesOf(options.minBytes ?? 0, 'minBytes')
+  const maxBytes = bytesOf(options.maxBytes, 'maxBytes')
   if (Number.isSafeInteger(minBytes) && Number.isSafeInteger(maxBytes) && minBytes >= 0 && maxBytes >= minBytes) {
     return { minBytes, maxBytes }
   }

@@ -5,7 +5,7 @@ import { send } from './file-store-direct.ts'
 import { bytesAt, crc32cOf, inChunks, read, refused, sha256Of, someBytes, unique, type FileCase } from './file-store.ts'
 
 const other = Buffer.from('other')
-const expiresMs = 60_000
+const expires = 60_000
 
 /** What is known of the CRC-32C of an object: by a HEAD, a GET and a list. */
 async function known(store: FileStore, key: string): Promise<(string | undefined)[]> {
@@ -116,7 +116,7 @@ export const checksumCases: readonly FileCase[] = [
       await using store = await open()
       const [key, bytes] = [unique(), someBytes(1000)]
       const sums = { size: 1000, crc32c: crc32cOf(bytes) }
-      const request = await store.direct!.signPut(key, { expiresMs, type: 'a/b', ...sums })
+      const request = await store.direct!.signPut(key, { expires, type: 'a/b', ...sums })
       expect((await send(request, someBytes(1000))).status).toBe(400)
       const unsaid = Object.entries(request.headers).filter(([name]) => !/hash|checksum/.test(name))
       expect((await send({ ...request, headers: Object.fromEntries(unsaid) }, someBytes(1000))).status).toBe(403)
@@ -124,7 +124,7 @@ export const checksumCases: readonly FileCase[] = [
       expect((await send(request, bytes)).status).toBe(200)
       expect(await known(store, key)).toEqual([sums.crc32c, sums.crc32c, sums.crc32c])
       const upload = { key, id: await store.uploads.create(key, { withCrc32c: true }) }
-      const part = await store.direct!.signPart(upload, 1, { expiresMs, ...sums })
+      const part = await store.direct!.signPart(upload, 1, { expires, ...sums })
       expect((await send(part, someBytes(1000))).status).toBe(400)
       expect(await store.uploads.parts(upload)).toEqual([])
       expect((await send(part, bytes)).status).toBe(200)
@@ -137,9 +137,9 @@ export const checksumCases: readonly FileCase[] = [
     async run({ open }) {
       await using store = await open()
       const [key, sums] = [unique(), { size: 5, crc32c: crc32cOf(other) }]
-      await refused(store.direct!.signPut(key, { expiresMs, type: 'a/b', ...sums }), 'PLIMSOLL_FEATURE_UNSUPPORTED')
+      await refused(store.direct!.signPut(key, { expires, type: 'a/b', ...sums }), 'PLIMSOLL_FEATURE_UNSUPPORTED')
       const upload = { key, id: await store.uploads.create(key, { withCrc32c: true }) }
-      await refused(store.direct!.signPart(upload, 1, { expiresMs, ...sums }), 'PLIMSOLL_FEATURE_UNSUPPORTED')
+      await refused(store.direct!.signPart(upload, 1, { expires, ...sums }), 'PLIMSOLL_FEATURE_UNSUPPORTED')
       await store.uploads.abort(upload)
       expect((await store.list('')).objects.filter(({ key: found }) => found.startsWith('.plimsoll/'))).toEqual([])
     },

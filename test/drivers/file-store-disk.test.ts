@@ -5,7 +5,7 @@ import { diskStore } from '../../src/files/drivers/disk/disk-store.ts'
 import { holdToSuite } from './file-store-suite.ts'
 
 let folder = ''
-const unserved = 'nobody serves a folder'
+const unserved = 'an application serves a folder'
 
 holdToSuite({
   name: 'a folder',

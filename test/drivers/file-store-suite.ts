@@ -7,7 +7,7 @@ import { objectCases } from './file-store-objects.ts'
 import { uploadCases } from './file-store-uploads.ts'
 import type { FileCase, FileEngine } from './file-store.ts'
 
-const cases = {
+const suite = {
   objects: objectCases,
   checksums: checksumCases,
   keys: keyCases,
@@ -24,12 +24,13 @@ export interface SuiteEngine extends FileEngine {
   stop?(): Promise<void>
 }
 
-/** Declares every promise of the contract on one store; what it lacks is skipped with its reason in the name. */
-export function holdToSuite(engine: SuiteEngine): void {
+/** Declares every promise of the contract on one store, or those of some `parts`; what it lacks is skipped with its reason in the name. */
+export function holdToSuite(engine: SuiteEngine, parts = Object.keys(suite) as (keyof typeof suite)[]): void {
+  const cases: [string, readonly FileCase[]][] = parts.map((part) => [part, suite[part]])
   describe.skipIf(engine.runs === false)(`the store of files in ${engine.name}`, () => {
     beforeAll(async () => engine.start?.())
     afterAll(async () => engine.stop?.())
-    describe.each(Object.entries(cases))('%s', (_, list: readonly FileCase[]) => {
+    describe.each(cases)('%s', (_, list) => {
       for (const { name, needs = [], run } of list) {
         const reason = needs.map((need) => engine.lacks[need]).find((lack) => lack !== undefined)
         test.skipIf(reason !== undefined)(reason === undefined ? name : `${name} (${reason})`, () => run(engine))

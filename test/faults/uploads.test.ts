@@ -190,6 +190,6 @@ describe.runIf(findRadosgw())('uploads to S3', () => {
 
 /** Removes what was given up, now. */
 async function sweep({ app }: UploadService): Promise<void> {
-  const uploads = new Uploads({ postgres: app.postgres, store: app.files, direct: app.files.direct! }, { sweepMs: 0 })
+  const uploads = new Uploads({ postgres: app.postgres, store: app.files, direct: app.files.direct }, { sweepMs: 0 })
   expect(await uploads.sweep()).toBeDefined()
 }

@@ -3,7 +3,7 @@ import { PlimsollError } from '../../core/errors.ts'
 import type { Models } from '../../db/types/model.ts'
 import type { Db } from '../../db/types.ts'
 import type { ImageMaker } from '../../files/images/image-maker.ts'
-import type { Files } from '../../files/index.ts'
+import type { AddressedFiles } from '../../files/index.ts'
 import { defineJob, isJob, type JobDefinition } from '../../jobs/define-job.ts'
 import type { InputOf, OutputOf, Schema } from '../../jobs/standard-schema.ts'
 import { defineSchedule, type Schedule } from '../../jobs/schedule/define-schedule.ts'
@@ -12,7 +12,7 @@ import type { Job, JobContext, JobOptions, Jobs } from '../../jobs/types.ts'
 /** What the jobs that are there already work with: the parts of the application that they are listed in. */
 export interface ReadyServices {
   readonly db: Db<Models>
-  readonly files: Files
+  readonly files: AddressedFiles
   readonly images: ImageMaker
   /** The jobs of the application, once they are open. */
   readonly jobs: () => Jobs

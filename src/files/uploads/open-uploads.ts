@@ -106,7 +106,7 @@ export class Uploads {
   signPut(row: UploadRow): Promise<SignedRequest> {
     const { size, type, crc32c } = row
     return signed({ crc32c }, (sums) =>
-      this.#parts.direct.signPut(waitingKey(row), { expiresMs: signedMs, size, type, once: true, ...sums }),
+      this.#parts.direct.signPut(waitingKey(row), { expires: signedMs, size, type, once: true, ...sums }),
     )
   }
 
@@ -128,7 +128,7 @@ export class Uploads {
           throw invalid('its parts have a crc32c only where the upload was begun with one')
         const size = partSize(row, number)
         const offset = (number - 1) * row.partBytes
-        const part = { expiresMs: signedMs, size, offset }
+        const part = { expires: signedMs, size, offset }
         const request = await signed(sums, (some) => this.#parts.direct.signPart(ref, number, { ...part, ...some }))
         return { number, size, ...request }
       }),

@@ -120,7 +120,8 @@ export function mountDownloads(
   const { store, surrogateKeys, behindCdn, onError } = mount
   if (refuse !== 404 && refuse !== 403) throw invalid('refuse', `refuse is ${showValue(refuse)}; it can be 404 or 403.`)
   const isEdge = options.edgeKey === undefined ? undefined : edgeCheck(options.edgeKey)
-  const expiresMs = parseDuration(options.expires ?? '5m', 'expires')
+  const { expires = '5m' } = options
+  const expiresMs = parseDuration(expires, 'expires')
   const forCdn = behindCdn && authorize === undefined
   const redirects =
     options.deliver === 'redirect' ||
@@ -177,7 +178,7 @@ export function mountDownloads(
     // A storage that says nothing of its own would have every cache keep what none may.
     if (kept && cacheControl.startsWith('private') && object.cacheControl?.startsWith('private') === false)
       return proxy(request, reply, asked)
-    const url = await direct.signGet(key, { expiresMs, disposition, ...(kept ? {} : { cacheControl }) })
+    const url = await direct.signGet(key, { expires, disposition, ...(kept ? {} : { cacheControl }) })
     reply.header('cache-control', redirectControl(cacheControl, expiresMs)).redirect(url, 302)
     return true
   }

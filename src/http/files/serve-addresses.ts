@@ -100,9 +100,11 @@ export function serveAddresses(
     const signal = untilGone(reply)
     let token: string | undefined
     for await (const { name, body } of formParts(new RequestBody(request.raw), boundary)) {
-      if (name === 'token') token = await textOf(body)
       // Fields behind it have no meaning: it is the last one.
       if (name === 'file') return await store.put(...toPut(addresses.read(token, 'post'), body, signal))
+      // Whoever says more thinks that it counts.
+      if (name !== 'token') throw refused()
+      token = await textOf(body)
     }
     throw refused()
   }

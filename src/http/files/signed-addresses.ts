@@ -1,25 +1,40 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import type { Duration } from '../../core/duration.ts'
 import { PlimsollError } from '../../core/errors.ts'
+import { checkPart } from '../../files/check-options.ts'
 import type {
   DirectAccess,
   SignedForm,
   SignedRequest,
   SignGetOptions,
   SignPartOptions,
-  SignPostOptions,
   SignPutOptions,
   UploadRef,
 } from '../../files/contract.ts'
+import { checkAnnounced } from '../../files/file-body.ts'
+import { uploadNotFound } from '../../files/file-errors.ts'
+import { checkFacts, checkHeader } from '../../files/object-facts.ts'
+import { checkKey } from '../../files/object-key.ts'
+import { bytesOf, checkFormKey, checkSizes, secondsOf } from '../../files/sign-options.ts'
 
-/** What a signed address allows. */
+/** What a signed address allows; sizes are bytes. */
 export type Grant =
-  | ({ readonly does: 'get'; readonly key: string } & Omit<SignGetOptions, 'expiresMs'>)
-  | ({ readonly does: 'put'; readonly key: string } & Omit<SignPutOptions, 'expiresMs'>)
-  | ({ readonly does: 'post'; readonly key: string } & Omit<SignPostOptions, 'expiresMs'>)
-  | ({ readonly does: 'part'; readonly key: string; readonly upload: string; readonly number: number } & Omit<
-      SignPartOptions,
-      'expiresMs'
-    >)
+  | ({ readonly does: 'get'; readonly key: string } & Omit<SignGetOptions, 'expires'>)
+  | ({ readonly does: 'put'; readonly key: string; readonly size: number } & Omit<SignPutOptions, 'expires' | 'size'>)
+  | {
+      readonly does: 'post'
+      readonly key: string
+      readonly minBytes: number
+      readonly maxBytes: number
+      readonly type: string
+    }
+  | ({
+      readonly does: 'part'
+      readonly key: string
+      readonly upload: string
+      readonly number: number
+      readonly size: number
+    } & Omit<SignPartOptions, 'expires' | 'size'>)
 
 /** Until when an address holds. */
 export interface Held {
@@ -32,6 +47,9 @@ export interface SignedAddresses extends DirectAccess {
   /** What a token allows, if it was signed here for that and holds still. @throws PLIMSOLL_SIGNATURE_INVALID, which says nothing more */
   read<Does extends Grant['does']>(token: unknown, does: Does): Extract<Grant, { does: Does }> & Held
 }
+
+/** As many as a folder takes; a store that takes fewer says so when they come. */
+const mostParts = 10_000
 
 /** What {@link signedAddresses} is given. */
 export interface SignedAddressOptions {
@@ -47,34 +65,52 @@ export interface SignedAddressOptions {
  */
 export function signedAddresses({ secret, url }: SignedAddressOptions): SignedAddresses {
   const key = createHmac('sha256', secret).update('plimsoll: addresses of files').digest()
-  const signatureOf = (payload: string): Buffer => createHmac('sha256', key).update(payload).digest()
+  const signatureOf = (payload: string): string => createHmac('sha256', key).update(payload).digest('base64url')
 
-  function tokenOf(grant: Grant, expiresMs: number): string {
-    const payload = Buffer.from(JSON.stringify({ ...grant, until: Date.now() + expiresMs })).toString('base64url')
-    return `${payload}.${signatureOf(payload).toString('base64url')}`
+  function tokenOf(grant: Grant, expires: Duration): string {
+    const until = Date.now() + secondsOf(expires) * 1000
+    const payload = Buffer.from(JSON.stringify({ ...grant, until })).toString('base64url')
+    return `${payload}.${signatureOf(payload)}`
   }
-  const addressOf = (grant: Grant, expiresMs: number): string => `${url}?token=${tokenOf(grant, expiresMs)}`
+  const addressOf = (grant: Grant, expires: Duration): string => `${url}?token=${tokenOf(grant, expires)}`
 
   return Object.freeze<SignedAddresses>({
-    async signGet(file, { expiresMs, ...options }) {
-      return addressOf({ does: 'get', key: file, ...options }, expiresMs)
+    async signGet(file, { expires, disposition, type, cacheControl }) {
+      checkKey(file)
+      for (const [name, value] of Object.entries({ disposition, type, cacheControl })) checkHeader(name, value)
+      return addressOf({ does: 'get', key: file, disposition, type, cacheControl }, expires)
     },
-    async signPut(file, { expiresMs, once = true, ...options }): Promise<SignedRequest> {
-      const address = addressOf({ does: 'put', key: file, once, ...options }, expiresMs)
-      return { method: 'PUT', url: address, headers: { 'content-type': options.type } }
+    async signPut(file, { expires, once = true, ...options }): Promise<SignedRequest> {
+      checkKey(file)
+      const { type } = checkFacts({ type: options.type })
+      const size = bytesOf(options.size, 'size')
+      const sums = checkAnnounced({ ...options, key: file, size, mostBytes: Number.MAX_SAFE_INTEGER })
+      const address = addressOf({ does: 'put', key: file, size, type, ...sums, once }, expires)
+      return { method: 'PUT', url: address, headers: { 'content-type': type } }
     },
-    async signPost(file, { expiresMs, ...options }): Promise<SignedForm> {
-      return { url, fields: { token: tokenOf({ does: 'post', key: file, ...options }, expiresMs) } }
+    async signPost(file, { expires, ...options }): Promise<SignedForm> {
+      checkFormKey(file)
+      const { type } = checkFacts({ type: options.type })
+      return {
+        url,
+        fields: { token: tokenOf({ does: 'post', key: file, type, ...checkSizes({ ...options, expires }) }, expires) },
+      }
     },
-    async signPart(upload: UploadRef, number, { expiresMs, ...options }): Promise<SignedRequest> {
-      const address = addressOf({ does: 'part', key: upload.key, upload: upload.id, number, ...options }, expiresMs)
-      return { method: 'PUT', url: address, headers: {} }
+    async signPart(upload: UploadRef, number, { expires, offset, ...options }): Promise<SignedRequest> {
+      checkKey(upload.key)
+      if (upload.id === '') throw uploadNotFound(upload)
+      checkPart(number, { offset, mostParts })
+      const size = bytesOf(options.size, 'size')
+      const sums = checkAnnounced({ ...options, key: upload.key, size, mostBytes: Number.MAX_SAFE_INTEGER })
+      const grant: Grant = { does: 'part', key: upload.key, upload: upload.id, number, size, offset, ...sums }
+      return { method: 'PUT', url: addressOf(grant, expires), headers: {} }
     },
     read(token, does) {
       const [payload, signature, more] = typeof token === 'string' ? token.split('.') : []
       if (payload === undefined || signature === undefined || more !== undefined) throw invalid()
-      const expected = signatureOf(payload)
-      const given = Buffer.from(signature, 'base64url')
+      // As text: other letters can stand for the same bytes.
+      const expected = Buffer.from(signatureOf(payload))
+      const given = Buffer.from(signature)
       if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw invalid()
       const grant = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Grant & Held
       if (grant.until < Date.now() || grant.does !== does) throw invalid()

@@ -9,6 +9,7 @@ import { createApp, diskStore, openFileStore, s3Store } from '../../../src/app/i
 import type { App, AppOptions } from '../../../src/app/index.ts'
 import { S3Client as S3Bucket } from '../../../src/files/drivers/s3/s3-client.ts'
 import { openFiles } from '../../../src/files/index.ts'
+import { signedAddresses } from '../../../src/http/index.ts'
 import { bytesAt, keysOf, refused, unique } from '../../drivers/file-store.ts'
 import { findRadosgw, radosgwUrl } from '../../servers/radosgw.ts'
 
@@ -57,11 +58,17 @@ describe('the address of a file', () => {
   test('is that of whoever serves files, where the store has none', async () => {
     const files = openFiles({ store })
     await refused(files.url('a'), 'PLIMSOLL_FEATURE_UNSUPPORTED')
-    files.linkBy({ signGet: async (key, options) => `/files/${key}?${JSON.stringify(options)}` })
-    expect(await files.url('a', { expires: '10m', type: 'text/plain' })).toBe(
-      '/files/a?{"expiresMs":600000,"type":"text/plain"}',
-    )
-    expect(await files.url('a')).toBe('/files/a?{"expiresMs":3600000}')
+    expect(files.direct).toBeUndefined()
+    const addresses = signedAddresses({ secret: 'a secret of the tests', url: '/files' })
+    files.linkBy(addresses)
+    expect(files.direct).toBe(addresses)
+    const read = (url: string) => addresses.read(/^\/files\?token=(.*)$/.exec(url)![1], 'get')
+    expect(read(await files.url('a', { expires: '10m', type: 'text/plain' }))).toMatchObject({
+      key: 'a',
+      type: 'text/plain',
+      until: expect.closeTo(Date.now() + 600_000, -4),
+    })
+    expect(read(await files.url('a')).until).toBeCloseTo(Date.now() + 3_600_000, -4)
     await refused(files.url('../a'), 'PLIMSOLL_FILE_KEY_INVALID')
     await refused(files.url('a', { disposition: 'a\nb' }), 'PLIMSOLL_FILE_FACTS_INVALID')
     await refused(files.url('a', { expires: 'soon' as never }), 'PLIMSOLL_OPTION_INVALID')
@@ -77,7 +84,7 @@ describe('the address of a file', () => {
       await using files = openFiles({ store: await openFileStore(url) })
       const key = unique()
       await files.put(key, Buffer.from('x'))
-      files.linkBy({ signGet: async () => 'nowhere' })
+      files.linkBy(signedAddresses({ secret: 'a secret of the tests', url: 'https://nowhere.example' }))
       expect(await (await fetch(await files.url(key, { expires: '1m' }))).text()).toBe('x')
       await refused(files.url(key, { expires: '8d' }), 'PLIMSOLL_OPTION_INVALID')
     })
@@ -125,7 +132,7 @@ describe('the address of a file', () => {
       const store = await s3Store({ client, bucket })
       await store.put(key, Buffer.from('x'), { ifAbsent: true })
       await refused(store.put(key, Buffer.from('x'), { ifAbsent: true }), 'PLIMSOLL_FILE_EXISTS')
-      expect((await fetch(await store.direct!.signGet(key, { expiresMs: 60_000 }))).status).toBe(200)
+      expect((await fetch(await store.direct!.signGet(key, { expires: 60_000 }))).status).toBe(200)
       await store.close()
       await using again = await s3Store({ client, bucket })
       expect((await bytesAt(again, key)).toString()).toBe('x')

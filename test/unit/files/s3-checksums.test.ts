@@ -4,7 +4,7 @@ import type { FileStore, SignedRequest } from '../../../src/files/contract.ts'
 import { bytesAt, crc32cOf, inChunks, read, refused, sha256Of, someBytes } from '../../drivers/file-store.ts'
 import { amazonDouble, type AmazonDouble, type AmazonWays } from './amazon-double.ts'
 
-const expiresMs = 60_000
+const expires = 60_000
 const small = someBytes(1000)
 const large = someBytes(9_000_000)
 
@@ -88,7 +88,7 @@ describe("Amazon's S3", () => {
   test('checks what is sent by a signed request for bytes with one CRC-32C', async () => {
     const { store, service } = await setup()
     const sums = { size: 1000, crc32c: crc32cOf(small) }
-    const request = await store.direct!.signPut('a', { expiresMs, type: 'a/b', once: false, ...sums })
+    const request = await store.direct!.signPut('a', { expires, type: 'a/b', once: false, ...sums })
     expect(await send(service, request, someBytes(1000))).toBe(400)
     expect(await send(service, request, small)).toBe(200)
     expect(await store.head('a')).toMatchObject({ crc32c: sums.crc32c })
@@ -97,7 +97,7 @@ describe("Amazon's S3", () => {
   test('takes CRC-32Cs of parts where the upload was created for them, and knows that of the whole', async () => {
     const { store, service } = await setup()
     const upload = { key: 'a', id: await store.uploads.create('a', { withCrc32c: true }) }
-    const part = { expiresMs, size: 1000 }
+    const part = { expires, size: 1000 }
     const checked = await store.direct!.signPart(upload, 1, { ...part, crc32c: crc32cOf(small) })
     expect(await send(service, checked, someBytes(1000))).toBe(400)
     expect(await send(service, checked, small)).toBe(200)
@@ -113,7 +113,7 @@ describe("Amazon's S3", () => {
   test('takes one checksum of a signed request', async () => {
     const { store } = await setup()
     const sums = { sha256: sha256Of(small), crc32c: crc32cOf(small) }
-    const signed = store.direct!.signPut('a', { expiresMs, size: 1000, type: 'a/b', ...sums })
+    const signed = store.direct!.signPut('a', { expires, size: 1000, type: 'a/b', ...sums })
     await refused(signed, 'PLIMSOLL_FEATURE_UNSUPPORTED')
   })
 })

@@ -1,3 +1,4 @@
+import type { Duration } from '../../../core/duration.ts'
 import { PlimsollError } from '../../../core/errors.ts'
 import { checkPart } from '../../check-options.ts'
 import type {
@@ -16,7 +17,7 @@ import { checkAnnounced } from '../../file-body.ts'
 import { uploadNotFound } from '../../file-errors.ts'
 import { checkFacts, checkHeader } from '../../object-facts.ts'
 import { checkKey } from '../../object-key.ts'
-import { checkFormKey, checkSizes, secondsOf } from '../../sign-options.ts'
+import { bytesOf, checkFormKey, checkSizes, secondsOf } from '../../sign-options.ts'
 import type { GcsClient } from './gcs-client.ts'
 import { toStorageError } from './gcs-errors.ts'
 import { toHash } from './gcs-objects.ts'
@@ -26,7 +27,7 @@ import { nameOf, parseId } from './gcs-uploads.ts'
 interface Signing {
   readonly name: string
   readonly action: 'read' | 'write'
-  readonly expiresMs: number
+  readonly expires: Duration
   readonly type?: string | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
   readonly query?: Readonly<Record<string, string>> | undefined
@@ -52,20 +53,21 @@ export class GcsDirect implements DirectAccess {
       ...(disposition !== undefined && { 'response-content-disposition': disposition }),
       ...(type !== undefined && { 'response-content-type': type }),
     }
-    return this.#sign({ name: this.#gcs.nameOf(key), action: 'read', expiresMs: options.expiresMs, query })
+    return this.#sign({ name: this.#gcs.nameOf(key), action: 'read', expires: options.expires, query })
   }
 
   async signPut(key: string, options: SignPutOptions): Promise<SignedRequest> {
     checkKey(key)
-    const { size, once = true } = options
+    const { once = true } = options
+    const size = bytesOf(options.size, 'size')
     const { type } = checkFacts({ type: options.type })
     const headers = {
       'x-goog-content-length-range': `${size},${size}`,
       ...(once && { 'x-goog-if-generation-match': '0' }),
-      ...this.#checked(key, options, 'check what was stored'),
+      ...this.#checked(key, { ...options, size }, 'check what was stored'),
     }
     const name = this.#gcs.nameOf(key)
-    const url = await this.#sign({ name, action: 'write', expiresMs: options.expiresMs, type, headers })
+    const url = await this.#sign({ name, action: 'write', expires: options.expires, type, headers })
     return { method: 'PUT', url, headers: { 'content-type': type, ...headers } }
   }
 
@@ -73,7 +75,7 @@ export class GcsDirect implements DirectAccess {
     checkFormKey(key)
     const { type } = checkFacts({ type: options.type })
     const { minBytes, maxBytes } = checkSizes(options)
-    const seconds = secondsOf(options.expiresMs)
+    const seconds = secondsOf(options.expires)
     this.#gcs.checkOpen()
     try {
       const file = this.#gcs.storage.bucket(this.#gcs.bucket).file(this.#gcs.nameOf(key))
@@ -94,13 +96,15 @@ export class GcsDirect implements DirectAccess {
     const id = parseId(upload)
     if (id === undefined) throw uploadNotFound(upload)
     checkPart(number, { offset: options.offset, mostParts: this.#features.maxParts })
-    const headers = this.#checked(key, options, 'check the parts')
+    const { expires } = options
+    const size = bytesOf(options.size, 'size')
+    const headers = this.#checked(key, { ...options, size }, 'check the parts')
     const url = await this.#sign({
       name: nameOf(this.#gcs, key, id.token),
       action: 'write',
-      expiresMs: options.expiresMs,
+      expires,
       // Every client sends it by itself.
-      headers: { ...headers, 'content-length': String(options.size) },
+      headers: { ...headers, 'content-length': String(size) },
       query: { partNumber: String(number), uploadId: id.uploadId },
     })
     return { method: 'PUT', url, headers }
@@ -114,9 +118,9 @@ export class GcsDirect implements DirectAccess {
     return toHash(sums)
   }
 
-  async #sign({ name, action, expiresMs, type, headers = {}, query = {} }: Signing): Promise<string> {
+  async #sign({ name, action, expires, type, headers = {}, query = {} }: Signing): Promise<string> {
     this.#gcs.checkOpen()
-    const seconds = secondsOf(expiresMs)
+    const seconds = secondsOf(expires)
     const now = Math.floor(Date.now() / 1000) * 1000
     try {
       const file = this.#gcs.storage.bucket(this.#gcs.bucket).file(name)

@@ -1,5 +1,6 @@
 import type * as PresignedPost from '@aws-sdk/s3-presigned-post'
 import type * as RequestPresigner from '@aws-sdk/s3-request-presigner'
+import type { Duration } from '../../../core/duration.ts'
 import { importPeer } from '../../../core/peer.ts'
 import { checkPart } from '../../check-options.ts'
 import type {
@@ -18,7 +19,7 @@ import { checkAnnounced } from '../../file-body.ts'
 import { uploadNotFound } from '../../file-errors.ts'
 import { checkFacts, checkHeader } from '../../object-facts.ts'
 import { checkKey } from '../../object-key.ts'
-import { checkFormKey, checkSizes, secondsOf } from '../../sign-options.ts'
+import { bytesOf, checkFormKey, checkSizes, secondsOf } from '../../sign-options.ts'
 import { presignPayload } from './presign-payload.ts'
 import type { S3Checksums } from './s3-checksums.ts'
 import type { S3Client } from './s3-client.ts'
@@ -55,12 +56,13 @@ export class S3Direct implements DirectAccess {
       ResponseContentType: type,
       ResponseCacheControl: cacheControl,
     })
-    return this.#sign(command, options.expiresMs, ['host'])
+    return this.#sign(command, options.expires, ['host'])
   }
 
   async signPut(key: string, options: SignPutOptions): Promise<SignedRequest> {
     checkKey(key)
-    const { size, once = true } = options
+    const { expires, once = true } = options
+    const size = bytesOf(options.size, 'size')
     const { type } = checkFacts({ type: options.type })
     const sums = checkAnnounced({ ...options, key, size, mostBytes: this.#features.maxPartBytes })
     if (once) await this.#conditions.checked()
@@ -71,7 +73,7 @@ export class S3Direct implements DirectAccess {
       ...(once && { IfNoneMatch: '*' }),
     })
     const headers = { 'content-type': type, ...(once && { 'if-none-match': '*' }) }
-    return this.#signBytes(command, { headers, signed: signedOfPuts, size, sums, expiresMs: options.expiresMs })
+    return this.#signBytes(command, { headers, signed: signedOfPuts, size, sums, expires })
   }
 
   async signPost(key: string, options: SignPostOptions): Promise<SignedForm> {
@@ -86,7 +88,7 @@ export class S3Direct implements DirectAccess {
     try {
       return await createPresignedPost(this.#s3.client, {
         ...this.#s3.at(key),
-        Expires: secondsOf(options.expiresMs),
+        Expires: secondsOf(options.expires),
         Fields: { 'Content-Type': type },
         Conditions: [['content-length-range', minBytes, maxBytes]],
       })
@@ -100,7 +102,7 @@ export class S3Direct implements DirectAccess {
     checkKey(key)
     if (id === '') throw uploadNotFound(upload)
     checkPart(number, { offset: options.offset, mostParts: this.#features.maxParts })
-    const { size } = options
+    const size = bytesOf(options.size, 'size')
     const sums = checkAnnounced({ ...options, key, size, mostBytes: this.#features.maxPartBytes })
     const command = new this.#s3.sdk.UploadPartCommand({
       ...this.#s3.at(key),
@@ -113,7 +115,7 @@ export class S3Direct implements DirectAccess {
       signed: signedOfParts,
       size,
       sums,
-      expiresMs: options.expiresMs,
+      expires: options.expires,
     })
   }
 
@@ -125,28 +127,28 @@ export class S3Direct implements DirectAccess {
       readonly signed: readonly string[]
       readonly size: number
       readonly sums: Checksums
-      readonly expiresMs: number
+      readonly expires: Duration
     },
   ): Promise<SignedRequest> {
-    const { signed, size, sums, expiresMs } = parts
+    const { signed, size, sums, expires } = parts
     const header = await this.#checksums.headerOf(sums)
     if (header?.member !== undefined) command.input[header.member] = header.value
     const headers = { ...parts.headers, ...(header && { [header.name]: header.value }) }
-    const url = await this.#sign(command, expiresMs, signed)
+    const url = await this.#sign(command, expires, signed)
     if (header === undefined || header.member !== undefined) return { method: 'PUT', url, headers }
     const { config } = this.#s3.client
     const payload = presignPayload(url, {
       headers: { ...parts.headers, 'content-length': String(size) },
       sha256: header.value,
-      seconds: secondsOf(expiresMs),
+      seconds: secondsOf(expires),
       key: { ...(await config.credentials()), region: await config.region() },
     })
     return { method: 'PUT', url: payload, headers }
   }
 
-  async #sign(command: object, expiresMs: number, signed: readonly string[]): Promise<string> {
+  async #sign(command: object, expires: Duration, signed: readonly string[]): Promise<string> {
     this.#s3.checkOpen()
-    const expiresIn = secondsOf(expiresMs)
+    const expiresIn = secondsOf(expires)
     const { getSignedUrl } = await importPeer<typeof RequestPresigner>(
       '@aws-sdk/s3-request-presigner',
       'Signing addresses of S3',

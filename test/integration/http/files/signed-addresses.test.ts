@@ -6,7 +6,7 @@ import { serveAddresses, signedAddresses, type SignedAddresses } from '../../../
 import { ask, listen, openStore, pattern } from './file-service.ts'
 
 const secret = 'a secret of the tests, long enough'
-const expiresMs = 60_000
+const expires = '1m'
 const bytes = pattern(1000)
 const sha256 = createHash('sha256').update(bytes).digest('hex')
 
@@ -34,7 +34,7 @@ describe('a signed address to GET', () => {
   test('leads to the file, or a range of it, as the address says', async () => {
     const { url, addresses } = await setup()
     const path = await addresses.signGet('a.txt', {
-      expiresMs,
+      expires,
       type: 'text/csv',
       disposition: 'attachment; filename="b.csv"',
       cacheControl: 'no-store',
@@ -54,7 +54,7 @@ describe('a signed address to GET', () => {
     const { url, store, addresses } = await setup()
     await store.put('film.mp4', bytes, { type: 'video/mp4', cacheControl: 'public, max-age=31536000, immutable' })
     const said = async (more: object = {}): Promise<string | undefined> =>
-      (await ask(url, await addresses.signGet('film.mp4', { expiresMs: 60_000, ...more }))).headers['cache-control']
+      (await ask(url, await addresses.signGet('film.mp4', { expires: 60_000, ...more }))).headers['cache-control']
     expect(await said()).toMatch(/^private, max-age=(?:60|[1-5]\d), immutable$/)
     expect(await said({ cacheControl: 'public, max-age=600' })).toMatch(/^public, max-age=(?:60|[1-5]\d)$/)
     expect(await said({ cacheControl: 'public, max-age=5' })).toBe('public, max-age=5')
@@ -63,7 +63,7 @@ describe('a signed address to GET', () => {
   test('shows nothing that can act, unless in a sandbox', async () => {
     const { url, store, addresses } = await setup()
     await store.put('page.html', Buffer.from('<script>1</script>'), { type: 'text/html' })
-    const { headers } = await ask(url, await addresses.signGet('page.html', { expiresMs }))
+    const { headers } = await ask(url, await addresses.signGet('page.html', { expires }))
     expect(headers).toMatchObject({
       'content-disposition': 'attachment; filename="page.html"',
       'content-security-policy': expect.stringMatching(/^sandbox;/),
@@ -72,16 +72,26 @@ describe('a signed address to GET', () => {
 })
 
 describe('a signed address', () => {
+  /** What is signed two minutes ago. */
+  async function past(sign: () => Promise<string>): Promise<string> {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - 120_000 })
+    try {
+      return await sign()
+    } finally {
+      vi.useRealTimers()
+    }
+  }
+
   test('that has expired, was changed, was signed elsewhere, or is for something else is refused, and nothing is told', async () => {
     const { url, addresses } = await setup()
-    const good = await addresses.signGet('a.txt', { expiresMs })
+    const good = await addresses.signGet('a.txt', { expires })
     const [payload, signature] = good.split('token=')[1]!.split('.')
     const other = Buffer.from(JSON.stringify({ does: 'get', key: 'b.txt', until: Date.now() + 1e6 })).toString(
       'base64url',
     )
     const foreign = signedAddresses({ secret: 'another secret of the tests', url: '/_files' })
     const refused = [
-      await addresses.signGet('a.txt', { expiresMs: -1 }),
+      await past(() => addresses.signGet('a.txt', { expires })),
       `/_files?token=${other}.${signature}`,
       `/_files?token=${payload}.${signature!.slice(0, -2)}`,
       `/_files?token=${payload}.`,
@@ -91,10 +101,10 @@ describe('a signed address', () => {
       `/_files?token=${good.split('token=')[1]}&token=x`,
       '/_files?token[]=x',
       '/_files',
-      await foreign.signGet('a.txt', { expiresMs }),
-      (await addresses.signPut('a.txt', { expiresMs, size: 1, type: 'text/plain' })).url,
+      await foreign.signGet('a.txt', { expires }),
+      (await addresses.signPut('a.txt', { expires, size: 1, type: 'text/plain' })).url,
       // Of a file that is not there too: nobody learns whether it is.
-      await foreign.signGet('none.txt', { expiresMs }),
+      await foreign.signGet('none.txt', { expires }),
     ]
     const answers = await Promise.all(refused.map((path) => ask(url, path)))
     for (const [at, { status, headers, body }] of answers.entries()) {
@@ -110,8 +120,8 @@ describe('a signed address', () => {
     const { url, addresses } = await setup()
     const now = vi.spyOn(Date, 'now')
     try {
-      const path = await addresses.signGet('a.txt', { expiresMs })
-      now.mockReturnValue(Date.now() + expiresMs + 1)
+      const path = await addresses.signGet('a.txt', { expires })
+      now.mockReturnValue(Date.now() + 60_001)
       expect((await ask(url, path)).status).toBe(403)
     } finally {
       now.mockRestore()
@@ -129,7 +139,7 @@ describe('a signed request to PUT', () => {
 
   test('stores the bytes that it was signed for, once', async () => {
     const { url, store, addresses } = await setup()
-    const request = await addresses.signPut('new.txt', { expiresMs, size: 1000, type, sha256 })
+    const request = await addresses.signPut('new.txt', { expires, size: 1000, type, sha256 })
     const answer = await send(url, request, new Uint8Array(bytes))
     expect([answer.status, answer.headers.get('etag')]).toEqual([200, (await store.head('new.txt'))!.etag])
     expect(await store.head('new.txt')).toMatchObject({ size: 1000, type })
@@ -138,7 +148,7 @@ describe('a signed request to PUT', () => {
 
   test('refuses another size, another type, and other bytes, of which nothing stays', async () => {
     const { url, store, addresses } = await setup()
-    const request = await addresses.signPut('new.txt', { expiresMs, size: 1000, type, sha256 })
+    const request = await addresses.signPut('new.txt', { expires, size: 1000, type, sha256 })
     expect((await send(url, request, new Uint8Array(999))).status).toBe(403)
     expect((await send(url, request, new Uint8Array(1001))).status).toBe(403)
     expect(
@@ -151,7 +161,7 @@ describe('a signed request to PUT', () => {
   test('stores parts of an upload, and no other ones', async () => {
     const { url, store, addresses } = await setup()
     const upload = { key: 'large.bin', id: await store.uploads.create('large.bin', { type: 'video/mp4' }) }
-    const part = await addresses.signPart(upload, 1, { expiresMs, size: 1000, sha256 })
+    const part = await addresses.signPart(upload, 1, { expires, size: 1000, sha256 })
     const answer = await send(url, part, new Uint8Array(bytes))
     expect(answer.status).toBe(200)
     expect((await send(url, part, new Uint8Array(10))).status).toBe(403)
@@ -162,13 +172,13 @@ describe('a signed request to PUT', () => {
   test('that breaks off stores nothing, and is no error of the service', async () => {
     const errors: unknown[] = []
     const { url, store, addresses, closed } = await setup((error) => errors.push(error))
-    const { url: path, headers } = await addresses.signPut('new.txt', { expiresMs, size: 1000, type })
+    const { url: path, headers } = await addresses.signPut('new.txt', { expires, size: 1000, type })
     const sending = httpRequest(`${url}${path}`, { method: 'PUT', headers: { ...headers, 'content-length': 1000 } })
     sending.on('error', () => {})
     sending.write(Buffer.alloc(10), () => sending.destroy())
     await closed
     // Behind whatever came of it.
-    await ask(url, await addresses.signGet('a.txt', { expiresMs }))
+    await ask(url, await addresses.signGet('a.txt', { expires }))
     expect([errors, await store.head('new.txt')]).toEqual([[], undefined])
   })
 
@@ -197,7 +207,7 @@ describe('a signed form', () => {
   test('stores its file under the key and the type that it was signed for', async () => {
     const { url, store, addresses } = await setup()
     const { url: path, fields } = await addresses.signPost('form.png', {
-      expiresMs,
+      expires,
       maxBytes: 200_000,
       type: 'image/png',
     })
@@ -214,7 +224,7 @@ describe('a signed form', () => {
   test('refuses too many bytes, too few, and fields without a signature', async () => {
     const { url, store, addresses } = await setup()
     const { fields } = await addresses.signPost('form.png', {
-      expiresMs,
+      expires,
       maxBytes: 1000,
       minBytes: 10,
       type: 'image/png',

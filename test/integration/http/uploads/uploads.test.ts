@@ -269,7 +269,7 @@ describe('an upload', () => {
         await files.delete(keys)
       },
     }
-    const uploads = new Uploads({ postgres, store, direct: files.direct! }, { sweepMs: 600_000 })
+    const uploads = new Uploads({ postgres, store, direct: files.direct }, { sweepMs: 600_000 })
     await expect(uploads.sweep()).rejects.toThrow('It is locked.')
     expect(await query(postgres, 'select id from plimsoll.uploads')).toEqual([[stuck.body.id]])
     expect(await service.keys()).toEqual([`.uploads/${stuck.body.id}`])
@@ -289,7 +289,7 @@ describe('an upload', () => {
       `update plimsoll.uploads set expires_at = now() - interval '1 second' where id <> '${kept.body.id}'`,
     )
     const { app } = service
-    const direct = app.files.direct!
+    const { direct } = app.files
     const sweepers = [1, 2, 3].map(
       () => new Uploads({ postgres: app.postgres, store: app.files, direct }, { sweepMs: 600_000 }),
     )
