@@ -18,6 +18,11 @@ export function mayPass(status: number): boolean {
   return status === 0 || status === 408 || status === 423 || status === 425 || status === 429 || status >= 500
 }
 
+/** Whether the answer is about who asks, or whether he may still, and not about what he asks. */
+export function mayNot(status: number): boolean {
+  return status === 401 || status === 403
+}
+
 /** Waits before the next try: twice as long each time up to half a minute, and at random, so that not all come back together. */
 export function backOff(attempt: number, signal: AbortSignal): Promise<void> {
   const ms = Math.min(30_000, 500 * 2 ** attempt) * (0.5 + Math.random() / 2)

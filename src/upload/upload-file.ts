@@ -1,4 +1,4 @@
-import { backOff, mayPass, UploadError } from './retry.ts'
+import { backOff, mayNot, mayPass, UploadError } from './retry.ts'
 import { sendBytes } from './send-bytes.ts'
 
 /** A `File`, or bytes without a name. */
@@ -59,20 +59,24 @@ interface Signed {
   readonly number: number
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
+  /** How often addresses had been renewed when this one was signed. */
+  readonly renewal: number
+}
+
+interface Parts {
+  readonly size: number
+  readonly count: number
+  readonly url: string
+  readonly most: number
+  readonly arrived: readonly number[]
 }
 
 interface Ticket {
   readonly state: 'open' | 'stored' | 'refused'
   readonly self: string
   readonly complete: string
-  readonly put: Omit<Signed, 'number'> | null
-  readonly parts: {
-    readonly size: number
-    readonly count: number
-    readonly url: string
-    readonly most: number
-    readonly arrived: readonly number[]
-  } | null
+  readonly put: Pick<Signed, 'url' | 'headers'> | null
+  readonly parts: Parts | null
   readonly stored: UploadedFile | null
   readonly problem: Readonly<Record<string, unknown>> | null
 }
@@ -86,6 +90,8 @@ interface Memory {
 
 /** What is sent of a file at once when its service says so of one request. */
 const whole = 0
+/** How often in a row new addresses are asked for without anything arriving by them: then it is not that they have expired. */
+const mostRenewals = 3
 
 /**
  * Uploads a file to a place that `app.uploads` has made: at once or in parallel parts, straight to the storage, with what fails tried again,
@@ -121,8 +127,11 @@ class Run {
   #ended = new AbortController()
   #wake: (() => void) | undefined
   #self: string | undefined
-  /** How often an address has not held any more. */
-  #refused = 0
+  /** How often addresses were found not to hold any more, which those say that were signed at the same time; and how often so when bytes last arrived. */
+  #renewals = 0
+  #renewalsBefore = 0
+  /** How often a part was tried without arriving. */
+  readonly #tries = new Map<number, number>()
   /** Bytes that have left, by part. */
   readonly #sent = new Map<number, number>()
 
@@ -170,7 +179,9 @@ class Run {
         } else if (!(error instanceof UploadError && error.status === 409 && again++ < 3)) {
           // Others may still be sending.
           running.abort()
-          if (error instanceof UploadError && error.status > 0 && !mayPass(error.status)) this.#forget()
+          // Who may not now may later: he logs in again, or the storage is mended.
+          if (error instanceof UploadError && error.status > 0 && !mayPass(error.status) && !mayNot(error.status))
+            this.#forget()
           throw error
         }
       }
@@ -178,13 +189,17 @@ class Run {
   }
 
   async #attempt(): Promise<UploadedFile> {
-    const ticket = await this.#ticket()
-    this.#self = this.#at(ticket.self)
-    if (ticket.stored !== null) return ticket.stored
-    const { problem } = ticket
-    if (problem !== null) throw new UploadError(String(problem['detail']), Number(problem['status']), problem)
-    await this.#send(ticket)
-    return (await this.#ask(ticket.complete, 'POST')) as UploadedFile
+    for (;;) {
+      const renewal = this.#renewals
+      const ticket = await this.#ticket()
+      this.#self = this.#at(ticket.self)
+      if (ticket.stored !== null) return ticket.stored
+      const { problem, put, parts } = ticket
+      if (problem !== null) throw new UploadError(String(problem['detail']), Number(problem['status']), problem)
+      if (parts !== null) await this.#send(parts)
+      if (put === null || (await this.#put({ ...put, number: whole, renewal }, this.#file)))
+        return (await this.#ask(ticket.complete, 'POST')) as UploadedFile
+    }
   }
 
   #end(stored: UploadedFile): UploadedFile {
@@ -211,12 +226,7 @@ class Run {
     return ticket
   }
 
-  async #send({ put, parts }: Ticket): Promise<void> {
-    if (parts === null) {
-      if (put !== null && !(await this.#put({ ...put, number: whole }, this.#file)))
-        throw new UploadError('The address has expired.', 409)
-      return
-    }
+  async #send(parts: Parts): Promise<void> {
     const { size, count, arrived } = parts
     const slice = (number: number): Blob => this.#file.slice((number - 1) * size, number * size)
     for (const number of arrived) this.#sent.set(number, slice(number).size)
@@ -226,6 +236,8 @@ class Run {
     /** The next part to send. Whoever finds that there are none has the next ones signed, for all. */
     const next = async (): Promise<Signed | undefined> => {
       signing = signing.then(async () => {
+        // Those that were signed together expire together.
+        if (signed[0]?.renewal !== this.#renewals) missing.unshift(...signed.splice(0).map(({ number }) => number))
         if (signed.length === 0 && missing.length > 0)
           signed.push(...(await this.#sign(parts, missing.splice(0, this.#batch(parts)), slice)))
       })
@@ -234,7 +246,6 @@ class Run {
     }
     const worker = async (): Promise<void> => {
       for (let part = await next(); part !== undefined; part = await next()) {
-        // Its address has expired: it gets another one.
         if (!(await this.#put(part, slice(part.number)))) missing.push(part.number)
       }
     }
@@ -243,28 +254,25 @@ class Run {
     await Promise.all(workers)
   }
 
-  #batch({ most }: NonNullable<Ticket['parts']>): number {
+  #batch({ most }: Parts): number {
     return Math.min(most, 4 * (this.#options.parallel ?? 4))
   }
 
-  async #sign(
-    parts: NonNullable<Ticket['parts']>,
-    numbers: readonly number[],
-    slice: (number: number) => Blob,
-  ): Promise<readonly Signed[]> {
-    const wanted = await Promise.all(
-      numbers.map(async (number) =>
-        this.#options.checksums === true ? { number, sha256: await sha256Of(slice(number)) } : { number },
-      ),
-    )
-    return ((await this.#ask(parts.url, 'POST', { parts: wanted })) as { readonly parts: readonly Signed[] }).parts
+  async #sign({ url }: Parts, numbers: readonly number[], slice: (number: number) => Blob): Promise<readonly Signed[]> {
+    const renewal = this.#renewals
+    const wanted: { readonly number: number; readonly sha256?: string }[] = []
+    // One after the other, so that one of them is in memory at a time.
+    for (const number of numbers)
+      wanted.push(this.#options.checksums === true ? { number, sha256: await sha256Of(slice(number)) } : { number })
+    const { parts } = (await this.#ask(url, 'POST', { parts: wanted })) as { readonly parts: readonly Signed[] }
+    return parts.map((part) => ({ ...part, renewal }))
   }
 
-  /** Sends bytes, and again until they arrive; false when the address does not hold any more. */
-  async #put({ url, headers, number }: Signed, body: Blob): Promise<boolean> {
+  /** Sends bytes, and again until they arrive; false when another address is to be had for them. */
+  async #put({ url, headers, number, renewal }: Signed, body: Blob): Promise<boolean> {
     const { signal } = this.#running
     const { retries = 8 } = this.#options
-    for (let attempt = 0; ; attempt++) {
+    for (;;) {
       signal.throwIfAborted()
       const status = await sendBytes({
         url: this.#at(url),
@@ -273,17 +281,31 @@ class Run {
         signal,
         onSent: (bytes) => this.#report(number, Math.min(bytes, body.size)),
       })
-      if (status >= 200 && status < 300) {
+      // One that may be written once was, by a request whose answer was lost.
+      if ((status >= 200 && status < 300) || (status === 412 && number === whole)) {
         this.#report(number, body.size)
+        this.#tries.delete(number)
+        this.#renewalsBefore = this.#renewals
         return true
       }
       this.#report(number, 0)
-      // One that may be written once was, by a request whose answer was lost.
-      if (status === 412 && number === whole) return true
-      if (status === 403 && this.#refused++ < 10) return false
-      if (!mayPass(status) || attempt >= retries)
+      // It has expired: Google says so by 400, others by 403.
+      const expired = status === 400 || status === 403
+      // Of those that were signed together the first one counts.
+      if (expired && renewal === this.#renewals) this.#renewals++
+      if (expired && this.#renewals - this.#renewalsBefore <= mostRenewals) return false
+      const tries = this.#tries.get(number) ?? 0
+      if (!mayPass(status) || tries >= retries)
         throw new UploadError(`The storage has refused bytes (${status}).`, status)
-      await backOff(attempt, signal)
+      this.#tries.set(number, tries + 1)
+      await backOff(tries, signal)
+      if (status !== 0) continue
+      // Some services do not let a page see that its address has expired. It may be that, and counts as a try.
+      if (renewal === this.#renewals) {
+        this.#renewals++
+        this.#renewalsBefore++
+      }
+      return false
     }
   }
 

@@ -31,6 +31,17 @@ export function uploadRoutes(code: string): (fastify: FastifyInstance) => void {
   }
 }
 
+/** Keeps the addresses of parts that a service signs. */
+export function watchSigned(fastify: FastifyInstance): ReadonlySet<string> {
+  const signed = new Set<string>()
+  fastify.addHook('onSend', async ({ url }, _, payload) => {
+    if (!url.endsWith('/parts')) return
+    const { parts = [] } = JSON.parse(String(payload)) as { readonly parts?: readonly { readonly url: string }[] }
+    for (const part of parts) signed.add(part.url)
+  })
+  return signed
+}
+
 /** Opens that page. */
 export async function openUploadPage(browser: Browser, url: string): Promise<Page> {
   const context = await browser.newContext()

@@ -1,6 +1,9 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type * as helper from '../../src/upload/index.ts'
+import type { AppFilesOptions } from '../../src/app/open-files.ts'
+import type { DirectAccess } from '../../src/files/contract.ts'
+import { s3Store } from '../../src/files/drivers/s3/s3-store.ts'
 import { openService, type UploadService } from '../integration/http/uploads/upload-service.ts'
 import { makePageBucket, type PageBucket } from '../servers/page-bucket.ts'
 import { findRadosgw } from '../servers/radosgw.ts'
@@ -26,19 +29,25 @@ describe.skipIf(!ready)('the upload helper in Chromium, straight to S3', () => {
   interface Puts {
     readonly statuses: number[]
     readonly origins: Set<string>
+    /** How long their addresses hold. */
+    readonly seconds: number[]
     most: number
   }
 
-  async function setup(): Promise<{ readonly service: UploadService; readonly page: Page; readonly puts: Puts }> {
+  async function setup(
+    files: AppFilesOptions = {},
+  ): Promise<{ readonly service: UploadService; readonly page: Page; readonly puts: Puts }> {
     const parts = { from: '6MB', bytes: '5MB' } as const
-    const service = await openService({ parts }, { routes: uploadRoutes(code), storageUrl: bucket.url })
+    const service = await openService({ parts }, { routes: uploadRoutes(code), storageUrl: bucket.url, files })
     await bucket.letIn(service.url)
     const page = await openUploadPage(browser, service.url)
-    const puts: Puts = { statuses: [], origins: new Set(), most: 0 }
+    const puts: Puts = { statuses: [], origins: new Set(), seconds: [], most: 0 }
     let now = 0
     const isPut = (request: { method(): string }): boolean => request.method() === 'PUT'
     page.on('request', (request) => {
-      if (isPut(request)) puts.most = Math.max(puts.most, ++now)
+      if (!isPut(request)) return
+      puts.most = Math.max(puts.most, ++now)
+      puts.seconds.push(Number(new URL(request.url()).searchParams.get('X-Amz-Expires')))
     })
     page.on('response', (response) => {
       if (!isPut(response.request())) return
@@ -72,6 +81,45 @@ describe.skipIf(!ready)('the upload helper in Chromium, straight to S3', () => {
     }, size)
     expect([puts.statuses, [...puts.origins], puts.most]).toEqual([[200, 200, 200, 200, 200], [bucket.origin], 3])
     expect([told.at(-1), Math.max(...told)]).toEqual([size, size])
+    await expectStored(service, size)
+  })
+
+  test('goes on by new addresses when the bucket says that those it had have expired', async () => {
+    const store = await s3Store({ url: bucket.url })
+    const { direct } = store
+    // Those that are asked for first.
+    let expiresMs: number | undefined = 1000
+    const shortLived: DirectAccess = {
+      signGet: (...given) => direct!.signGet(...given),
+      signPut: (...given) => direct!.signPut(...given),
+      signPost: (...given) => direct!.signPost(...given),
+      signPart: (upload, number, options) =>
+        direct!.signPart(upload, number, { ...options, expiresMs: expiresMs ?? options.expiresMs }),
+    }
+    const { service, page, puts } = await setup({
+      store: new Proxy(store, {
+        get(target, name) {
+          const value: unknown = name === 'direct' ? shortLived : Reflect.get(target, name, target)
+          return typeof value === 'function' ? value.bind(target) : value
+        },
+      }),
+    })
+    const size = 22 * mb
+    await page.route(`${bucket.origin}/**`, async (route) => {
+      if (route.request().method() === 'PUT' && expiresMs !== undefined) {
+        const later = await direct!.signGet('nothing', { expiresMs })
+        await vi.waitFor(async () => expect((await fetch(later)).status).toBe(403), { timeout: 20_000 })
+        expiresMs = undefined
+      }
+      await route.continue()
+    })
+    await page.evaluate(async (bytes) => {
+      const { uploadFile, makeFile } = globalThis as unknown as Window
+      await uploadFile('/uploads', makeFile(bytes), { parallel: 1 }).done
+    }, size)
+    // Four were signed together, of which one was tried. Its answer has no CORS headers here: the page does not see it.
+    expect(puts.seconds).toEqual([1, 3600, 3600, 3600, 3600, 3600])
+    expect(puts.statuses.filter((status) => status !== 403)).toEqual([200, 200, 200, 200, 200])
     await expectStored(service, size)
   })
 

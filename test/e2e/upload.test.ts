@@ -4,10 +4,17 @@ import type { FastifyInstance } from 'fastify'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type * as helper from '../../src/upload/index.ts'
+import type { Size } from '../../src/core/size.ts'
 import { openService, type UploadService } from '../integration/http/uploads/upload-service.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
 import { bundleUpload } from './upload-bundle.ts'
-import { expectStored, openUploadPage, uploadRoutes, type UploadWindow as Window } from './upload-page.ts'
+import {
+  expectStored,
+  openUploadPage,
+  uploadRoutes,
+  watchSigned,
+  type UploadWindow as Window,
+} from './upload-page.ts'
 
 const mb = 1024 * 1024
 
@@ -28,21 +35,27 @@ describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
     /** Requests that bring bytes. */
     puts: number
     /** Answers those instead of the service, with a status. */
-    fail: ((put: number) => number | undefined) | undefined
+    fail: ((put: number, url: string) => number | undefined) | undefined
+    /** The addresses of parts that the service has signed. */
+    signed: ReadonlySet<string>
     /** Holds them up. */
     hold: Promise<void> | undefined
     /** Breaks the next answer off that says that an upload is completed. */
     cut: boolean
   }
 
-  async function setup(): Promise<{ readonly service: UploadService; readonly page: Page; readonly traffic: Traffic }> {
-    const traffic: Traffic = { puts: 0, fail: undefined, hold: undefined, cut: false }
+  async function setup(
+    parts: { readonly from: Size; readonly bytes: Size } = { from: '1MB', bytes: '512KB' },
+    options: Parameters<typeof openService>[0] = {},
+  ): Promise<{ readonly service: UploadService; readonly page: Page; readonly traffic: Traffic }> {
+    const traffic: Traffic = { puts: 0, fail: undefined, signed: new Set(), hold: undefined, cut: false }
     const routes = (fastify: FastifyInstance): void => {
       uploadRoutes(code)(fastify)
+      traffic.signed = watchSigned(fastify)
       fastify.addHook('onRequest', async (request, reply) => {
         if (request.method !== 'PUT') return
         traffic.puts++
-        const status = traffic.fail?.(traffic.puts)
+        const status = traffic.fail?.(traffic.puts, request.url)
         await traffic.hold
         if (status !== undefined) return reply.code(status).send()
       })
@@ -59,7 +72,7 @@ describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
       })
     }
     // Hooks hold for what is added after them.
-    const service = await openService({ parts: { from: '1MB', bytes: '512KB' } }, { routes })
+    const service = await openService({ ...options, parts }, { routes })
     return { service, page: await openUploadPage(browser, service.url), traffic }
   }
 
@@ -110,6 +123,108 @@ describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
     })
     expect([done.file.size, traffic.cut]).toEqual([1000, false])
     await expectStored(service, 1000)
+  })
+
+  test.each([
+    ['others', 403],
+    ['Google', 400],
+  ])(
+    'goes on when its addresses have expired, which %s say by %i, however often, and tries no other one of them',
+    async (_, status) => {
+      const { service, page, traffic } = await setup({ from: '1MB', bytes: '64KB' })
+      const expired = new Set<string>()
+      const refused: number[] = []
+      let accepted = 0
+      traffic.fail = (_put, url) => {
+        if (expired.has(url)) {
+          refused.push(expired.size)
+          return status
+        }
+        // All that there are by now.
+        if (++accepted % 8 === 0) for (const one of traffic.signed) expired.add(one)
+        return undefined
+      }
+      await page.evaluate(async (bytes) => {
+        const { uploadFile, makeFile } = globalThis as unknown as Window
+        await uploadFile('/uploads', makeFile(bytes)).done
+      }, 4 * mb)
+      expect(accepted).toBe(64)
+      // Of each 16 that were signed half have expired. Each worker may have one of them on its way when the first is refused.
+      expect(new Set(refused).size).toBeGreaterThanOrEqual(5)
+      for (const batch of new Set(refused))
+        expect(refused.filter((size) => size === batch).length).toBeLessThanOrEqual(4)
+      await expectStored(service, 4 * mb)
+    },
+  )
+
+  test('asks for another address of a file in one request when that has expired', async () => {
+    const { service, page, traffic } = await setup()
+    traffic.fail = (put) => (put === 1 ? 403 : put === 2 ? 400 : undefined)
+    await page.evaluate(async () => {
+      const { uploadFile, makeFile } = globalThis as unknown as Window
+      await uploadFile('/uploads', makeFile(1000)).done
+    })
+    expect(traffic.puts).toBe(3)
+    await expectStored(service, 1000)
+  })
+
+  test('asks for another address when no answer is seen, for some services hide from pages that one has expired', async () => {
+    const { service, page, traffic } = await setup()
+    const tried: string[] = []
+    await page.route('**/_files?*', async (route) => {
+      tried.push(route.request().url())
+      // As a browser does with an answer that has no CORS headers.
+      if (tried.filter((url) => url === tried[0]).length === tried.length) return route.abort()
+      return route.continue()
+    })
+    await page.evaluate(async () => {
+      const { uploadFile, makeFile } = globalThis as unknown as Window
+      await uploadFile('/uploads', makeFile(1000)).done
+    })
+    expect([tried.length, new Set(tried).size, traffic.puts]).toEqual([2, 2, 1])
+    await expectStored(service, 1000)
+  })
+
+  test('fails where the storage refuses all addresses, and goes on from there once it does not', async () => {
+    const { service, page, traffic } = await setup()
+    traffic.fail = (put) => (put > 2 ? 403 : undefined)
+    const send = (bytes: number): Promise<string> => {
+      const { uploadFile, makeFile } = globalThis as unknown as Window
+      return uploadFile('/uploads', makeFile(bytes), { parallel: 1 }).done.then(
+        () => 'stored',
+        (error: helper.UploadError) => `${error.status} ${error.message}`,
+      )
+    }
+    expect(await page.evaluate(send, 3 * mb)).toBe('403 The storage has refused bytes (403).')
+    // Of four addresses of the third part none was taken.
+    expect(traffic.puts).toBe(6)
+    traffic.fail = undefined
+    await page.reload()
+    await page.waitForFunction(() => 'uploadFile' in globalThis)
+    expect(await page.evaluate(send, 3 * mb)).toBe('stored')
+    expect(traffic.puts).toBe(10)
+    await expectStored(service, 3 * mb)
+  })
+
+  test('goes on after its user has logged in again', async () => {
+    let user: string | false = 'ada'
+    const { service, page, traffic } = await setup({ from: '1MB', bytes: '512KB' }, { authorize: () => user })
+    traffic.fail = (put) => {
+      if (put === 2) user = false
+      return undefined
+    }
+    const send = (bytes: number): Promise<string | number> => {
+      const { uploadFile, makeFile } = globalThis as unknown as Window
+      return uploadFile('/uploads', makeFile(bytes)).done.then(
+        () => 'stored',
+        (error: helper.UploadError) => error.status,
+      )
+    }
+    expect(await page.evaluate(send, 3 * mb)).toBe(403)
+    user = 'ada'
+    expect(await page.evaluate(send, 3 * mb)).toBe('stored')
+    expect(traffic.puts).toBe(6)
+    await expectStored(service, 3 * mb)
   })
 
   test('gives up what is refused for good', async () => {
