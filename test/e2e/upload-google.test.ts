@@ -1,3 +1,4 @@
+import type { FastifyInstance } from 'fastify'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { gcsStore } from '../../src/files/drivers/gcs/gcs-store.ts'
@@ -6,7 +7,13 @@ import { openService } from '../integration/http/uploads/upload-service.ts'
 import { startGoogleStorage } from '../servers/google-storage.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
 import { bundleUpload } from './upload-bundle.ts'
-import { expectStored, openUploadPage, uploadRoutes, type UploadWindow as Window } from './upload-page.ts'
+import {
+  expectStored,
+  openUploadPage,
+  uploadRoutes,
+  watchSigned,
+  type UploadWindow as Window,
+} from './upload-page.ts'
 
 const mb = 1024 * 1024
 
@@ -19,12 +26,16 @@ describe.skipIf(missingBrowser() !== undefined)('the upload helper in Chromium, 
   })
   afterAll(() => browser?.close())
 
-  async function setup() {
+  async function setup(addHooks?: (fastify: FastifyInstance) => void) {
     const google = await startGoogleStorage()
     onTestFinished(() => google.stop())
     const store = await gcsStore({ client: google.client(), bucket: google.bucket })
+    const routes = (fastify: FastifyInstance): void => {
+      addHooks?.(fastify)
+      uploadRoutes(code)(fastify)
+    }
     const parts = { from: '6MB', bytes: '5MB' } as const
-    const service = await openService({ parts }, { routes: uploadRoutes(code), files: { store } })
+    const service = await openService({ parts }, { routes, files: { store } })
     google.letIn(service.url)
     const page = await openUploadPage(browser, service.url)
     const statuses: number[] = []
@@ -45,6 +56,27 @@ describe.skipIf(missingBrowser() !== undefined)('the upload helper in Chromium, 
     expect(done).toMatchObject({ file: { name: 'a.bin', size: 1000 }, result: { asset: 1 } })
     expect(statuses).toEqual([200])
     await expectStored(service, 1000)
+  })
+
+  test('goes on by new addresses when all that it had have expired', async () => {
+    let signed: ReadonlySet<string>
+    const { service, page, statuses, google } = await setup((fastify) => (signed = watchSigned(fastify)))
+    const size = 26 * mb
+    // Once two parts have arrived, no address holds that was asked for before; and again after two more.
+    const expired = new Set<string>()
+    let taken = 0
+    google.expire((target) => {
+      if (expired.has(`${google.endpoint}${target}`)) return true
+      if (++taken % 2 === 0) for (const url of signed) expired.add(url)
+      return false
+    })
+    await page.evaluate(async (bytes) => {
+      const { uploadFile, makeFile } = globalThis as unknown as Window
+      await uploadFile('/uploads', makeFile(bytes), { parallel: 1 }).done
+    }, size)
+    // Of six parts.
+    expect(statuses).toEqual([200, 200, 400, 200, 200, 400, 200, 200])
+    await expectStored(service, size)
   })
 
   test('sends a large file in parts, and after a reload those that the bucket lacks', async () => {

@@ -17,6 +17,8 @@ export interface GoogleStorage {
   client(): Storage
   /** Lets the pages of an origin in, as the documentation says that a bucket has to. */
   letIn(origin: string): void
+  /** Has signed addresses taken for expired, by their paths and queries. */
+  expire(isExpired: (target: string) => boolean): void
   /** Has the next requests that are no signed ones answered by this status. */
   fail(status: number, times: number): void
   stop(): Promise<void>
@@ -32,6 +34,7 @@ export async function startGoogleStorage(): Promise<GoogleStorage> {
   const bucket = new GoogleBucket('tests-bucket')
   const failure = { status: 0, times: 0 }
   let origin: string | undefined
+  let isExpired = (_target: string): boolean => false
   const server: Server = createServer((request, response) => {
     serve(request, response).catch((error: unknown) => {
       const { status, message } = error instanceof StorageError ? error : { status: 500, message: String(error) }
@@ -70,6 +73,11 @@ export async function startGoogleStorage(): Promise<GoogleStorage> {
         failure.times--
         throw new StorageError(failure.status, 'Try again')
       }
+    } else if (refusal === 'expired' || (refusal === undefined && isExpired(target))) {
+      // Not 403, as with Amazon.
+      const error = '<Code>ExpiredToken</Code><Message>The provided token has expired.</Message>'
+      response.writeHead(400, { 'content-type': 'application/xml; charset=UTF-8' }).end(`<Error>${error}</Error>`)
+      return
     } else if (refusal !== undefined) {
       throw new StorageError(403, `The signature does not hold: ${refusal}`)
     }
@@ -94,6 +102,9 @@ export async function startGoogleStorage(): Promise<GoogleStorage> {
     },
     letIn: (given) => {
       origin = given
+    },
+    expire: (given) => {
+      isExpired = given
     },
     fail: (status, times) => Object.assign(failure, { status, times }),
     stop: async () => {
