@@ -10,7 +10,10 @@ export interface UploadFileOptions {
   readonly parallel?: number | undefined
   /** How often something is tried again that may pass, before it fails. Default 8. */
   readonly retries?: number | undefined
-  /** Has each part bound to its SHA-256; it needs a secure context. Default false. */
+  /**
+   * Has each part bound to its SHA-256, and a file of less than 16 MB to that of all of it, which the service then knows as well: other bytes are
+   * refused. It needs a secure context. Default false.
+   */
   readonly checksums?: boolean | undefined
   /** Goes on with an upload of the same file that was broken off, also by a reload. Default true. */
   readonly remember?: boolean | undefined
@@ -90,6 +93,8 @@ interface Memory {
 
 /** What is sent of a file at once when its service says so of one request. */
 const whole = 0
+/** Of smaller files, in bytes, a checksum of the whole is made: by default services take larger ones in parts. */
+const hashedBelow = 16 * 1024 * 1024
 /** How often in a row new addresses are asked for without anything arriving by them: then it is not that they have expired. */
 const mostRenewals = 3
 
@@ -221,7 +226,9 @@ class Run {
       }
     }
     const { name = 'file', size, type } = this.#file
-    const ticket = (await this.#ask(this.#endpoint, 'POST', { name, size, type })) as Ticket
+    // A larger one comes in parts, which have their own, and is not read into memory.
+    const sha256 = this.#options.checksums === true && size < hashedBelow ? await sha256Of(this.#file) : undefined
+    const ticket = (await this.#ask(this.#endpoint, 'POST', { name, size, type, sha256 })) as Ticket
     this.#remember(this.#at(ticket.self))
     return ticket
   }

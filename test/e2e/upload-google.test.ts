@@ -3,12 +3,13 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { gcsStore } from '../../src/files/drivers/gcs/gcs-store.ts'
 import type * as helper from '../../src/upload/index.ts'
-import { openService } from '../integration/http/uploads/upload-service.ts'
+import { openService, sha256 } from '../integration/http/uploads/upload-service.ts'
 import { startGoogleStorage } from '../servers/google-storage.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
 import { bundleUpload } from './upload-bundle.ts'
 import {
   expectStored,
+  madeBytes,
   openUploadPage,
   uploadRoutes,
   watchSigned,
@@ -51,9 +52,11 @@ describe.skipIf(missingBrowser() !== undefined)('the upload helper in Chromium, 
     const { service, page, statuses } = await setup()
     const done = await page.evaluate(async () => {
       const { uploadFile, makeFile } = globalThis as unknown as Window
-      return uploadFile<{ readonly asset: number }>('/uploads', makeFile(1000)).done
+      return uploadFile<{ readonly asset: number }>('/uploads', makeFile(1000), { checksums: true }).done
     })
-    expect(done).toMatchObject({ file: { name: 'a.bin', size: 1000 }, result: { asset: 1 } })
+    // Which the service has verified: no address can be bound to it here.
+    const sum = sha256(madeBytes(1000))
+    expect(done).toMatchObject({ file: { name: 'a.bin', size: 1000, sha256: sum }, result: { asset: 1 } })
     expect(statuses).toEqual([200])
     await expectStored(service, 1000)
   })

@@ -19,7 +19,7 @@ export interface UploadWindow {
 }
 
 /** Bytes as the page makes them. */
-function madeBytes(size: number): Buffer {
+export function madeBytes(size: number): Buffer {
   return Buffer.from(Uint8Array.from({ length: size }, (_, at) => (at * 7) % 251))
 }
 

@@ -4,12 +4,12 @@ import type * as helper from '../../src/upload/index.ts'
 import type { AppFilesOptions } from '../../src/app/open-files.ts'
 import type { DirectAccess } from '../../src/files/contract.ts'
 import { s3Store } from '../../src/files/drivers/s3/s3-store.ts'
-import { openService, type UploadService } from '../integration/http/uploads/upload-service.ts'
+import { openService, sha256, type UploadService } from '../integration/http/uploads/upload-service.ts'
 import { makePageBucket, type PageBucket } from '../servers/page-bucket.ts'
 import { findRadosgw } from '../servers/radosgw.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
 import { bundleUpload } from './upload-bundle.ts'
-import { expectStored, openUploadPage, uploadRoutes, type UploadWindow as Window } from './upload-page.ts'
+import { expectStored, madeBytes, openUploadPage, uploadRoutes, type UploadWindow as Window } from './upload-page.ts'
 
 const mb = 1024 * 1024
 const ready = missingBrowser() === undefined && findRadosgw() !== undefined
@@ -29,6 +29,8 @@ describe.skipIf(!ready)('the upload helper in Chromium, straight to S3', () => {
   interface Puts {
     readonly statuses: number[]
     readonly origins: Set<string>
+    /** The names of their headers. */
+    readonly headers: string[][]
     /** How long their addresses hold. */
     readonly seconds: number[]
     most: number
@@ -41,12 +43,13 @@ describe.skipIf(!ready)('the upload helper in Chromium, straight to S3', () => {
     const service = await openService({ parts }, { routes: uploadRoutes(code), storageUrl: bucket.url, files })
     await bucket.letIn(service.url)
     const page = await openUploadPage(browser, service.url)
-    const puts: Puts = { statuses: [], origins: new Set(), seconds: [], most: 0 }
+    const puts: Puts = { statuses: [], origins: new Set(), headers: [], seconds: [], most: 0 }
     let now = 0
     const isPut = (request: { method(): string }): boolean => request.method() === 'PUT'
     page.on('request', (request) => {
       if (!isPut(request)) return
       puts.most = Math.max(puts.most, ++now)
+      puts.headers.push(Object.keys(request.headers()))
       puts.seconds.push(Number(new URL(request.url()).searchParams.get('X-Amz-Expires')))
     })
     page.on('response', (response) => {
@@ -84,17 +87,36 @@ describe.skipIf(!ready)('the upload helper in Chromium, straight to S3', () => {
     await expectStored(service, size)
   })
 
+  test('has small and large files checked by the bucket when it is asked to', async () => {
+    const { service, page, puts } = await setup()
+    const sums = await page.evaluate(
+      async (sizes) => {
+        const { uploadFile, makeFile } = globalThis as unknown as Window
+        const options = { checksums: true, remember: false }
+        const stored = await Promise.all(sizes.map((size) => uploadFile('/uploads', makeFile(size), options).done))
+        return stored.map(({ file }) => file.sha256)
+      },
+      [1000, 16 * mb],
+    )
+    expect(sums).toEqual([sha256(madeBytes(1000)), null])
+    expect(puts.statuses).toEqual([200, 200, 200, 200, 200])
+    expect(puts.headers.every((names) => names.some((name) => /^x-amz-(content|checksum)-sha256$/.test(name)))).toBe(
+      true,
+    )
+    expect((await service.rows()).length).toBe(2)
+  })
+
   test('goes on by new addresses when the bucket says that those it had have expired', async () => {
     const store = await s3Store({ url: bucket.url })
     const { direct } = store
     // Those that are asked for first.
-    let expiresMs: number | undefined = 1000
+    let expires: number | undefined = 1000
     const shortLived: DirectAccess = {
       signGet: (...given) => direct!.signGet(...given),
       signPut: (...given) => direct!.signPut(...given),
       signPost: (...given) => direct!.signPost(...given),
       signPart: (upload, number, options) =>
-        direct!.signPart(upload, number, { ...options, expiresMs: expiresMs ?? options.expiresMs }),
+        direct!.signPart(upload, number, { ...options, expires: expires ?? options.expires }),
     }
     const { service, page, puts } = await setup({
       store: new Proxy(store, {
@@ -106,10 +128,10 @@ describe.skipIf(!ready)('the upload helper in Chromium, straight to S3', () => {
     })
     const size = 22 * mb
     await page.route(`${bucket.origin}/**`, async (route) => {
-      if (route.request().method() === 'PUT' && expiresMs !== undefined) {
-        const later = await direct!.signGet('nothing', { expiresMs })
+      if (route.request().method() === 'PUT' && expires !== undefined) {
+        const later = await direct!.signGet('nothing', { expires })
         await vi.waitFor(async () => expect((await fetch(later)).status).toBe(403), { timeout: 20_000 })
-        expiresMs = undefined
+        expires = undefined
       }
       await route.continue()
     })

@@ -5,11 +5,12 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type * as helper from '../../src/upload/index.ts'
 import type { Size } from '../../src/core/size.ts'
-import { openService, type UploadService } from '../integration/http/uploads/upload-service.ts'
+import { openService, sha256, type UploadService } from '../integration/http/uploads/upload-service.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
 import { bundleUpload } from './upload-bundle.ts'
 import {
   expectStored,
+  madeBytes,
   openUploadPage,
   uploadRoutes,
   watchSigned,
@@ -101,6 +102,16 @@ describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
     expect(Math.max(...told)).toBe(size)
     expect(new Set(told).size).toBeGreaterThan(5)
     await expectStored(service, size)
+  })
+
+  test('has a small file bound to its checksum, when it is asked to, which the service then knows', async () => {
+    const { service, page } = await setup()
+    const sum = await page.evaluate(async () => {
+      const { uploadFile, makeFile } = globalThis as unknown as Window
+      return (await uploadFile('/uploads', makeFile(1000), { checksums: true }).done).file.sha256
+    })
+    expect(sum).toBe(sha256(madeBytes(1000)))
+    await expectStored(service, 1000)
   })
 
   test('tries again what fails, and asks for new addresses when they do not hold', async () => {

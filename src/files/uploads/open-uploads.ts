@@ -7,6 +7,7 @@ import { completeUpload, partCount, partSize } from './complete-upload.ts'
 import { joinUploads, makePiece, removePieces } from './join-uploads.ts'
 import { ledger } from './ledger.ts'
 import { removeUpload } from './remove-upload.ts'
+import { signedMs, signWhole } from './sign-whole.ts'
 import { sweepUploads, type Sweep } from './sweep-uploads.ts'
 import type { UploadOutcome, UploadParts, UploadSpec, WantedUpload } from './types.ts'
 import { endedUpload, refusedType, unknownUpload } from './upload-errors.ts'
@@ -15,8 +16,6 @@ import { storeRef, waitingKey, type UploadKind, type UploadRow } from './upload-
 
 /** How many parts are signed at a time. */
 export const mostSigned = 100
-/** How long a signed request holds: a part takes minutes at most, and another one can be had. */
-const signedMs = 3_600_000
 const longestName = 1000
 
 /** A part that a client wants to send. */
@@ -103,11 +102,8 @@ export class Uploads {
   }
 
   /** A request that sends all bytes of an upload. */
-  signPut(row: UploadRow): Promise<SignedRequest> {
-    const { size, type, crc32c } = row
-    return signed({ crc32c }, (sums) =>
-      this.#parts.direct.signPut(waitingKey(row), { expires: signedMs, size, type, once: true, ...sums }),
-    )
+  async signPut(row: UploadRow): Promise<SignedRequest> {
+    return (await signWhole(this.#parts.direct, row)).request
   }
 
   /** Requests that send parts of an upload; whoever asks for them has it kept a while longer. @throws PLIMSOLL_UPLOAD_INVALID, _ENDED */

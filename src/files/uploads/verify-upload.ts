@@ -18,8 +18,8 @@ export interface VerifiedContent {
 
 /**
  * Verifies what has come: that it has the size that was announced, the checksums if any were, and that its first bytes say a type that is
- * taken; of a picture also how large it says it is, and that it is nothing else as well. For a SHA-256 all of it is read, on every store
- * alike: of parts none can say it, and not every one checks it of a whole. For a CRC-32C where the store does not know it.
+ * taken; of a picture also how large it says it is, and that it is nothing else as well. For a SHA-256 all of it is read, since of parts no
+ * store can say it, and for a CRC-32C where the store does not know it. Whoever knows that the store has compared one leaves it out.
  *
  * @throws PLIMSOLL_UPLOAD_REFUSED, PLIMSOLL_UPLOAD_TYPE_REFUSED
  */

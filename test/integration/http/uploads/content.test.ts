@@ -1,9 +1,13 @@
 import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { crc32, deflateSync } from 'node:zlib'
-import { describe, expect, test } from 'vitest'
-import { openService, sha256, upload } from './upload-service.ts'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { diskStore } from '../../../../src/files/drivers/disk/disk-store.ts'
+import { begin, call, openService, send, sha256, upload } from './upload-service.ts'
 import { zipBomb } from './zip-bomb.ts'
 
 function chunk(type: string, data: Buffer): Buffer {
@@ -156,13 +160,39 @@ describe('a file that is uploaded', () => {
     expect((await service.app.files.head(html!))!.disposition).toMatch(/^attachment;/)
   })
 
-  test('with another checksum than was announced is refused', async () => {
-    const service = await openService()
+  test('at once with another checksum than was announced is refused as it comes, and with that one not read again', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'plimsoll-checked-'))
+    onTestFinished(() => rm(folder, { recursive: true, force: true }))
+    const disk = diskStore({ folder })
+    let opened = 0
+    const { openFile } = disk.features
+    const counted = (key: string): ReturnType<NonNullable<typeof openFile>> => {
+      opened++
+      return openFile!(key)
+    }
+    const features = { ...disk.features, openFile: counted }
+    const store = new Proxy(disk, {
+      get(target, name) {
+        const value: unknown = name === 'features' ? features : Reflect.get(target, name, target)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    const service = await openService({ parts: { from: 100, bytes: 100 } }, { files: { store } })
     const bytes = Buffer.from('some bytes')
-    const wrong = await upload(service, bytes, { sha256: sha256(Buffer.from('others')) })
-    expect(wrong).toMatchObject({ status: 422, body: { code: 'PLIMSOLL_UPLOAD_REFUSED' } })
+    await expect(upload(service, bytes, { sha256: sha256(Buffer.from('others')) })).rejects.toThrow(/refused: 422/)
+    expect(await service.keys()).toEqual([])
     const right = await upload(service, bytes, { sha256: sha256(bytes) })
-    expect(right.body.file.sha256).toBe(sha256(bytes))
+    expect([right.body.file.sha256, opened]).toEqual([sha256(bytes), 0])
+    const long = Buffer.alloc(150, 'x')
+    const { body } = await begin(service, long, { sha256: sha256(bytes) })
+    const wanted = { parts: [{ number: 1 }, { number: 2 }] }
+    const { parts } = (await call(`${service.url}${body.parts!.url}`, 'POST', wanted)).body
+    for (const part of parts) await send(service.url, part, long.subarray((part.number - 1) * 100, part.number * 100))
+    expect(await call(`${service.url}${body.complete}`, 'POST')).toMatchObject({
+      status: 422,
+      body: { code: 'PLIMSOLL_UPLOAD_REFUSED' },
+    })
+    expect(opened).toBe(1)
   })
 
   test('of another size than was announced does not come to be', async () => {
