@@ -6,8 +6,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { beforeEach, describe, expect, inject, test } from 'vitest'
 import { Uploads } from '../../src/files/index.ts'
+import { sweepUploads } from '../../src/files/uploads/sweep-uploads.ts'
 import { pattern } from '../integration/http/files/file-service.ts'
 import {
+  afterFirstSweep,
   begin,
   call,
   openService,
@@ -18,6 +20,7 @@ import {
 } from '../integration/http/uploads/upload-service.ts'
 import { openGate, type ConnectionGate } from '../servers/connection-gate.ts'
 import { createDatabase, type Database } from '../servers/database.ts'
+import { makePageBucket } from '../servers/page-bucket.ts'
 import { findRadosgw, radosgwUrl } from '../servers/radosgw.ts'
 
 const mb = 1024 * 1024
@@ -82,7 +85,19 @@ describe.runIf(inject('postgresUrl'))('uploads, when processes die', () => {
     },
   )
 
-  test('an upload goes on after a restart of the server, with what was there', async () => {
+  test('what was given up is removed by the next process, however short it lives', async () => {
+      const before = await open()
+      const { body } = await begin(before, text)
+      await send(before.url, body.put!, text)
+      await query(before.app.postgres, `update plimsoll.uploads set expires_at = now() - interval '1 second'`)
+      await afterFirstSweep(before)
+      await before.app.close()
+      const next = await open()
+      await afterFirstSweep(next)
+      expect([await next.keys(), await query(next.app.postgres, 'select id from plimsoll.uploads')]).toEqual([[], []])
+    })
+
+    test('an upload goes on after a restart of the server, with what was there', async () => {
     const parts = { from: '1MB', bytes: '1MB' } as const
     const bytes = pattern(3 * mb)
     const part = (number: number): Buffer => bytes.subarray((number - 1) * mb, number * mb)
@@ -162,6 +177,32 @@ describe.runIf(findRadosgw())('uploads to S3', () => {
     )
   })
 
+  test('that were given up are removed from it, with what nobody knows of', async () => {
+    const { url: storageUrl } = await makePageBucket()
+    const { app, ...service } = await openService({ parts: { from: '6MB', bytes: '5MB' } }, { storageUrl })
+    const large = pattern(6 * mb)
+    const [whole, kept] = [await begin(service, text), await begin(service, text)]
+    for (const { body } of [whole, kept]) await send(service.url, body.put!, text)
+    const parted = await begin(service, large, { type: 'application/octet-stream' })
+    const wanted = { parts: [{ number: 1 }] }
+    const { parts } = (await call(`${service.url}${parted.body.parts!.url}`, 'POST', wanted)).body
+    await send(service.url, parts[0], large.subarray(0, 5 * mb))
+    await app.files.put('.uploads/nobody.tail-1', text)
+    await app.files.uploads.create('.uploads/nobody')
+    const { postgres, files } = app
+    await query(
+      postgres,
+      `update plimsoll.uploads set expires_at = now() - interval '1 second' where id <> '${kept.body.id}'`,
+    )
+    await afterFirstSweep({ app })
+    const swept = { postgres, store: files, direct: files.direct! }
+    // As if two days had gone by.
+    expect(await sweepUploads(swept, { restMs: 0, strayMs: -1000 })).toEqual({ uploads: 2, strays: 2 })
+    expect(await service.keys()).toEqual([`.uploads/${kept.body.id}`])
+    for await (const { key } of files.uploads.list('')) expect.fail(`${key} is left`)
+    expect((await call(`${service.url}${kept.body.complete}`, 'POST')).status).toBe(200)
+  })
+
   test('stay open while it is away, and are completed once when it is back', async () => {
     const { body } = await begin(service, text)
     await send(service.url, body.put!, text)
@@ -189,7 +230,9 @@ describe.runIf(findRadosgw())('uploads to S3', () => {
 })
 
 /** Removes what was given up, now. */
-async function sweep({ app }: UploadService): Promise<void> {
+async function sweep(service: UploadService): Promise<void> {
+  await afterFirstSweep(service)
+  const { app } = service
   const uploads = new Uploads({ postgres: app.postgres, store: app.files, direct: app.files.direct }, { sweepMs: 0 })
   expect(await uploads.sweep()).toBeDefined()
 }

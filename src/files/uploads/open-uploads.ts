@@ -39,6 +39,7 @@ export class Uploads {
   readonly #sweepMs: number
   #timer: NodeJS.Timeout | undefined
   #sweeping: Promise<unknown> = Promise.resolve()
+  readonly #closing = new AbortController()
 
   /** `sweepMs` is how often what was given up is removed; by default every quarter of an hour. */
   constructor(parts: UploadParts, { sweepMs = 900_000 }: { readonly sweepMs?: number | undefined } = {}) {
@@ -194,25 +195,29 @@ export class Uploads {
 
   /** Removes now what was given up; undefined when another process is at it. */
   sweep(): Promise<Sweep | undefined> {
-    return sweepUploads(this.#parts, { restMs: this.#sweepMs / 2 })
+    return sweepUploads(this.#parts, { restMs: this.#sweepMs / 2, signal: this.#closing.signal })
   }
 
   /**
-   * Makes the tables when they are missing, and begins to sweep now and then, until `close`.
+   * Makes the tables when they are missing, and begins to sweep: soon, for a process may not live long, and then now and then, until `close`.
    *
    * @throws PLIMSOLL_UPLOADS_UNAVAILABLE
    */
   async start(): Promise<void> {
     await ensureUploadTables(this.#parts.postgres)
-    this.#timer ??= setInterval(() => {
+    if (this.#timer !== undefined || this.#closing.signal.aborted) return
+    const sweep = (): void => {
       this.#sweeping = this.sweep().catch((error: unknown) =>
         process.emitWarning(`Uploads that were given up cannot be removed now: ${String(error)}`, 'PlimsollWarning'),
       )
-    }, this.#sweepMs).unref()
+    }
+    this.#timer = setInterval(sweep, this.#sweepMs).unref()
+    sweep()
   }
 
-  /** Ends the sweeping. */
+  /** Ends the sweeping, where it is: another process may go on. */
   async close(): Promise<void> {
+    this.#closing.abort()
     clearInterval(this.#timer)
     await this.#sweeping
   }

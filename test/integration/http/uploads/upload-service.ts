@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
-import { inject, onTestFinished } from 'vitest'
+import { expect, inject, onTestFinished, vi } from 'vitest'
 import { createApp, type App } from '../../../../src/app/index.ts'
 import { openFastify } from '../../../../src/app/open-fastify.ts'
 import type { Checksums } from '../../../../src/files/contract.ts'
@@ -41,6 +41,7 @@ export async function openService(
   {
     engine = engines.at(-1)!,
     routes,
+    files,
     ...settings
   }: { readonly engine?: string; readonly routes?: (fastify: FastifyInstance) => void } & Partial<
     Parameters<typeof createApp<typeof relations>>[0]
@@ -56,6 +57,7 @@ export async function openService(
     secret: 'a secret of the tests, long enough',
     jobs: [probe],
     work: false,
+    files: { sweep: '1h', ...files },
     ...(routes === undefined ? {} : { fastify: withRoutes(routes) }),
     ...settings,
   })
@@ -98,6 +100,14 @@ function withRoutes(add: (fastify: FastifyInstance) => void): FastifyInstance {
 }
 
 export type { Tx }
+
+/** Resolves once the sweep that a service begins with is over, and has another one begin when it likes. */
+export async function afterFirstSweep({ app: { postgres } }: Pick<UploadService, 'app'>): Promise<void> {
+  // By then it is half an hour until the next; while it lasts, ten minutes.
+  const rests = `select true from plimsoll.upload_sweeps where until > clock_timestamp() + interval '20 minutes'`
+  await vi.waitFor(async () => expect(await query(postgres, rests)).toEqual([['t']]), { timeout: 30_000 })
+  await query(postgres, 'delete from plimsoll.upload_sweeps')
+}
 
 /** What a service answers. */
 export interface Answer<T = any> {

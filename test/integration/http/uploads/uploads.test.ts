@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { PlimsollError } from '../../../../src/core/errors.ts'
 import { Uploads, type FileStore } from '../../../../src/files/index.ts'
 import { pattern } from '../files/file-service.ts'
-import { begin, call, engines, openService, query, send, sha256, upload } from './upload-service.ts'
+import { afterFirstSweep, begin, call, engines, openService, query, send, sha256, upload } from './upload-service.ts'
 
 const mb = 1024 * 1024
 const text = Buffer.from('What was uploaded.\n')
@@ -269,10 +269,42 @@ describe('an upload', () => {
         await files.delete(keys)
       },
     }
+    await afterFirstSweep(service)
     const uploads = new Uploads({ postgres, store, direct: files.direct }, { sweepMs: 600_000 })
     await expect(uploads.sweep()).rejects.toThrow('It is locked.')
     expect(await query(postgres, 'select id from plimsoll.uploads')).toEqual([[stuck.body.id]])
     expect(await service.keys()).toEqual([`.uploads/${stuck.body.id}`])
+  })
+
+  test('that is being removed when the process ends is not waited for to the last, and goes on elsewhere', async () => {
+    const service = await openService()
+    const begun = [await begin(service, text), await begin(service, text), await begin(service, text)]
+    for (const { body } of begun) await send(service.url, body.put!, text)
+    const { postgres, files } = service.app
+    await query(postgres, `update plimsoll.uploads set expires_at = now() - interval '1 second'`)
+    await afterFirstSweep(service)
+    const [removing, held] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const store: FileStore = {
+      ...files,
+      delete: async (keys) => {
+        removing.resolve()
+        await held.promise
+        await files.delete(keys)
+      },
+    }
+    const direct = files.direct!
+    const ending = new Uploads({ postgres, store, direct }, { sweepMs: 3_600_000 })
+    const swept = ending.sweep()
+    await removing.promise
+    const closed = ending.close()
+    held.resolve()
+    await closed
+    expect(await swept).toEqual({ uploads: 1, strays: 0 })
+    expect((await service.keys()).length).toBe(2)
+    await query(postgres, `update plimsoll.uploads set expires_at = now() - interval '1 second'`)
+    const next = new Uploads({ postgres, store: files, direct }, { sweepMs: 3_600_000 })
+    expect(await next.sweep()).toEqual({ uploads: 2, strays: 0 })
+    expect(await service.keys()).toEqual([])
   })
 
   test('that nobody goes on with is removed by one of the processes, with all it has left', async () => {
@@ -288,6 +320,7 @@ describe('an upload', () => {
       service.app.postgres,
       `update plimsoll.uploads set expires_at = now() - interval '1 second' where id <> '${kept.body.id}'`,
     )
+    await afterFirstSweep(service)
     const { app } = service
     const { direct } = app.files
     const sweepers = [1, 2, 3].map(
