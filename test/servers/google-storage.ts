@@ -2,6 +2,7 @@ import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Storage } from '@google-cloud/storage'
+import { corsRules } from './cors-rules.ts'
 import { GoogleBucket, StorageError } from './google-bucket.ts'
 import { checkSignedCall } from './google-signatures.ts'
 import { serveForm, serveXml } from './google-xml.ts'
@@ -15,7 +16,7 @@ export interface GoogleStorage {
   readonly bucket: string
   /** A client of Google's, with a token and a key that the server knows. */
   client(): Storage
-  /** Lets the pages of an origin in, as the documentation says that a bucket has to. */
+  /** Lets the pages of an origin in, by the rule that the documentation has for it. */
   letIn(origin: string): void
   /** Has signed addresses taken for expired, by their paths and queries. */
   expire(isExpired: (target: string) => boolean): void
@@ -52,8 +53,11 @@ export async function startGoogleStorage(): Promise<GoogleStorage> {
       response.setHeader('access-control-allow-origin', origin)
       response.setHeader('access-control-expose-headers', 'ETag')
       if (method === 'OPTIONS') {
-        const asked = headers['access-control-request-headers'] ?? ''
-        const allowed = { 'access-control-allow-methods': 'GET, HEAD, PUT', 'access-control-allow-headers': asked }
+        const { method: methods, responseHeader } = corsRules(origin).google[0]
+        const allowed = {
+          'access-control-allow-methods': methods.join(),
+          'access-control-allow-headers': responseHeader.join(),
+        }
         response.writeHead(200, allowed).end()
         return
       }

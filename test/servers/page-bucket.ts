@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { CreateBucketCommand, PutBucketCorsCommand, S3Client } from '@aws-sdk/client-s3'
 import { parseS3Url } from '../../src/files/drivers/s3/parse-s3-url.ts'
+import { corsRules } from './cors-rules.ts'
 import { radosgwUrl } from './radosgw.ts'
 
 /** A bucket that pages send to and play from. */
@@ -9,7 +10,7 @@ export interface PageBucket {
   readonly url: string
   /** The origin that its addresses have. */
   readonly origin: string
-  /** Lets the pages of an origin in, as the documentation says that a bucket has to. */
+  /** Lets the pages of an origin in, by the rule that the documentation has for it. They may read, too. */
   letIn(origin: string): Promise<void>
 }
 
@@ -33,13 +34,11 @@ export async function makePageBucket(): Promise<PageBucket> {
     url: shared.replace(`@${known}?`, `@${bucket}?`),
     origin: new URL(endpoint!).origin,
     letIn(origin) {
-      const rule = {
-        AllowedOrigins: [origin],
-        AllowedMethods: ['GET', 'HEAD', 'PUT'],
-        AllowedHeaders: ['*'],
-        ExposeHeaders: ['ETag'],
-      }
-      return send(new PutBucketCorsCommand({ Bucket: bucket, CORSConfiguration: { CORSRules: [rule] } }))
+      const { CORSRules } = corsRules(origin).s3
+      const toPlay = { AllowedOrigins: [origin], AllowedMethods: ['GET', 'HEAD'], AllowedHeaders: ['*'] }
+      return send(
+        new PutBucketCorsCommand({ Bucket: bucket, CORSConfiguration: { CORSRules: [...CORSRules, toPlay] } }),
+      )
     },
   }
 }
