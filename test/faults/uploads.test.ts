@@ -246,7 +246,7 @@ describe.runIf(findRadosgw())('uploads to S3', () => {
       `update plimsoll.uploads set expires_at = now() - interval '1 second' where id <> '${kept.body.id}'`,
     )
     await afterFirstSweep({ app })
-    const swept = { postgres, store: files, direct: files.direct! }
+    const swept = { postgres, store: files, direct: files.direct }
     // As if two days had gone by.
     expect(await sweepUploads(swept, { restMs: 0, strayMs: -1000 })).toEqual({ uploads: 2, strays: 2 })
     expect(await service.keys()).toEqual([`.uploads/${kept.body.id}`])

@@ -292,7 +292,7 @@ describe('an upload', () => {
         await files.delete(keys)
       },
     }
-    const direct = files.direct!
+    const direct = files.direct
     const ending = new Uploads({ postgres, store, direct }, { sweepMs: 3_600_000 })
     const swept = ending.sweep()
     await removing.promise
