@@ -1,5 +1,8 @@
 import { mostDeaths, type LeasedJob } from '../contract.ts'
 
+/** What is known of a job: nothing, that it has lost a worker, or may have, or that it has lost two. */
+export type Suspicion = 'none' | 'suspect' | 'prime'
+
 /**
  * How long one whose worker has died is looked at before more begin beside it. It is short enough that all orphans of a killed worker begin
  * within 30 s: see the test.
@@ -38,15 +41,12 @@ export class Suspects {
     this.#free = free
   }
 
-  /** How many suspects may begin now. */
-  get open(): number {
+  /** How many may begin now. */
+  open(suspicion: Suspicion): number {
+    if (suspicion === 'none') return Number.POSITIVE_INFINITY
+    if (suspicion === 'prime') return this.#prime.size === 0 ? 1 : 0
     if (this.#looked.size === 0 && performance.now() - this.#throughAt > forgetMs) this.#through = 0
     return Math.max(0, 1 + this.#through - this.#looked.size)
-  }
-
-  /** How many prime suspects may begin now. */
-  get primeOpen(): number {
-    return this.#prime.size === 0 ? 1 : 0
   }
 
   began({ id, deaths }: LeasedJob): void {

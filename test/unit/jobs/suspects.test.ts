@@ -15,7 +15,7 @@ function jobs(count: number, deaths: number): LeasedJob[] {
 function work(waiting: LeasedJob[]): { readonly suspects: Suspects; readonly batches: LeasedJob[][]; fill(): void } {
   const batches: LeasedJob[][] = []
   const fill = (): void => {
-    const batch = waiting.splice(0, suspects.open)
+    const batch = waiting.splice(0, suspects.open('suspect'))
     for (const job of batch) suspects.began(job)
     if (batch.length > 0) batches.push(batch)
   }
@@ -56,9 +56,9 @@ describe('jobs whose worker has died', () => {
     }
     expect(batches.map((batch) => batch.length)).toEqual([1, 2, 1])
     suspects.ended(batches[2]![0]!)
-    expect(suspects.open).toBe(5)
+    expect(suspects.open('suspect')).toBe(5)
     vi.advanceTimersByTime(60_000)
-    expect(suspects.open).toBe(1)
+    expect(suspects.open('suspect')).toBe(1)
   })
 
   test('one at a time when they may have died of what ends in no time', () => {
@@ -73,13 +73,13 @@ describe('jobs whose worker has died', () => {
   test('run one at a time until their end when they have lost two, and hold up no others', () => {
     const { suspects } = work([])
     const [first, second] = jobs(2, 2)
-    expect(suspects.primeOpen).toBe(1)
+    expect(suspects.open('prime')).toBe(1)
     suspects.began(first!)
     vi.advanceTimersByTime(3_600_000)
-    expect([suspects.primeOpen, suspects.open]).toEqual([0, 1])
+    expect([suspects.open('prime'), suspects.open('suspect')]).toEqual([0, 1])
     suspects.ended(first!)
-    expect(suspects.primeOpen).toBe(1)
+    expect(suspects.open('prime')).toBe(1)
     suspects.began(second!)
-    expect(suspects.primeOpen).toBe(0)
+    expect(suspects.open('prime')).toBe(0)
   })
 })

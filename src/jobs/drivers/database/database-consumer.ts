@@ -326,10 +326,7 @@ export class DatabaseConsumer implements Consumer {
   #open(lane: Lane, { ofQueue, alike }: Planned): number {
     if (!this.#queues.has(lane.queue)) return 0
     if (lane.limit !== undefined && performance.now() < (this.#resting.get(lane.limit) ?? 0)) return 0
-    const open = this.#openOf(lane.queue) - ofQueue
-    const suspicion = suspicionOf(lane.id)
-    if (suspicion === 'none') return open
-    return Math.min(open, (suspicion === 'prime' ? this.#suspects.primeOpen : this.#suspects.open) - alike)
+    return Math.min(this.#openOf(lane.queue) - ofQueue, this.#suspects.open(suspicionOf(lane.id)) - alike)
   }
 
   #openOf(queue: string): number {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
+import type { Suspicion } from '../suspects.ts'
 
 /** What jobs wait in line with: those of one queue, priority and tenant. */
 export interface Lane {
@@ -35,7 +36,7 @@ export function laneId({ queue, priority, tenant, limit = '' }: LaneParts): stri
 }
 
 /** Whether the jobs of a lane are suspects: their worker has died while they ran, or may have; prime ones have lost two. */
-export function suspicionOf(laneId: string): 'none' | 'suspect' | 'prime' {
+export function suspicionOf(laneId: string): Suspicion {
   if ((laneId.charCodeAt(laneId.length - 1) & 1) === 0) return 'none'
   return (BigInt(laneId) & 3n) === 3n ? 'prime' : 'suspect'
 }

@@ -189,8 +189,8 @@ export class RedisConsumer implements Consumer {
     this.#settlements.send()
     // Whoever tells of more while this is under way is heard.
     for (const [queue] of asked) this.#more.delete(queue)
-    const { open, primeOpen } = this.#suspects
-    const answer = await this.#link.run(claimJobs, [worker, room, open, primeOpen, this.#limits, ...asked.flat()])
+    const suspects = [this.#suspects.open('suspect'), this.#suspects.open('prime')]
+    const answer = await this.#link.run(claimJobs, [worker, room, ...suspects, this.#limits, ...asked.flat()])
     if (answer === null) return this.#lease.lose(worker)
     const [dueInMs, againInMs, jobs] = answer as readonly [number, number, readonly (readonly RedisAnswer[])[]]
     if (dueInMs >= 0) this.#wakeIn(dueInMs)
