@@ -34,11 +34,13 @@ export async function makePageBucket(): Promise<PageBucket> {
     url: shared.replace(`@${known}?`, `@${bucket}?`),
     origin: new URL(endpoint!).origin,
     letIn(origin) {
-      const { CORSRules } = corsRules(origin).s3
-      const toPlay = { AllowedOrigins: [origin], AllowedMethods: ['GET', 'HEAD'], AllowedHeaders: ['*'] }
-      return send(
-        new PutBucketCorsCommand({ Bucket: bucket, CORSConfiguration: { CORSRules: [...CORSRules, toPlay] } }),
-      )
+      // One rule for both: Ceph looks at the first one of an origin alone.
+      const CORSRules = corsRules(origin).s3.CORSRules.map((rule) => ({
+        ...rule,
+        AllowedMethods: [...rule.AllowedMethods, 'GET', 'HEAD'],
+        AllowedHeaders: [...rule.AllowedHeaders, 'range'],
+      }))
+      return send(new PutBucketCorsCommand({ Bucket: bucket, CORSConfiguration: { CORSRules } }))
     },
   }
 }
