@@ -405,6 +405,11 @@ export const errorCodes = {
     title: 'The bytes have not the checksum that came with them',
     fix: 'Send them again.',
   },
+  PLIMSOLL_UPLOAD_CHECKSUM_UNSUPPORTED: {
+    status: 422,
+    title: 'The storage does not check such a checksum of a part',
+    fix: 'Leave it out, or send one of those that `parts.checksums` of the ticket names.',
+  },
   PLIMSOLL_UPLOADS_UNAVAILABLE: {
     status: 500,
     title: 'The tables of uploads cannot be used',

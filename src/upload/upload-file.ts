@@ -11,8 +11,8 @@ export interface UploadFileOptions {
   /** How often something is tried again that may pass, before it fails. Default 8. */
   readonly retries?: number | undefined
   /**
-   * Has each part bound to its SHA-256, and a file of less than 16 MB to that of all of it, which the service then knows as well: other bytes are
-   * refused. It needs a secure context. Default false.
+   * Has each part bound to its SHA-256 where the storage checks that of parts, and a file of less than 16 MB to that of all of it, which the service
+   * then knows as well: other bytes are refused. It needs a secure context. Default false.
    */
   readonly checksums?: boolean | undefined
   /** Goes on with an upload of the same file that was broken off, also by a reload. Default true. */
@@ -72,6 +72,7 @@ interface Parts {
   readonly url: string
   readonly most: number
   readonly arrived: readonly number[]
+  readonly checksums: readonly string[]
 }
 
 interface Ticket {
@@ -265,12 +266,17 @@ class Run {
     return Math.min(most, 4 * (this.#options.parallel ?? 4))
   }
 
-  async #sign({ url }: Parts, numbers: readonly number[], slice: (number: number) => Blob): Promise<readonly Signed[]> {
+  async #sign(
+    { url, checksums }: Parts,
+    numbers: readonly number[],
+    slice: (number: number) => Blob,
+  ): Promise<readonly Signed[]> {
     const renewal = this.#renewals
     const wanted: { readonly number: number; readonly sha256?: string }[] = []
+    // A storage that does not check them refuses them.
+    const checked = this.#options.checksums === true && checksums.includes('sha256')
     // One after the other, so that one of them is in memory at a time.
-    for (const number of numbers)
-      wanted.push(this.#options.checksums === true ? { number, sha256: await sha256Of(slice(number)) } : { number })
+    for (const number of numbers) wanted.push(checked ? { number, sha256: await sha256Of(slice(number)) } : { number })
     const { parts } = (await this.#ask(url, 'POST', { parts: wanted })) as { readonly parts: readonly Signed[] }
     return parts.map((part) => ({ ...part, renewal }))
   }

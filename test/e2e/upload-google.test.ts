@@ -82,6 +82,17 @@ describe.skipIf(missingBrowser() !== undefined)('the upload helper in Chromium, 
     await expectStored(service, size)
   })
 
+  test('sends parts without their SHA-256s, which Google does not check, when they are wished for', async () => {
+    const { service, page, statuses } = await setup()
+    const size = 11 * mb + 3
+    await page.evaluate(async (bytes) => {
+      const { uploadFile, makeFile } = globalThis as unknown as Window
+      await uploadFile('/uploads', makeFile(bytes), { checksums: true, retries: 0 }).done
+    }, size)
+    expect(statuses).toEqual([200, 200, 200])
+    await expectStored(service, size)
+  })
+
   test('sends a large file in parts, and after a reload those that the bucket lacks', async () => {
     const { service, page, statuses, google } = await setup()
     const size = 11 * mb + 3

@@ -107,12 +107,23 @@ export class Uploads {
     return (await signWhole(this.#parts.direct, row)).request
   }
 
-  /** Requests that send parts of an upload; whoever asks for them has it kept a while longer. @throws PLIMSOLL_UPLOAD_INVALID, _ENDED */
+  /** The checksums that parts of an upload can be bound to: their CRC-32Cs where the upload was begun with that of all. */
+  async checksumsOfParts({ crc32c }: UploadRow): Promise<readonly (keyof Checksums)[]> {
+    const bound = await this.#parts.direct.checksumsOfParts()
+    return bound.filter((name) => name !== 'crc32c' || crc32c !== undefined)
+  }
+
+  /**
+   * Requests that send parts of an upload; whoever asks for them has it kept a while longer.
+   *
+   * @throws PLIMSOLL_UPLOAD_INVALID, _ENDED; PLIMSOLL_UPLOAD_CHECKSUM_UNSUPPORTED for a sha256 that the storage would not check
+   */
   async signParts(row: UploadRow, spec: UploadSpec, wanted: readonly WantedPart[]): Promise<readonly SignedPart[]> {
     if (row.kind !== 'parts') throw invalid('the upload does not come in parts')
     if (wanted.length === 0 || wanted.length > mostSigned)
       throw invalid(`1 to ${mostSigned} parts are signed at a time`)
     const count = partCount(row)
+    if (wanted.some(({ sha256 }) => sha256 !== undefined)) await this.#checkSha256(row)
     const open = await ledger.prolong(this.#parts.postgres, row.id, spec.keepMs)
     if (open === undefined) throw endedUpload(row.state)
     const ref = await this.#storeUpload(open)
@@ -220,6 +231,16 @@ export class Uploads {
     this.#closing.abort()
     clearInterval(this.#timer)
     await this.#sweeping
+  }
+
+  async #checkSha256(row: UploadRow): Promise<void> {
+    const bound = await this.checksumsOfParts(row)
+    if (bound.includes('sha256')) return
+    const instead = bound.length > 0 ? `send ${bound.join(' or ')} instead, or leave it out` : 'leave it out'
+    throw new PlimsollError(
+      'PLIMSOLL_UPLOAD_CHECKSUM_UNSUPPORTED',
+      `The storage does not check the sha256 of a part: ${instead}. That of the whole file is checked in the end, where the upload was begun with it.`,
+    )
   }
 
   /** The upload in parts at the store, begun if it is not yet: of those who begin it at the same time one does. */

@@ -1,4 +1,4 @@
-import type { SignedRequest, StoredPart } from '../../files/contract.ts'
+import type { Checksums, SignedRequest, StoredPart } from '../../files/contract.ts'
 import { partCount, partSize } from '../../files/uploads/complete-upload.ts'
 import { mostSigned } from '../../files/uploads/open-uploads.ts'
 import type { UploadOutcome } from '../../files/uploads/types.ts'
@@ -39,6 +39,8 @@ export interface UploadPartsTicket {
   readonly most: number
   /** The numbers of those that are there. */
   readonly arrived: readonly number[]
+  /** The checksums that a part can be bound to, by the names that they have in what asks for its request. */
+  readonly checksums: readonly (keyof Checksums)[]
 }
 
 /** What an upload has become, as its client is told. */
@@ -69,7 +71,13 @@ export function toTicket(
     path,
     put,
     arrived,
-  }: { readonly path: string; readonly put: SignedRequest | undefined; readonly arrived: readonly StoredPart[] },
+    checksums,
+  }: {
+    readonly path: string
+    readonly put: SignedRequest | undefined
+    readonly arrived: readonly StoredPart[]
+    readonly checksums: readonly (keyof Checksums)[]
+  },
 ): UploadTicket {
   const self = uploadPlace(path, row.id)
   return {
@@ -91,6 +99,7 @@ export function toTicket(
             url: `${self}/parts`,
             most: mostSigned,
             arrived: arrived.filter(({ number, size }) => size === partSize(row, number)).map(({ number }) => number),
+            checksums,
           },
     stored: row.state === 'stored' ? toStoredTicket(row.outcome as UploadOutcome) : null,
     problem: row.state === 'refused' ? toProblem(fromKept(row.outcome as KeptRefusal)) : null,

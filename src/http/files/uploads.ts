@@ -96,12 +96,14 @@ function serveTickets(scope: FastifyInstance, own: string, place: UploadPlace): 
   const { uploads, spec, path } = place
 
   async function ticket(reply: FastifyReply, row: UploadRow): Promise<FastifyReply> {
-    const arrived = row.kind === 'parts' ? await uploads.arrived(row) : []
+    const inParts = row.kind === 'parts'
+    const arrived = inParts ? await uploads.arrived(row) : []
+    const checksums = inParts && row.state === 'open' ? await uploads.checksumsOfParts(row) : []
     const put =
       row.kind === 'single' && row.state === 'open' && !(await uploads.isThere(row))
         ? await uploads.signPut(row)
         : undefined
-    return reply.header('cache-control', 'no-store').send(toTicket(row, { path, put, arrived }))
+    return reply.header('cache-control', 'no-store').send(toTicket(row, { path, put, arrived, checksums }))
   }
 
   scope.post(own, async (request, reply) => {

@@ -49,7 +49,7 @@ export interface AmazonWays {
 /**
  * A stand-in for what Amazon's S3 does with CRC-32Cs, for there is no server of it to be had: bytes are compared with what is sent with them;
  * parts may have one where their upload was created for it, and need one where it is of the type COMPOSITE; it is told to who asks for it.
- * Nothing else is checked.
+ * SHA-256s it compares of what is put at once, and refuses of parts whose upload was not created for them. Nothing else is checked.
  */
 export function amazonDouble({
   endpoint,
@@ -74,6 +74,8 @@ export function amazonDouble({
     const upload = uploads.get(uploadId ?? '')
     if (method === 'PUT' && upload !== undefined) {
       const isNamed = given !== undefined
+      if (headers['x-amz-checksum-sha256'] !== undefined && upload.algorithm !== 'SHA256')
+        return refused(400, 'InvalidRequest', `Checksum Type mismatch occurred, expected ${upload.algorithm ?? null}`)
       if (headers['x-amz-checksum-crc32'] !== undefined && upload.algorithm === 'CRC32C')
         return refused(400, 'InvalidRequest', 'Checksum Type mismatch occurred, expected crc32c')
       if (isNamed !== (upload.algorithm === 'CRC32C') && (isNamed || upload.type !== 'FULL_OBJECT'))
@@ -99,6 +101,9 @@ export function amazonDouble({
       return xml(`<CopyObjectResult><ETag>${etagOf(object.bytes)}</ETag>${sum ?? ''}</CopyObjectResult>`)
     }
     if (method === 'PUT') {
+      const sha256 = headers['x-amz-checksum-sha256']
+      if (sha256 !== undefined && sha256 !== createHash('sha256').update(bytes).digest('base64'))
+        return refused(400, 'BadDigest', 'The SHA256 did not match')
       if (given !== undefined && given !== sumOf(bytes)) return refused(400, 'BadDigest', 'The CRC32C did not match')
       objects.set(path, { bytes, crc32c: given })
       return done({ etag: etagOf(bytes) })

@@ -110,6 +110,23 @@ describe("Amazon's S3", () => {
     expect((await bytesAt(store, 'a')).equals(whole)).toBe(true)
   })
 
+  test('checks the SHA-256 of what is put at once by a signed request, and is asked to of no part, which it would refuse', async () => {
+    const { store, service } = await setup()
+    const sums = { size: 1000, sha256: sha256Of(small) }
+    const request = await store.direct!.signPut('a', { expires, type: 'a/b', once: false, ...sums })
+    expect(await send(service, request, someBytes(1000))).toBe(400)
+    expect(await send(service, request, small)).toBe(200)
+    const upload = { key: 'b', id: await store.uploads.create('b', { withCrc32c: true }) }
+    expect(await store.direct!.checksumsOfParts()).toEqual(['crc32c'])
+    await refused(store.direct!.signPart(upload, 1, { expires, ...sums }), 'PLIMSOLL_FEATURE_UNSUPPORTED')
+    // As it would be, if it were.
+    const part = await store.direct!.signPart(upload, 1, { expires, size: 1000 })
+    const headers = { ...part.headers, 'x-amz-checksum-sha256': Buffer.from(sums.sha256, 'hex').toString('base64') }
+    const { hostname, pathname, searchParams } = new URL(part.url)
+    const asked = { method: 'PUT', hostname, path: pathname, query: Object.fromEntries(searchParams), headers }
+    expect((await service.answer({ ...asked, body: small })).statusCode).toBe(400)
+  })
+
   test('takes one checksum of a signed request', async () => {
     const { store } = await setup()
     const sums = { sha256: sha256Of(small), crc32c: crc32cOf(small) }

@@ -110,6 +110,10 @@ export class GcsDirect implements DirectAccess {
     return { method: 'PUT', url, headers }
   }
 
+  async checksumsOfParts(): Promise<readonly (keyof Checksums)[]> {
+    return ['crc32c']
+  }
+
   /** The headers that bind the bytes of a request to what was announced of them. */
   #checked(key: string, options: Checksums & { readonly size: number }, instead: string): Record<string, string> {
     const { size } = options

@@ -19,13 +19,19 @@ export interface ChecksumHeader {
 /** What a multipart upload has to be created with, so that its object is checked by a CRC-32C of its own and keeps that. */
 export const uploadWithCrc32c = { ChecksumAlgorithm: 'CRC32C', ChecksumType: 'FULL_OBJECT' } as const
 
+/** Where a service looks for the SHA-256 of a request: in the header of that name, in that of the signature. */
+interface Sha256Checks {
+  readonly checksum: boolean
+  readonly payload: boolean
+}
+
 /**
  * What a service does with checksums. Amazon's S3 checks and keeps them. What others do is found out, when it matters first, on an object of our own:
  * some keep them of puts, and of uploads keep sums of sums; some know the signature's SHA-256 alone (Ceph 16); some ignore all.
  */
 export class S3Checksums {
   readonly #s3: S3Client
-  #sha256: Promise<'checksum' | 'payload' | 'none'> | undefined
+  #sha256: Promise<Sha256Checks> | undefined
   #crc32c: Promise<'all' | 'puts' | 'none'> | undefined
   #tells = true
 
@@ -59,19 +65,44 @@ export class S3Checksums {
       return { name: 'x-amz-checksum-crc32c', member: 'ChecksumCRC32C', value: toBase64(crc32c) }
     }
     if (sha256 === undefined) return undefined
+    const { checksum, payload } = await this.#checksSha256()
+    if (checksum) return { name: 'x-amz-checksum-sha256', member: 'ChecksumSHA256', value: toBase64(sha256) }
+    if (payload) return payloadHeader(sha256)
+    throw this.#unsupported(
+      'ignores checksums: a signed address cannot bind the bytes to their SHA-256 there',
+      'Leave sha256 out, and check what was stored',
+    )
+  }
+
+  /**
+   * That of a signed request for a part. Amazon's service refuses parts with a SHA-256, unless all of an upload have one, of which it was told when
+   * it was created; the signature's it is not known to compare in addresses.
+   *
+   * @throws PLIMSOLL_FEATURE_UNSUPPORTED where the service would not check it, or would refuse the part for it
+   */
+  async headerOfPart(sums: Checksums): Promise<ChecksumHeader | undefined> {
+    const { sha256, crc32c } = sums
+    if (sha256 === undefined || crc32c !== undefined) return this.headerOf(sums)
+    if ((await this.#checksSha256()).payload) return payloadHeader(sha256)
+    throw this.#unsupported(
+      'takes no SHA-256 of a part',
+      'Create the upload withCrc32c and give crc32c, or leave sha256 out and check the parts',
+    )
+  }
+
+  /** The checksums that {@link S3Checksums.headerOfPart} has a header for. */
+  async ofParts(): Promise<readonly (keyof Checksums)[]> {
+    const { payload } = await this.#checksSha256()
+    const crc32c = await this.keepsCrc32c()
+    return [...(payload ? (['sha256'] as const) : []), ...(crc32c === 'none' ? [] : (['crc32c'] as const))]
+  }
+
+  #checksSha256(): Promise<Sha256Checks> {
     this.#sha256 ??= this.#probeSha256().catch((error: unknown) => {
       this.#sha256 = undefined
       throw error
     })
-    const by = await this.#sha256
-    if (by === 'none')
-      throw this.#unsupported(
-        'ignores checksums: a signed address cannot bind the bytes to their SHA-256 there',
-        'Leave sha256 out, and check what was stored',
-      )
-    return by === 'checksum'
-      ? { name: 'x-amz-checksum-sha256', member: 'ChecksumSHA256', value: toBase64(sha256) }
-      : { name: 'x-amz-content-sha256', member: undefined, value: sha256 }
+    return this.#sha256
   }
 
   /**
@@ -105,13 +136,13 @@ export class S3Checksums {
   }
 
   /** Stores bytes under the sum of others. */
-  async #probeSha256(): Promise<'checksum' | 'payload' | 'none'> {
-    if (await this.#s3.isAmazon()) return 'checksum'
+  async #probeSha256(): Promise<Sha256Checks> {
+    if (await this.#s3.isAmazon()) return { checksum: true, payload: false }
     const other = createHash('sha256').update('other').digest('hex')
-    return this.#probe(async (isStored) => {
-      if (!(await isStored({ ChecksumSHA256: toBase64(other) }))) return 'checksum'
-      return (await isStored({}, other)) ? 'none' : 'payload'
-    })
+    return this.#probe(async (isStored) => ({
+      checksum: !(await isStored({ ChecksumSHA256: toBase64(other) })),
+      payload: !(await isStored({}, other)),
+    }))
   }
 
   async #probe<T>(work: (isStored: (sums: object, payload?: string) => Promise<boolean>) => Promise<T>): Promise<T> {
@@ -141,6 +172,11 @@ export class S3Checksums {
       details: { storage: name, feature: 'signed checksums' },
     })
   }
+}
+
+/** The header of the signature, which the SDK knows nothing of. */
+function payloadHeader(value: string): ChecksumHeader {
+  return { name: 'x-amz-content-sha256', member: undefined, value }
 }
 
 /** Has a command sent with a header, which is signed. */

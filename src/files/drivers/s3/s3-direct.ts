@@ -21,7 +21,7 @@ import { checkFacts, checkHeader } from '../../object-facts.ts'
 import { checkKey } from '../../object-key.ts'
 import { bytesOf, checkFormKey, checkSizes, secondsOf } from '../../sign-options.ts'
 import { presignPayload } from './presign-payload.ts'
-import type { S3Checksums } from './s3-checksums.ts'
+import type { ChecksumHeader, S3Checksums } from './s3-checksums.ts'
 import type { S3Client } from './s3-client.ts'
 import type { S3Conditions } from './s3-conditions.ts'
 
@@ -73,7 +73,8 @@ export class S3Direct implements DirectAccess {
       ...(once && { IfNoneMatch: '*' }),
     })
     const headers = { 'content-type': type, ...(once && { 'if-none-match': '*' }) }
-    return this.#signBytes(command, { headers, signed: signedOfPuts, size, sums, expires })
+    const header = await this.#checksums.headerOf(sums)
+    return this.#signBytes(command, { headers, signed: signedOfPuts, size, header, expires })
   }
 
   async signPost(key: string, options: SignPostOptions): Promise<SignedForm> {
@@ -110,13 +111,12 @@ export class S3Direct implements DirectAccess {
       PartNumber: number,
       ContentLength: size,
     })
-    return this.#signBytes(command, {
-      headers: {},
-      signed: signedOfParts,
-      size,
-      sums,
-      expires: options.expires,
-    })
+    const header = await this.#checksums.headerOfPart(sums)
+    return this.#signBytes(command, { headers: {}, signed: signedOfParts, size, header, expires: options.expires })
+  }
+
+  checksumsOfParts(): Promise<readonly (keyof Checksums)[]> {
+    return this.#checksums.ofParts()
   }
 
   /** Signs a request for bytes, with their checksum as the service takes it. */
@@ -126,12 +126,11 @@ export class S3Direct implements DirectAccess {
       readonly headers: Readonly<Record<string, string>>
       readonly signed: readonly string[]
       readonly size: number
-      readonly sums: Checksums
+      readonly header: ChecksumHeader | undefined
       readonly expires: Duration
     },
   ): Promise<SignedRequest> {
-    const { signed, size, sums, expires } = parts
-    const header = await this.#checksums.headerOf(sums)
+    const { signed, size, header, expires } = parts
     if (header?.member !== undefined) command.input[header.member] = header.value
     const headers = { ...parts.headers, ...(header && { [header.name]: header.value }) }
     const url = await this.#sign(command, expires, signed)

@@ -4,7 +4,7 @@ import { crc32cOf } from '../../../drivers/file-store.ts'
 import { startGoogleStorage } from '../../../servers/google-storage.ts'
 import { findRadosgw, radosgwUrl } from '../../../servers/radosgw.ts'
 import { pattern } from '../files/file-service.ts'
-import { begin, call, openService, send, upload, type UploadService } from './upload-service.ts'
+import { begin, call, openService, send, sha256, upload, type UploadService } from './upload-service.ts'
 
 const mb = 1024 * 1024
 const text = Buffer.from('What was uploaded.\n')
@@ -18,22 +18,26 @@ interface Storage {
   start?(): Promise<unknown>
   /** What it answers who sends other bytes than those of a CRC-32C: 200 where it does not know. */
   readonly refuses: number
+  /** The checksums that its parts can be bound to, in an upload that was begun with a CRC-32C. */
+  readonly ofParts: readonly string[]
   open(): Promise<UploadService>
 }
 
 /** What is verified is the same; who does it, and when, is not. */
 const storages: readonly Storage[] = [
-  { name: 'a folder', refuses: 422, open: () => openService({ parts }) },
+  { name: 'a folder', refuses: 422, ofParts: ['sha256', 'crc32c'], open: () => openService({ parts }) },
   {
     name: 'Ceph',
     runs: findRadosgw() !== undefined,
     start: radosgwUrl,
     refuses: 200,
+    ofParts: ['sha256'],
     open: async () => openService({ parts }, { storageUrl: `${await radosgwUrl()}&prefix=uploads-checksums/` }),
   },
   {
     name: "Google's storage",
     refuses: 400,
+    ofParts: ['crc32c'],
     async open() {
       const google = await startGoogleStorage()
       onTestFinished(() => google.stop())
@@ -46,7 +50,7 @@ const storages: readonly Storage[] = [
 describe.for(storages)(
   'an upload with a CRC-32C to $name',
   { timeout: 90_000 },
-  ({ refuses, open, start, runs = true }) => {
+  ({ refuses, ofParts, open, start, runs = true }) => {
     beforeAll(async () => {
       if (runs) await start?.()
     })
@@ -82,6 +86,30 @@ describe.for(storages)(
       expect(await run(crc32cOf(text))).toMatchObject({ status: 422, body: { code: 'PLIMSOLL_UPLOAD_REFUSED' } })
       expect(await run(crc32cOf(bytes))).toMatchObject({ status: 200, body: { file: { crc32c: crc32cOf(bytes) } } })
     })
+
+    test.skipIf(!runs)(
+      'in parts tells what a part can be bound to, and refuses a SHA-256 that would not be checked',
+      async () => {
+        const service = await open()
+        const bytes = pattern(6 * mb)
+        const type = 'application/octet-stream'
+        expect((await begin(service, bytes, { type, crc32c: crc32cOf(bytes) })).body.parts).toMatchObject({
+          checksums: ofParts,
+        })
+        const { body } = await begin(service, bytes, { type })
+        const bound = ofParts.includes('sha256')
+        expect(body.parts).toMatchObject({ checksums: bound ? ['sha256'] : [] })
+        const parts = [{ number: 2, sha256: sha256(bytes.subarray(5 * mb)) }]
+        const signed = await call(`${service.url}${body.parts!.url}`, 'POST', { parts })
+        if (!bound) {
+          const problem = { code: 'PLIMSOLL_UPLOAD_CHECKSUM_UNSUPPORTED', detail: expect.stringContaining('sha256') }
+          return expect(signed).toMatchObject({ status: 422, body: problem })
+        }
+        const [part] = signed.body.parts
+        expect((await send(service.url, part, Buffer.alloc(mb))).ok).toBe(false)
+        expect((await send(service.url, part, bytes.subarray(5 * mb))).status).toBe(200)
+      },
+    )
   },
 )
 

@@ -62,7 +62,10 @@ describe.each(engines)('an upload on %s', { timeout: 90_000 }, (engine) => {
       type: 'application/octet-stream',
       sha256: sha256(bytes),
     })
-    expect(body).toMatchObject({ put: null, parts: { size: mb, count: 5, most: 100, arrived: [] } })
+    expect(body).toMatchObject({
+      put: null,
+      parts: { size: mb, count: 5, most: 100, arrived: [], checksums: ['sha256'] },
+    })
     const part = (number: number): Buffer => bytes.subarray((number - 1) * mb, number * mb)
     const sign = async (...numbers: number[]) =>
       (
