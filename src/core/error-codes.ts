@@ -453,7 +453,7 @@ export const errorCodes = {
   PLIMSOLL_MEDIA_TIMEOUT: {
     status: 504,
     title: 'Work on a media file took longer than its time',
-    fix: 'Raise `limits.time`, cut the video into shorter chunks, or use a faster preset.',
+    fix: 'Raise `limits.time`, have the video cut into shorter chunks by the option `chunk`, or use a faster preset.',
   },
   PLIMSOLL_MEDIA_TOOL_MISSING: {
     status: 500,

@@ -49,7 +49,11 @@ export function toMediaError(error: unknown, { task, subject, folder, full = fal
     return new PlimsollError('PLIMSOLL_STORAGE_FULL', message, options)
   }
   if (error.killedBy === 'SIGXFSZ' || /File too large/i.test(error.stderr))
-    return mediaError('PLIMSOLL_MEDIA_TOO_LARGE', `'${subject}' makes a file that is larger than its limit`, options)
+    return mediaError(
+      'PLIMSOLL_MEDIA_TOO_LARGE',
+      `'${subject}' makes a file of more bytes than limits.bytes allows`,
+      options,
+    )
   const large = oversizedError(error.stderr, subject)
   if (large !== undefined) return large
   if (memoryGone.test(error.stderr))

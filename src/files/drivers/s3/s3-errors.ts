@@ -21,6 +21,8 @@ export interface S3Call {
 interface ServiceError extends Error {
   readonly Code?: string
   readonly $fault?: string
+  /** Of EntityTooLarge: bytes, as text. */
+  readonly MaxSizeAllowed?: string
   readonly $metadata?: { readonly httpStatusCode?: number; readonly attempts?: number }
 }
 
@@ -107,9 +109,10 @@ function toKnown(error: Error, { key = '', ifAbsent, ifMatch, uploadId }: S3Call
     })
   }
   if (code === 'EntityTooLarge') {
-    return new PlimsollError('PLIMSOLL_FILE_TOO_LARGE', `The storage takes no file as large as '${key}'.`, {
-      cause: error,
-    })
+    const most = Number((error as ServiceError).MaxSizeAllowed)
+    const limit = most > 0 ? `${most} bytes` : "its own limit, which it does not say (Amazon's is 5 GB)"
+    const message = `The storage takes no file as large as '${key}': up to ${limit} in one request.`
+    return new PlimsollError('PLIMSOLL_FILE_TOO_LARGE', message, { cause: error, details: { key } })
   }
   return undefined
 }
