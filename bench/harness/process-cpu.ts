@@ -14,6 +14,15 @@ export function processTreeCpuUs(rootPid: number | readonly number[] | undefined
   return total
 }
 
+/** The most memory in bytes that a process and its children have held, each at its own time; 0 where there is no such process or no `/proc`. */
+export function processTreePeakBytes(rootPid: number): number {
+  const children = listProcesses().filter((name) => parentOf(name) === rootPid)
+  return [String(rootPid), ...children].reduce((sum, pid) => sum + peakBytes(pid), 0)
+}
+
+const peakBytes = (pid: string): number =>
+  Number(/^VmHWM:\s+(\d+) kB$/m.exec(readProc(`${pid}/status`))?.[1] ?? 0) * 1024
+
 const listProcesses = (): string[] => {
   try {
     return readdirSync('/proc').filter((name) => /^\d+$/.test(name))

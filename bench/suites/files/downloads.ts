@@ -1,5 +1,6 @@
 import { measureRounds, type Measurement, type Runner } from '../../harness/measure.ts'
 import { startFileNginx } from '../../harness/nginx-server.ts'
+import { processTreePeakBytes } from '../../harness/process-cpu.ts'
 import type { Round } from '../../harness/protocol.ts'
 import type { Worker } from '../../harness/worker.ts'
 import type { Downloaded } from './download-load.ts'
@@ -80,8 +81,10 @@ async function measureDownloads(
         ...how,
         durationMs,
       })) as Downloaded
-      const { most } = ((await worker?.ask({ type: 'memory' })) ?? { most: 0 }) as Memory
-      memory.set(name, Math.max(memory.get(name) ?? 0, most))
+      const most = worker
+        ? ((await worker.ask({ type: 'memory' })) as Memory).most
+        : serverPid && processTreePeakBytes(serverPid)
+      memory.set(name, Math.max(memory.get(name) ?? 0, most ?? 0))
       const nodeCpuUs = worker === undefined ? 0 : ((await worker.ask({ type: 'cpu' })) as number) - before!
       return { ops: bytes / mb, elapsedMs, latenciesMs, nodeCpuUs } satisfies Round
     },

@@ -18,7 +18,12 @@ const rssMb = (measurement: Measurement): number | undefined => measurement.rssM
 export const fileTargets: readonly Target[] = [
   { text: 'disk-full: ÷ @fastify/static', least: 1, value: of('disk-full', 'plimsoll', ratio) },
   { text: 'disk-range: ÷ nginx', least: 0.5, value: of('disk-range', 'plimsoll', ratio) },
-  { text: 'disk-100: MB held', most: 120, value: of('disk-100', 'plimsoll', rssMb) },
+  {
+    // Without the flag it was measured once, apart from the suite.
+    text: 'disk-100: MB held, with `--max-semi-space-size=2` (138 without it: docs/decisions/0012)',
+    most: 120,
+    value: of('disk-100', 'plimsoll', rssMb),
+  },
   ...['s3', 'disk', 'tus'].map((kind) => ({
     text: `upload: ${kind}, MB held above idle`,
     most: 80,
