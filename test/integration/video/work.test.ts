@@ -1,3 +1,5 @@
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { FileStore } from '../../../src/files/contract.ts'
 import type { EncodePlan } from '../../../src/files/video/encode-plan.ts'
@@ -61,6 +63,43 @@ describe.skipIf(!hasFfmpeg())('the files of an encode that has not ended', () =>
       expect(await bench.keys(`${video.prefix}/`)).toHaveLength(video.objects + 1)
     },
   )
+
+  test('are gone on with at the rendition that failed: it alone is encoded again, and put', async () => {
+    await bench.keep('renditions', await bench.clips.numbered('renditions.mp4', { size: '640x360', seconds: 4 }))
+    const log = join(bench.folder, 'runs')
+    const program = join(bench.folder, 'logged-ffmpeg')
+    // Runs that write nothing may not write a log either.
+    const noted = `case "$*" in *[0-9]p.mp4*) echo "$@" >> '${log}';; esac`
+    await writeFile(program, `#!/bin/sh\n${noted}\nexec '${bench.tools.ffmpeg}' "$@"\n`, { mode: 0o755 })
+    const encoded = async (): Promise<string[]> => {
+      const lines = (await readFile(log, 'utf8')).split('\n')
+      await rm(log)
+      return [...new Set(lines.flatMap((line) => line.match(/\d{5}-\d+p\.mp4/g) ?? []))].sort()
+    }
+    const options = { ...quick, ladder: { sizes: [90, 180, 360], preset: 'ultrafast' } } as const
+    const input = { source: 'renditions', to: 'renditions' }
+    const tools = { ...bench.tools, ffmpeg: program }
+    // The last one of the last chunk: nothing else is missing then.
+    const failed = '00001-360p.mp4'
+    const first = bench.transcodeIn(
+      watched((key) => key.endsWith(`/${failed}`)),
+      options,
+      input,
+      { tools },
+    )
+    await expect(first).rejects.toThrow('refused')
+    const sizes = ['180p', '360p', '90p'].map((name) => `${name}.mp4`)
+    expect(await encoded()).toEqual(['00000', '00001'].flatMap((chunk) => sizes.map((name) => `${chunk}-${name}`)))
+    expect((await bench.keys('.videos/')).filter((key) => key.endsWith('p.mp4'))).toHaveLength(5)
+    const puts: string[] = []
+    const store = watched(() => false, puts)
+    const { prefix, objects } = await bench.transcodeIn(store, options, input, { tools })
+    expect(await encoded()).toEqual([failed])
+    expect(puts.map((key) => key.slice(key.lastIndexOf('/') + 1)).filter((name) => /^\d{5}-/.test(name))).toEqual([
+      failed,
+    ])
+    expect(await bench.keys(`${prefix}/`)).toHaveLength(objects + 1)
+  })
 
   test.each([
     // A package is looked for at first, and again before one is stored.
