@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
 import { mkdir, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -14,6 +13,7 @@ import type { VideoOptions } from '../../src/files/video/types.ts'
 import { ffmpeg } from '../integration/video/clips.ts'
 import { Workbench } from '../integration/video/workbench.ts'
 import { hasFfmpeg } from '../servers/ffmpeg.ts'
+import { programsIn } from './programs-in.ts'
 
 const small = { ladder: { sizes: [90], preset: 'ultrafast' }, sprite: false } as const
 const slow = { ladder: { sizes: [360, 720], preset: 'slower' }, sprite: false } as const
@@ -248,18 +248,6 @@ const manifestName = /(?:master\.m3u8|manifest\.mpd)$/
 
 async function manifests(store: FileStore, prefix: string): Promise<string[]> {
   return (await store.list(prefix)).objects.map(({ key }) => key).filter((key) => manifestName.test(key))
-}
-
-/** Processes whose folder is within one. */
-function programsIn(folder: string): string[] {
-  return readdirSync('/proc').filter((pid) => {
-    if (!/^\d+$/.test(pid)) return false
-    try {
-      return readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`TMPDIR=${folder}`)
-    } catch {
-      return false
-    }
-  })
 }
 
 /** A store that a process of its own transcodes in. */
