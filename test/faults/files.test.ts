@@ -295,4 +295,12 @@ describe('the memory of a process', () => {
     // Four parts are on their way at once.
     expect(grownMb).toBeLessThan(200)
   })
+
+  test("does not grow with a file at Google's", async () => {
+    const google = await startGoogleStorage()
+    onTestFinished(() => google.stop())
+    const { read, grownMb } = await grownBy(google.endpoint)
+    expect(read).toBe(300 * 1024 * 1024)
+    expect(grownMb).toBeLessThan(150)
+  })
 })

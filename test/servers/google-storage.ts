@@ -25,6 +25,8 @@ export interface GoogleStorage {
   stop(): Promise<void>
 }
 
+/** The bucket of each. */
+export const bucketName = 'tests-bucket'
 const token = 'token-of-the-tests'
 const email = 'tests@example.iam.gserviceaccount.com'
 
@@ -32,7 +34,7 @@ const email = 'tests@example.iam.gserviceaccount.com'
 export async function startGoogleStorage(): Promise<GoogleStorage> {
   const keys = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const { publicKey } = keys
-  const bucket = new GoogleBucket('tests-bucket')
+  const bucket = new GoogleBucket(bucketName)
   const failure = { status: 0, times: 0 }
   let origin: string | undefined
   let isExpired = (_target: string): boolean => false
@@ -94,15 +96,11 @@ export async function startGoogleStorage(): Promise<GoogleStorage> {
     endpoint,
     bucket: bucket.name,
     client: () => {
-      const authClient = {
-        getRequestHeaders: async () => new Headers({ authorization: `Bearer ${token}` }),
+      const signing = {
         getCredentials: async () => ({ client_email: email }),
         sign: async (text: string) => sign('sha256', Buffer.from(text), keys.privateKey).toString('base64'),
       }
-      const storage = new Storage({ apiEndpoint: endpoint, useAuthWithCustomEndpoint: true, projectId: 'tests' })
-      // Its own would ask Google.
-      Object.assign(storage.authClient, authClient)
-      return storage
+      return clientOf(endpoint, signing)
     },
     letIn: (given) => {
       origin = given
@@ -116,6 +114,15 @@ export async function startGoogleStorage(): Promise<GoogleStorage> {
       await new Promise((resolve) => server.close(resolve))
     },
   }
+}
+
+/** A client of one that another process has started; without its key it signs nothing. */
+export function clientOf(endpoint: string, signing: object = {}): Storage {
+  const storage = new Storage({ apiEndpoint: endpoint, useAuthWithCustomEndpoint: true, projectId: 'tests' })
+  const getRequestHeaders = async (): Promise<Headers> => new Headers({ authorization: `Bearer ${token}` })
+  // Its own would ask Google.
+  Object.assign(storage.authClient, { getRequestHeaders, ...signing })
+  return storage
 }
 
 interface Exchange {
