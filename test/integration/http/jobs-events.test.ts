@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { afterAll, expect, onTestFinished, describe, test } from 'vitest'
 import { observe } from '../../../src/core/events.ts'
 import { openEvents, type EventStream } from './event-source.ts'
-import { slowJobEngines, lever, openService, stopPlaces } from './jobs-service.ts'
+import { jobEngines, lever, openService, stopPlaces } from './jobs-service.ts'
 import { engines } from './shop.ts'
 
 const ada = { 'x-user': 'ada' }
@@ -27,7 +27,7 @@ function countLooks(): { readonly count: number } {
 }
 
 // An embedded database takes its time to open on a busy machine.
-describe.each(slowJobEngines)('the events of a job on %s', { timeout: 90_000 }, (engine) => {
+describe.each(jobEngines)('the events of a job on %s', { timeout: 90_000 }, (engine) => {
   test('tell its state and its progress as they change, and end with it', async () => {
     const report = lever('report')
     const { url } = await openService([report.job], { engine })

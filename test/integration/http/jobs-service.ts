@@ -11,10 +11,11 @@ import { rabbitmqUrl } from '../../servers/shared-rabbitmq.ts'
 import { engines, relations } from './shop.ts'
 
 /** The engines that jobs over HTTP are tested on. Those beside a database have one of PostgreSQL where there is one. */
-export const jobEngines: readonly string[] = findRedis() === undefined ? engines : [...engines, 'Redis']
-
-/** The same, and RabbitMQ, whose broker takes seconds to start. */
-export const slowJobEngines: readonly string[] = findRabbitmq() === undefined ? jobEngines : [...jobEngines, 'RabbitMQ']
+export const jobEngines: readonly string[] = [
+  ...engines,
+  ...(findRedis() === undefined ? [] : ['Redis']),
+  ...(findRabbitmq() === undefined ? [] : ['RabbitMQ']),
+]
 
 let redis: Promise<RedisServer | undefined> | undefined
 

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { createApp, defineJob, type App } from '../../../src/app/index.ts'
 import { observe, type PlimsollEvent } from '../../../src/core/events.ts'
 import { parseExposition, type ParsedSample } from '../../unit/app/parse-exposition.ts'
-import { slowJobEngines, placeOf, stopPlaces } from '../http/jobs-service.ts'
+import { jobEngines, placeOf, stopPlaces } from '../http/jobs-service.ts'
 import { engines, relations } from '../http/shop.ts'
 
 afterAll(stopPlaces)
@@ -51,7 +51,7 @@ function event<T extends PlimsollEvent['type']>(type: T): Promise<Extract<Plimso
 }
 
 describe('the metrics of jobs', () => {
-  test.each(slowJobEngines)(
+  test.each(jobEngines)(
     'count what was enqueued, begun and ended on %s, and how long it took',
     { timeout: 90_000 },
     async (engine) => {
@@ -136,7 +136,7 @@ describe('the metrics of jobs', () => {
 })
 
 describe('the depth of a queue', () => {
-  test.each(slowJobEngines)('is counted by queue and state on %s', { timeout: 90_000 }, async (engine) => {
+  test.each(jobEngines)('is counted by queue and state on %s', { timeout: 90_000 }, async (engine) => {
     const app = await open({ jobs: [greet, fails], work: false }, engine)
     await greet.enqueueMany([{}, {}], { tenant: 'a' })
     await greet.enqueueMany([{}, {}, {}], { tenant: 'b', priority: 5 })
@@ -207,7 +207,7 @@ describe('the spans of jobs', () => {
     return found[0]!
   }
 
-  test.each(slowJobEngines)(
+  test.each(jobEngines)(
     'on %s are a producer in the trace of the request, and a consumer in one of its own that is linked to it',
     async (engine) => {
       const reads = defineJob('reads', { input: any, queue: 'mail' }, async () => {
