@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import pg from 'pg'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
+import { commandOf, descendants } from '../servers/descendants.ts'
 import { startSmtp } from '../servers/smtp.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
 import { createStudioDatabase, studioFor, studiosReady } from './filled-studio.ts'
@@ -49,23 +50,34 @@ describe.skipIf(noBrowser !== undefined || inject('postgresUrl') === '')(
       await client.query('begin')
       await client.query('lock table channels in access exclusive mode')
       await order('Films as CSV')
-      for (const title of ['Mail the digest', 'Films as CSV']) await card(title).getByText('Running').waitFor()
-      const workers = (): string[] =>
-        [...studio.output().matchAll(/process (\d+) runs the jobs/g)].map(([, pid]) => pid!)
-      const [first] = workers()
-      process.kill(Number(first), 'SIGKILL')
-      // What is ordered now waits for the next one.
+      const workers = (): number[] =>
+        [...studio.output().matchAll(/process (\d+) runs the jobs/g)].map(([, pid]) => Number(pid))
+      const [first] = workers() as [number]
       await order('Draw a poster')
+      // The process that is to make it starts, and is stopped before it can be done.
+      const imageProcess = (): number | undefined =>
+        descendants(first).find((pid) => commandOf(pid).includes('image-child'))
+      await expect.poll(imageProcess, { interval: 5 }).toBeDefined()
+      const making = imageProcess()!
+      process.kill(making, 'SIGSTOP')
+      const begun = ['Mail the digest', 'Films as CSV', 'Draw a poster']
+      for (const title of begun) await card(title).getByText('Running').waitFor()
+      process.kill(first, 'SIGKILL')
+      // What is ordered now waits for the next one.
+      await order('Films as XLSX')
+      process.kill(making, 'SIGCONT')
+      await expect.poll(() => commandOf(making), { message: 'it ends with its worker' }).toBe('')
       await client.query('rollback')
       speaks = true
       for (const done of silent) done()
 
-      for (const title of ['Mail the digest', 'Films as CSV'])
+      for (const title of begun)
         await card(title).getByText('Begun again: its worker has died once.').waitFor({ timeout: 60_000 })
       await card('Mail the digest').getByText('On its way to readers@waterline.example.').waitFor({ timeout: 60_000 })
       expect(smtp.received).toHaveLength(1)
       await card('Draw a poster').getByRole('img', { name: 'The poster', exact: true }).waitFor({ timeout: 60_000 })
-      await card('Films as CSV').getByRole('link').waitFor({ timeout: 60_000 })
+      for (const title of ['Films as CSV', 'Films as XLSX'])
+        await card(title).getByRole('link').waitFor({ timeout: 60_000 })
       const [saved] = await Promise.all([page.waitForEvent('download'), card('Films as CSV').getByRole('link').click()])
       const { rows } = await client.query<{ films: number }>(
         "select count(*)::int as films from videos where status = 'published'",
