@@ -31,7 +31,6 @@ const cases = {
 }
 
 let embedded: Postgres | undefined
-let beside: Postgres | undefined
 let redis: RedisServer | undefined
 let brokerUrl = ''
 let database: Database | undefined
@@ -51,6 +50,26 @@ async function endRedisLeases(url: string): Promise<void> {
   client.disconnect()
 }
 
+/** A PostgreSQL where there is one, through a door of each process's own; else an embedded database, which is one process's. */
+const besideABroker = {
+  async start(): Promise<void> {
+    if (inject('postgresUrl') === '') embedded = await openPostgres({ url: 'pglite:memory' })
+    else database = await createDatabase()
+  },
+  open: async (): Promise<Postgres> => embedded ?? openDoor(),
+  async stop(): Promise<void> {
+    await embedded?.close()
+    await database?.drop()
+    embedded = database = undefined
+  },
+}
+
+async function openDoor(): Promise<Postgres> {
+  const postgres = await openPostgres({ url: database!.url, sharedConnections: 1, maxTransactions: 4 })
+  onTestFinished(() => postgres.close())
+  return postgres
+}
+
 const engines: readonly JobsEngine[] = [
   {
     name: 'an embedded database',
@@ -64,6 +83,7 @@ const engines: readonly JobsEngine[] = [
     },
     stop: async () => {
       await embedded?.close()
+      embedded = undefined
     },
   },
   {
@@ -71,9 +91,7 @@ const engines: readonly JobsEngine[] = [
     lacks: {},
     runs: inject('postgresUrl') !== '',
     open: async () => {
-      const { url } = database!
-      const postgres = await openPostgres({ url, sharedConnections: 1, maxTransactions: 4 })
-      onTestFinished(() => postgres.close())
+      const postgres = await openDoor()
       // With a thread for the lease of each worker this would take three times as long; test/faults has them.
       return { postgres, engine: await databaseEngine({ postgres }) }
     },
@@ -86,6 +104,7 @@ const engines: readonly JobsEngine[] = [
     },
     stop: async () => {
       await database?.drop()
+      database = undefined
     },
   },
   {
@@ -93,16 +112,17 @@ const engines: readonly JobsEngine[] = [
     lacks: { statements: 'Redis has no statements' },
     runs: findRedis() !== undefined,
     open: async () => {
+      const postgres = await besideABroker.open()
       const engine = await redisEngine({ url: redis!.url })
-      return { postgres: beside!, ...(await openJobRelay(beside!, engine)) }
+      return { postgres, ...(await openJobRelay(postgres, engine)) }
     },
     endLeases: () => endRedisLeases(redis!.url),
     start: async () => {
       redis = await startRedis({ args: ['--appendonly', 'yes'] })
-      beside = await openPostgres({ url: 'pglite:memory' })
+      await besideABroker.start()
     },
     stop: async () => {
-      await beside?.close()
+      await besideABroker.stop()
       await redis?.stop()
     },
   },
@@ -111,17 +131,18 @@ const engines: readonly JobsEngine[] = [
     lacks: { statements: 'jobs of transactions are relayed' },
     runs: findRabbitmq() !== undefined,
     open: async () => {
+      const postgres = await besideABroker.open()
       // As on PostgreSQL, without threads.
-      const engine = await rabbitmqEngine({ url: brokerUrl, postgres: beside! })
-      return { postgres: beside!, ...(await openJobRelay(beside!, engine)) }
+      const engine = await rabbitmqEngine({ url: brokerUrl, postgres })
+      return { postgres, ...(await openJobRelay(postgres, engine)) }
     },
-    endLeases: () => endDatabaseLeases(beside!),
+    endLeases: async () => endDatabaseLeases(await besideABroker.open()),
     start: async () => {
       brokerUrl = await rabbitmqUrl()
-      beside = await openPostgres({ url: 'pglite:memory' })
+      await besideABroker.start()
     },
     stop: async () => {
-      await beside?.close()
+      await besideABroker.stop()
     },
   },
 ]
