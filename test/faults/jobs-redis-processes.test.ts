@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { Redis } from 'ioredis'
 import { beforeEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
+import { openJobRelay } from '../../src/app/job-relay.ts'
 import { openQueue } from '../../src/app/open-queue.ts'
 import { observe } from '../../src/core/events.ts'
 import { redisEngine } from '../../src/jobs/drivers/redis/redis-engine.ts'
@@ -9,20 +10,14 @@ import { openPostgres, type Postgres } from '../../src/postgres/index.ts'
 import { rowsOf, run } from '../drivers/door.ts'
 import { createDatabase, type Database } from '../servers/database.ts'
 import { cutBefore } from '../servers/append-only-file.ts'
+import { startPostgres } from '../servers/postgres.ts'
 import { findRedis, startRedis, type RedisServer } from '../servers/redis.ts'
 import { Wire } from '../servers/wire.ts'
+import { setClocksApart } from './jobs-clocks.ts'
 import { cutOffPastLease } from './jobs-cut-off.ts'
-import {
-  began,
-  elsewhere,
-  jobsToKillOver,
-  killingLimits,
-  many,
-  mostDeaths,
-  startWorker,
-  waits,
-  type WorkerProcess,
-} from './jobs-worker-process.ts'
+import { killAgainAndAgain } from './jobs-killed.ts'
+import { cutPower } from './jobs-power-cuts.ts'
+import { began, elsewhere, killingLimits, many, startWorker, waits, type WorkerProcess } from './jobs-worker-process.ts'
 
 const limits = { timeout: 150_000 }
 
@@ -77,29 +72,8 @@ describe.runIf(inject('postgresUrl') && findRedis())('worker processes on Redis,
     'workers that are killed again and again lose nothing, and every effect is there once',
     killingLimits,
     async () => {
-      const jobs = await office()
-      const total = jobsToKillOver
-      const concurrency = 10
-      await jobs.enqueueMany(work!, many(total))
-      const workers = await Promise.all([0, 1].map(() => worker({ concurrency })))
-      let deaths = 0
-      let threshold = 0
-      while (deaths < mostDeaths) {
-        threshold += 20 + Math.floor(Math.random() * 60)
-        await vi.waitFor(async () => expect(await count('effects')).toBeGreaterThanOrEqual(threshold), waits)
-        const victim = deaths++ % 2
-        await workers[victim]!.kill()
-        await endLease(workers[victim]!)
-        workers[victim] = await worker({ concurrency })
-      }
-      await vi.waitFor(async () => {
-        await jobs.redrive({ states: ['quarantined'] })
-        expect(await countsOf(jobs)).toEqual({ done: total })
-      }, waits)
-      expect(await count('effects')).toBe(total)
-      const runs = await count('runs')
-      expect(runs).toBeGreaterThan(total)
-      expect(runs, 'runs that a death has cut short').toBeLessThanOrEqual(total + deaths * concurrency)
+      const start = (concurrency: number): Promise<WorkerProcess> => worker({ concurrency })
+      await killAgainAndAgain({ jobs: await office(), work: work!, count, start, endLease })
     },
   )
 
@@ -190,29 +164,20 @@ describe.runIf(inject('postgresUrl') && findRedis())('worker processes on Redis,
   })
 
   test('the clocks of processes do not matter', limits, async () => {
-    const jobs = await office()
-    const minutes = 10 * 60_000
-    const [early, late] = await Promise.all([worker({ skewMs: -minutes }), worker({ skewMs: minutes })])
-    const [seconds, micros] = await client.time()
-    const at = Number(seconds) * 1000 + Number(micros) / 1000 + 400
-    const enqueued: string[] = []
-    for (const one of [early, late]) {
-      one.order({ type: 'enqueue' })
-      one.order({ type: 'enqueue', at })
-      const ids = (): string[] => one.news.flatMap((news) => (news.type === 'enqueued' ? [news.id] : []))
-      await vi.waitFor(() => expect(ids()).toHaveLength(2), waits)
-      enqueued.push(...ids())
-    }
-    await jobs.enqueueMany(work!, many(200))
-    await vi.waitFor(async () => expect(await countsOf(jobs)).toEqual({ done: 204 }), waits)
-    const statuses = await Promise.all(enqueued.map(async (id) => (await jobs.handle(id).status())!))
-    for (const { createdAt, startedAt } of statuses) {
-      expect(startedAt! - createdAt).toBeGreaterThanOrEqual(0)
-      expect(startedAt! - createdAt).toBeLessThan(minutes / 2)
-    }
-    const dated = statuses.filter(({ startedAt }) => startedAt! >= Math.floor(at))
-    expect(dated.length, 'those of a moment did not begin before it').toBeGreaterThanOrEqual(2)
-    expect(await count('runs'), 'nobody took the lease of another').toBe(204)
+    const start = (skewMs: number): Promise<WorkerProcess> => worker({ skewMs })
+    await setClocksApart({ jobs: await office(), work: work!, count, start })
+  })
+
+  test('a PostgreSQL that restarts as after a power cut loses nothing of what was committed', limits, async () => {
+    const server = (await startPostgres())!
+    onTestFinished(() => server.stop())
+    await cutPower({
+      server,
+      open: async (own, job) => {
+        const engine = await redisEngine({ url: redis.url })
+        return openJobs({ postgres: own, jobs: [job], ...(await openJobRelay(own, engine)) })
+      },
+    })
   })
 
   test('jobs start when the connection that hears of them is cut, and are heard of again', limits, async () => {
