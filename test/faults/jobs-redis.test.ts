@@ -243,7 +243,7 @@ describe.runIf(findRedis())('jobs on Redis', () => {
       await expect.poll(() => began.length).toBe(2)
       redis.pause()
       // It is the time itself that is tested.
-      await new Promise((resolve) => setTimeout(resolve, 26_000))
+      await new Promise((resolve) => setTimeout(resolve, 30_000))
       redis.resume()
       const client = new Redis(redis.url)
       onTestFinished(() => client.disconnect())
