@@ -5,19 +5,21 @@ import { afterAll, beforeAll, beforeEach, describe, expect, inject, onTestFinish
 import { z } from 'zod'
 import { databaseEngine } from '../../src/jobs/drivers/database/database-engine.ts'
 import { defineJob, openJobs, type Jobs } from '../../src/jobs/index.ts'
-import { createStatement, openPostgres, type Postgres } from '../../src/postgres/index.ts'
+import { openPostgres, type Postgres } from '../../src/postgres/index.ts'
 import { rowsOf, run } from '../drivers/door.ts'
 import { createDatabase, type Database } from '../servers/database.ts'
 import { pause } from '../servers/pause.ts'
 import { startPostgres } from '../servers/postgres.ts'
+import { setClocksApart } from './jobs-clocks.ts'
 import { cutOffPastLease } from './jobs-cut-off.ts'
+import { killAgainAndAgain } from './jobs-killed.ts'
+import { cutListeners } from './jobs-listeners.ts'
+import { cutPower } from './jobs-power-cuts.ts'
 import {
   began,
   elsewhere,
-  jobsToKillOver,
   killingLimits,
   many,
-  mostDeaths,
   startWorker,
   waits,
   type WorkerProcess,
@@ -70,30 +72,9 @@ describe.runIf(inject('postgresUrl'))('jobs on PostgreSQL', () => {
     'workers that are killed again and again lose nothing, and every effect is there once',
     killingLimits,
     async () => {
-      const office = await openOffice(database.url)
-      const jobs = jobsToKillOver
-      const concurrency = 10
-      await office.jobs.enqueueMany(work!, many(jobs))
-      const workers = await Promise.all([0, 1].map(() => startWorker(database.url, { concurrency })))
-      let deaths = 0
-      let threshold = 0
-      while (deaths < mostDeaths) {
-        // At any moment of what its jobs are doing, and on the whole while there are some.
-        threshold += 20 + Math.floor(Math.random() * 60)
-        await vi.waitFor(async () => expect(await office.count('effects')).toBeGreaterThanOrEqual(threshold), waits)
-        const victim = deaths++ % 2
-        await workers[victim]!.kill()
-        workers[victim] = await startWorker(database.url, { concurrency })
-      }
-      await vi.waitFor(async () => {
-        // Who has died three times of others is no poison, and can be had back.
-        await office.jobs.redrive({ states: ['quarantined'] })
-        expect(await office.counts()).toEqual({ done: jobs })
-      }, waits)
-      expect(await office.count('effects')).toBe(jobs)
-      const runs = await office.count('runs')
-      expect(runs).toBeGreaterThan(jobs)
-      expect(runs, 'runs that a death has cut short').toBeLessThanOrEqual(jobs + deaths * concurrency)
+      const { jobs, count } = await openOffice(database.url)
+      const start = (concurrency: number): Promise<WorkerProcess> => startWorker(database.url, { concurrency })
+      await killAgainAndAgain({ jobs, work: work!, count, start })
     },
   )
 
@@ -215,52 +196,14 @@ describe.runIf(inject('postgresUrl'))('jobs on PostgreSQL', () => {
   })
 
   test('jobs start when the connection that hears of them is cut, and are heard of again', limits, async () => {
-    const office = await openOffice(database.url)
-    const listeners = `select pid from pg_stat_activity where datname = current_database() and query ilike 'listen%'`
-    await startWorker(database.url)
-    await vi.waitFor(async () => expect(await rowsOf(office.postgres, listeners)).not.toEqual([]), waits)
-    const before = await rowsOf(office.postgres, listeners)
-    for (let i = 0; i < 3; i++) {
-      await rowsOf(office.postgres, `select pg_terminate_backend(pid) from (${listeners}) one`)
-      await (await office.jobs.enqueue(work!, { ms: 1 })).result()
-    }
-    await vi.waitFor(async () => {
-      const now = await rowsOf(office.postgres, listeners)
-      expect(now.length).toBeGreaterThanOrEqual(before.length)
-      expect(now.flat()).not.toEqual(expect.arrayContaining(before.flat()))
-    }, waits)
+    const { jobs, postgres } = await openOffice(database.url)
+    await cutListeners({ jobs, postgres, work: work!, start: () => startWorker(database.url) })
   })
 
   test('the clocks of processes do not matter', limits, async () => {
-    const office = await openOffice(database.url)
-    const minutes = 10 * 60_000
-    const [early, late] = await Promise.all([
-      startWorker(database.url, { skewMs: -minutes }),
-      startWorker(database.url, { skewMs: minutes }),
-    ])
-    const at = Date.now() + 400
-    const enqueued: string[] = []
-    for (const worker of [early, late]) {
-      worker.order({ type: 'enqueue' })
-      worker.order({ type: 'enqueue', at })
-      const ids = (): string[] => worker.news.flatMap((one) => (one.type === 'enqueued' ? [one.id] : []))
-      await vi.waitFor(() => expect(ids()).toHaveLength(2), waits)
-      enqueued.push(...ids())
-    }
-    await office.jobs.enqueueMany(work!, many(200))
-    await vi.waitFor(async () => expect(await office.counts()).toEqual({ done: 204 }), waits)
-    for (const id of enqueued) {
-      const { createdAt, startedAt } = (await office.jobs.handle(id).status())!
-      expect(startedAt! - createdAt).toBeGreaterThanOrEqual(0)
-      expect(startedAt! - createdAt).toBeLessThan(minutes / 2)
-    }
-    const dated = await rowsOf(
-      office.postgres,
-      `select count(*) from plimsoll.jobs where id = any($1) and started_at >= to_timestamp($2::float8 / 1000)`,
-      [enqueued, at],
-    )
-    expect(Number(dated[0]![0]), 'those of a moment did not begin before it').toBeGreaterThanOrEqual(2)
-    expect(await office.count('runs'), 'nobody took the lease of another').toBe(204)
+    const { jobs, count } = await openOffice(database.url)
+    const start = (skewMs: number): Promise<WorkerProcess> => startWorker(database.url, { skewMs })
+    await setClocksApart({ jobs, work: work!, count, start })
   })
 })
 
@@ -268,56 +211,18 @@ describe.runIf(inject('postgresUrl'))('jobs on a PostgreSQL that goes away', () 
   let server: NonNullable<Awaited<ReturnType<typeof startPostgres>>>
   beforeAll(async () => {
     server = (await startPostgres())!
-    await makeTables(server.url)
   })
   afterAll(() => server.stop())
 
-  test('a restart as after a power cut loses no job that was acknowledged', limits, async () => {
-    const postgres = await openPostgres({ url: server.url })
-    onTestFinished(() => postgres.close())
-    const effect = createStatement('insert into effects values ($1, 0) on conflict do nothing', { tracked: true })
-    const job = defineJob(
-      'counted',
-      { input: z.any(), retry: { attempts: 1000, first: '10ms', most: '50ms' } },
-      async (_, { id }) => {
-        await postgres.execute(effect, [id])
+  test('a restart as after a power cut loses no job that was acknowledged', limits, () =>
+    cutPower({
+      server,
+      open: async (postgres, job) => {
+        const engine = await databaseEngine({ postgres, heartbeat: { url: server.url }, lease })
+        return openJobs({ postgres, engine, jobs: [job] })
       },
-    )
-    const engine = await databaseEngine({ postgres, heartbeat: { url: server.url }, lease })
-    const jobs = openJobs({ postgres, engine, jobs: [job] })
-    onTestFinished(() => jobs.close())
-    await jobs.work({ concurrency: 20 })
-    const acknowledged: string[] = []
-    let refused = 0
-    const end = new AbortController()
-    const enqueuing = [0, 1, 2, 3].map(async () => {
-      while (!end.signal.aborted) {
-        try {
-          for (const { id } of await jobs.enqueueMany(job, [1, 2, 3])) acknowledged.push(id)
-        } catch {
-          refused++
-          await new Promise((resolve) => setTimeout(resolve, 20))
-        }
-      }
-    })
-    for (let round = 0; round < 2; round++) {
-      const before = acknowledged.length
-      await vi.waitFor(() => expect(acknowledged.length).toBeGreaterThan(before + 200), waits)
-      await server.crash()
-      await vi.waitFor(() => expect(refused).toBeGreaterThan(round), waits)
-      await server.restart()
-    }
-    const before = acknowledged.length
-    await vi.waitFor(() => expect(acknowledged.length).toBeGreaterThan(before + 200), waits)
-    end.abort()
-    await Promise.all(enqueuing)
-    await vi.waitFor(async () => {
-      const open = (await jobs.counts()).filter(({ state }) => state !== 'done')
-      expect(open).toEqual([])
-    }, waits)
-    const effects = new Set((await rowsOf(postgres, 'select key from effects')).map(([key]) => key))
-    expect(acknowledged.filter((id) => !effects.has(id))).toEqual([])
-  })
+    }),
+  )
 
   test('a worker can be closed while its database is away', limits, async () => {
     const postgres = await openPostgres({ url: server.url })
