@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { connect } from 'amqplib'
+import { connect, type Channel } from 'amqplib'
 import { beforeAll, beforeEach, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import { openJobRelay } from '../../src/app/job-relay.ts'
 import { observe, type PlimsollEvent } from '../../src/core/events.ts'
@@ -11,15 +11,20 @@ import { openPostgres, type Postgres } from '../../src/postgres/index.ts'
 import { rowsOf, run } from '../drivers/door.ts'
 import { createDatabase, type Database } from '../servers/database.ts'
 import { pause } from '../servers/pause.ts'
+import { startPostgres } from '../servers/postgres.ts'
 import { findRabbitmq, startRabbitmq, type RabbitmqServer } from '../servers/rabbitmq.ts'
 import { Wire } from '../servers/wire.ts'
-import { began, elsewhere, startWorker, waits, type WorkerProcess } from './jobs-worker-process.ts'
+import { setClocksApart } from './jobs-clocks.ts'
+import { killAgainAndAgain } from './jobs-killed.ts'
+import { cutListeners } from './jobs-listeners.ts'
+import { cutPower } from './jobs-power-cuts.ts'
+import { began, elsewhere, killingLimits, startWorker, waits, type WorkerProcess } from './jobs-worker-process.ts'
 import { lease } from './jobs-worker-talk.ts'
 
 const limits = { timeout: 120_000 }
 
-const names = ['work', 'held', 'heeding', 'blocks', 'kills', 'exits'] as const
-const [work, held, heeding, blocks, kills, exits] = names.map(elsewhere) as [Job, Job, Job, Job, Job, Job]
+const known = ['work', 'held', 'heeding', 'blocks', 'kills', 'exits'].map(elsewhere)
+const [work, held, heeding, blocks, kills, exits] = known as [Job, Job, Job, Job, Job, Job]
 
 /** The inputs of jobs that take so long. */
 function many(count: number, ms = 5): { readonly ms: number }[] {
@@ -44,7 +49,7 @@ async function openOffice(queueUrl = rabbitmq.url): Promise<Office> {
   onTestFinished(() => postgres.close())
   const engine = await rabbitmqEngine({ url: queueUrl, postgres, lease })
   const relayed = await openJobRelay(postgres, engine)
-  const jobs = openJobs({ postgres, jobs: [work, held, heeding, blocks, kills, exits], ...relayed })
+  const jobs = openJobs({ postgres, jobs: known, ...relayed })
   onTestFinished(() => jobs.close())
   const countOf = async (text: string): Promise<number> => Number((await rowsOf(postgres, text))[0]![0])
   return {
@@ -56,8 +61,16 @@ async function openOffice(queueUrl = rabbitmq.url): Promise<Office> {
   }
 }
 
-function startWork(concurrency = 10, queueUrl = rabbitmq.url): Promise<WorkerProcess> {
-  return startWorker(database.url, { concurrency, queueUrl })
+function startWork(concurrency = 10, queueUrl = rabbitmq.url, skewMs = 0): Promise<WorkerProcess> {
+  return startWorker(database.url, { concurrency, queueUrl, skewMs })
+}
+
+/** The queue that jobs without an order are in, and a channel to what the broker knows of it. */
+async function openQueueOf({ postgres }: Office): Promise<{ readonly queue: string; readonly channel: Channel }> {
+  const [[ledger]] = (await rowsOf(postgres, 'select name from plimsoll.job_ledger')) as [[string]]
+  const broker = await connect(rabbitmq.url)
+  onTestFinished(() => broker.close())
+  return { queue: `plimsoll.${ledger}.jobs.default`, channel: await broker.createChannel() }
 }
 
 describe.runIf(findRabbitmq() !== undefined && inject('postgresUrl') !== '')('jobs on RabbitMQ', () => {
@@ -73,32 +86,16 @@ describe.runIf(findRabbitmq() !== undefined && inject('postgresUrl') !== '')('jo
     return () => database.drop()
   })
 
-  test('workers that are killed again and again lose nothing, and every effect is there once', limits, async () => {
-    const office = await openOffice()
-    const jobs = 600
-    const concurrency = 10
-    // Some are done before they are in the books, some after.
-    await office.jobs.enqueueMany(work, [...many(jobs / 2, 1), ...many(jobs / 2, 40)])
-    expect(await office.handed()).toBe(jobs)
-    const workers = await Promise.all([startWork(concurrency), startWork(concurrency)])
-    let deaths = 0
-    let threshold = 0
-    while (deaths < 4) {
-      threshold += 20 + Math.floor(Math.random() * 80)
-      await vi.waitFor(async () => expect(await office.count('effects')).toBeGreaterThanOrEqual(threshold), waits)
-      const victim = deaths++ % 2
-      await workers[victim]!.kill()
-      workers[victim] = await startWork(concurrency)
-    }
-    await vi.waitFor(async () => {
-      // Who has died three times of others is no poison, and can be had back.
-      await office.jobs.redrive({ states: ['quarantined'] })
-      expect(await office.counts()).toEqual({ done: jobs })
-    }, waits)
-    expect(await office.count('effects')).toBe(jobs)
-    const runs = await office.count('runs')
-    expect(runs, 'runs that a death has cut short').toBeLessThanOrEqual(jobs + deaths * 2 * concurrency)
-  })
+  test(
+    'workers that are killed again and again lose nothing, and every effect is there once',
+    killingLimits,
+    async () => {
+      const { jobs, count } = await openOffice()
+      // Some are done before they are in the books, some after.
+      const msOf = (index: number): number => (index % 2 === 0 ? 1 : 40)
+      await killAgainAndAgain({ jobs, work, count, start: startWork, msOf, lostPerRun: 2 })
+    },
+  )
 
   test('a broker that is killed with jobs waiting and running loses nothing, and holds nobody up', limits, async () => {
     const office = await openOffice()
@@ -225,6 +222,16 @@ describe.runIf(findRabbitmq() !== undefined && inject('postgresUrl') !== '')('jo
     },
   )
 
+  test('jobs start when the connection that hears of them is cut, and are heard of again', limits, async () => {
+    const { jobs, postgres } = await openOffice()
+    await cutListeners({ jobs, postgres, work, start: startWork })
+  })
+
+  test('the clocks of processes do not matter', limits, async () => {
+    const { jobs, count } = await openOffice()
+    await setClocksApart({ jobs, work, count, start: (skewMs) => startWork(10, rabbitmq.url, skewMs) })
+  })
+
   test('a job that runs on another machine is cancelled there, and one at the broker never runs', limits, async () => {
     const office = await openOffice()
     const worker = await startWork(1)
@@ -269,10 +276,7 @@ describe.runIf(findRabbitmq() !== undefined && inject('postgresUrl') !== '')('jo
     await wire.join()
     onTestFinished(() => wire.cut())
     await office.jobs.enqueueMany(work, many(10))
-    const queue = `plimsoll.${(await rowsOf(office.postgres, 'select name from plimsoll.job_ledger'))[0]![0]}.jobs.default`
-    const broker = await connect(rabbitmq.url)
-    onTestFinished(() => broker.close())
-    const channel = await broker.createChannel()
+    const { queue, channel } = await openQueueOf(office)
     const message = await channel.get(queue, { noAck: true })
     if (message === false) throw new Error('There is no message.')
     for (let copies = 0; copies < 2; copies++) channel.sendToQueue(queue, message.content, { persistent: true })
@@ -288,13 +292,22 @@ describe.runIf(findRabbitmq() !== undefined && inject('postgresUrl') !== '')('jo
     expect(await office.count('effects')).toBe(11)
   })
 
+  test('a PostgreSQL that restarts as after a power cut loses no job that was acknowledged', limits, async () => {
+    const server = (await startPostgres())!
+    onTestFinished(() => server.stop())
+    await cutPower({
+      server,
+      open: async (postgres, job) => {
+        const engine = await rabbitmqEngine({ url: rabbitmq.url, postgres, heartbeat: { url: server.url }, lease })
+        return openJobs({ postgres, jobs: [job], ...(await openJobRelay(postgres, engine)) })
+      },
+    })
+  })
+
   test('what a queue had that was deleted is run from the tables', limits, async () => {
     const office = await openOffice()
     const handles = await office.jobs.enqueueMany(work, many(20))
-    const queue = `plimsoll.${(await rowsOf(office.postgres, 'select name from plimsoll.job_ledger'))[0]![0]}.jobs.default`
-    const broker = await connect(rabbitmq.url)
-    onTestFinished(() => broker.close())
-    const channel = await broker.createChannel()
+    const { queue, channel } = await openQueueOf(office)
     expect(await channel.deleteQueue(queue)).toEqual({ messageCount: 20 })
     const worker = await startWork()
     await Promise.all(handles.map((handle) => handle.result()))
