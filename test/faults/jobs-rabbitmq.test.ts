@@ -23,8 +23,8 @@ import { lease } from './jobs-worker-talk.ts'
 
 const limits = { timeout: 120_000 }
 
-const known = ['work', 'held', 'heeding', 'blocks', 'kills', 'exits'].map(elsewhere)
-const [work, held, heeding, blocks, kills, exits] = known as [Job, Job, Job, Job, Job, Job]
+const known = ['work', 'held', 'charges', 'heeding', 'blocks', 'kills', 'exits'].map(elsewhere)
+const [work, held, charges, heeding, blocks, kills, exits] = known as [Job, Job, Job, Job, Job, Job, Job]
 
 /** The inputs of jobs that take so long. */
 function many(count: number, ms = 5): { readonly ms: number }[] {
@@ -144,6 +144,37 @@ describe.runIf(findRabbitmq() !== undefined && inject('postgresUrl') !== '')('jo
     await worker.kill()
   })
 
+  test('a broker that is cut off for 30 s takes no job from who runs it, and holds nobody up', limits, async () => {
+    const wire = new Wire(rabbitmq.url)
+    await wire.join()
+    onTestFinished(() => wire.cut())
+    const office = await openOffice(wire.url)
+    const { queue, channel } = await openQueueOf(office)
+    const first = await startWork(10, wire.url)
+    const long = await office.jobs.enqueue(charges, 1)
+    await began(first)
+    await wire.cut()
+    // It is the time itself that is tested.
+    const time = new Promise((resolve) => setTimeout(resolve, 30_000))
+    // The broker gives out again what was not acknowledged, to whom it still knows.
+    const second = await startWork()
+    const meanwhile = await office.jobs.enqueueMany(work, many(20))
+    const committed = await office.postgres.transaction(() => office.jobs.enqueue(work, { ms: 1 }))
+    await Promise.all([...meanwhile, committed].map((handle) => handle.result()))
+    await time
+    await second.kill()
+    const readers = async (): Promise<number> => (await channel.checkQueue(queue)).consumerCount
+    await vi.waitFor(async () => expect(await readers()).toBe(0), waits)
+    await wire.join()
+    await vi.waitFor(async () => expect(await readers()).toBe(1), waits)
+    first.order({ type: 'go' })
+    expect(await long.result()).toBe(first.pid)
+    expect(await long.status()).toMatchObject({ attempts: 1, deaths: 0 })
+    await (await office.jobs.enqueue(work, { ms: 1 })).result()
+    expect(await office.counts()).toEqual({ done: 23 })
+    expect([await office.count('runs'), await office.count('effects')]).toEqual([23, 23])
+  })
+
   test('a wire that goes dead holds up enqueueing for a while only', limits, async () => {
     const wire = new Wire(rabbitmq.url)
     await wire.join()
@@ -221,6 +252,19 @@ describe.runIf(findRabbitmq() !== undefined && inject('postgresUrl') !== '')('jo
       expect(await office.count('runs')).toBe(3 + 20)
     },
   )
+
+  test('a job that ends its process runs again elsewhere', limits, async () => {
+    const office = await openOffice()
+    const first = await startWork()
+    const exited = once(first.child, 'exit')
+    const handle = await office.jobs.enqueue(exits, { pid: first.pid })
+    expect((await exited)[0]).toBe(3)
+    const second = await startWork()
+    expect(await handle.result()).toBe(second.pid)
+    // It may have ended before its run was in the books: then nobody knows of a death.
+    const { attempts, deaths } = (await handle.status())!
+    expect([attempts, deaths <= 1]).toEqual([1, true])
+  })
 
   test('jobs start when the connection that hears of them is cut, and are heard of again', limits, async () => {
     const { jobs, postgres } = await openOffice()
