@@ -3,13 +3,21 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect, type Channel } from 'amqplib'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { openJobRelay } from '../../src/app/job-relay.ts'
+import { observe } from '../../src/core/events.ts'
 import type { JobEngine, LeasedJob, NewJob } from '../../src/jobs/contract.ts'
 import { BrokerReader, type ReaderNews } from '../../src/jobs/drivers/rabbitmq/broker-reader.ts'
 import { readAddress } from '../../src/jobs/drivers/rabbitmq/rabbitmq-address.ts'
-import { cancelHanded, finishRuns, insertHanded, type Finished } from '../../src/jobs/drivers/rabbitmq/handed-jobs.ts'
+import {
+  cancelHanded,
+  finishRuns,
+  insertHanded,
+  recallJobs,
+  type Finished,
+} from '../../src/jobs/drivers/rabbitmq/handed-jobs.ts'
 import { rabbitmqEngine, type RabbitmqEngineOptions } from '../../src/jobs/drivers/rabbitmq/rabbitmq-engine.ts'
+import { Recalls } from '../../src/jobs/drivers/rabbitmq/recalls.ts'
 import { jobId } from '../../src/jobs/job-id.ts'
 import { packJobs, relayKind } from '../../src/jobs/relay/packed-jobs.ts'
 import { openPostgres, type Postgres } from '../../src/postgres/index.ts'
@@ -247,6 +255,69 @@ describe.runIf(findRabbitmq())('the engine on RabbitMQ', () => {
     door.open()
     await engine.add([newJob(9, { queue })])
     await eventually(() => expect(began.toSorted()).toEqual([...inputs, 9]))
+  })
+
+  test('of messages that are void a worker reads those alone that it is delivered, however many there are', async () => {
+    const engine = await open()
+    const queue = 'void'
+    // What a deleted queue had; some of the ids are higher than any job's, so that all are asked for.
+    await run(postgres, `insert into plimsoll.job_recalls (id) select gen_random_uuid() from generate_series(1, 20000)`)
+    onTestFinished(() => run(postgres, 'delete from plimsoll.job_recalls').then(() => {}))
+    const jobs = ['a', 'b', 'c', 'd'].map((input) => newJob(input, { queue }))
+    await engine.add(jobs)
+    // By a process whose news do not get here.
+    await recallJobs(postgres, [jobs[1]!.id])
+    let read = 0
+    const stop = observe((event) => {
+      if (event.type === 'statement' && event.text.includes('from plimsoll.job_recalls')) read += event.rows
+    })
+    onTestFinished(stop)
+    const began = await runAll(engine, { queue })
+    const { channel, name } = await look(queue)
+    await eventually(async () => expect(await engine.counts()).toContainEqual({ queue, state: 'done', count: 4 }))
+    await eventually(async () =>
+      expect(await rowsOf(postgres, `select 1 from plimsoll.job_recalls where id = '${jobs[1]!.id}'`)).toEqual([]),
+    )
+    expect((await channel.checkQueue(name)).messageCount).toBe(0)
+    expect(began.toSorted()).toEqual(['a', 'b', 'c', 'd'])
+    expect(read).toBeGreaterThan(0)
+    expect(read).toBeLessThan(50)
+  })
+
+  test('a worker asks of no message that is younger than all that are void', async () => {
+    const engine = await open()
+    const queue = 'younger'
+    await run(postgres, `insert into plimsoll.job_recalls (id) values ('${jobId()}')`)
+    onTestFinished(() => run(postgres, 'delete from plimsoll.job_recalls').then(() => {}))
+    const asked: string[] = []
+    onTestFinished(observe((event) => void (event.type === 'statement' && asked.push(event.text))))
+    await engine.add([newJob('young', { queue })])
+    const began = await runAll(engine, { queue })
+    await eventually(() => expect(began).toEqual(['young']))
+    const reads = asked.filter((text) => text.includes('from plimsoll.job_recalls'))
+    expect(reads.length).toBeGreaterThan(0)
+    expect(reads.filter((text) => text.includes('any('))).toEqual([])
+  })
+
+  test('what was told to be void is kept for a moment alone, and is asked for from then on', async () => {
+    await open()
+    vi.useFakeTimers({ toFake: ['performance'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const recalls = new Recalls(postgres)
+    const ids = Array.from({ length: 100_000 }, () => jobId())
+    for (let at = 0; at < ids.length; at += 1000) {
+      vi.advanceTimersByTime(100)
+      recalls.tell(ids.slice(at, at + 1000))
+    }
+    expect(recalls.size).toBeLessThan(22_000)
+    expect([recalls.wasTold(ids[0]!), recalls.wasTold(ids.at(-1)!)]).toEqual([false, true])
+    expect(recalls.mayBeVoid(ids[0]!)).toBe(true)
+    expect(recalls.mayBeVoid(jobId())).toBe(false)
+    vi.advanceTimersByTime(60_000)
+    await recalls.look()
+    expect(recalls.size).toBe(0)
+    // None of them has come to the table.
+    expect(recalls.mayBeVoid(ids[0]!)).toBe(false)
   })
 
   test('a run that a worker cannot put into the tables in time is the one that its claim from there belongs to', async () => {

@@ -7,10 +7,13 @@ import type { Bulletin } from '../database/bulletin.ts'
 import type { DatabaseConsumer } from '../database/database-consumer.ts'
 import type { OpenOf, SideLane } from '../database/side-lane.ts'
 import type { Delivery } from './broker-reader.ts'
+import { toRun, type ExpressRun } from './express-run.ts'
 import { FinishedRuns } from './finished-runs.ts'
 import { adoptRuns, forgetRecalled, queuesWithHanded, returnJobs } from './handed-jobs.ts'
-import { readContent } from './messages.ts'
+import { readOurs } from './messages.ts'
+import { Recalls } from './recalls.ts'
 import { Shelf, type DeliveredJob, type DeliveredMessage } from './shelf.ts'
+import { Withheld } from './withheld.ts'
 
 /** A run that lasts longer goes into the books: a shorter one costs the database one statement less. */
 const adoptMs = 20
@@ -24,13 +27,6 @@ const lastMs = 5000
 /** No more begin while so many wait to be stored: two statements under way and two that are full. */
 const mostStoring = 2000
 const retry = { firstMs: 50, mostMs: 2000 }
-
-interface ExpressRun extends DeliveredJob {
-  readonly beganAt: number
-  /** Whether it is in the books by now, and ours. */
-  adoption: Promise<boolean> | undefined
-  progress: JobProgress | undefined
-}
 
 /** The parts of {@link ExpressLane}. */
 interface ExpressLaneParts {
@@ -54,12 +50,13 @@ export class ExpressLane implements SideLane {
   readonly #shelves = new Map<string, Shelf>()
   readonly #runs = new Map<string, ExpressRun>()
   readonly #runningOf = new Map<string, number>()
-  /** Messages that are void, and may still come; since when that is known. */
-  readonly #recalled = new Map<string, number>()
+  readonly #recalls: Recalls
+  /** What may be void, until the table has answered. */
+  readonly #unsure = new Shelf()
   readonly #finished: FinishedRuns
   /** Deliveries of jobs that somebody has taken back. */
-  #voided: DeliveredJob[] = []
-  #withheld: { readonly message: DeliveredMessage; readonly since: number }[] = []
+  readonly #voided = new Shelf()
+  readonly #withheld = new Withheld()
   #consumer!: DatabaseConsumer
   #adopting: { readonly runs: ExpressRun[]; readonly ours: Promise<ReadonlySet<string>> } | undefined
   #adoptTimer: NodeJS.Timeout | undefined
@@ -69,6 +66,7 @@ export class ExpressLane implements SideLane {
 
   constructor(parts: ExpressLaneParts) {
     this.#parts = parts
+    this.#recalls = new Recalls(parts.postgres)
     for (const { name } of parts.options.queues) this.#shelves.set(name, new Shelf())
     this.#finished = new FinishedRuns(parts.postgres, {
       worker: () => this.#consumer.worker,
@@ -108,9 +106,10 @@ export class ExpressLane implements SideLane {
   arrived(channel: number, deliveries: readonly Delivery[]): void {
     const again: DeliveredJob[] = []
     const elsewhere: DeliveredJob[] = []
+    const unsure: DeliveredJob[] = []
     const arrivedAt = performance.now()
     for (const [tag, isAgain, content] of deliveries) {
-      const jobs = read(content)
+      const jobs = readOurs(content)
       if (jobs.length === 0) this.#parts.acknowledge(channel, [tag])
       const message = { channel, tag, left: jobs.length }
       for (const job of jobs) {
@@ -119,40 +118,43 @@ export class ExpressLane implements SideLane {
         if (this.#isOurs(delivered)) continue
         if (isAgain) again.push(delivered)
         else if (shelf === undefined) elsewhere.push(delivered)
+        else if (this.#recalls.mayBeVoid(job.id)) unsure.push(delivered)
         else shelf.put(delivered)
       }
     }
     // Whoever had it has died, or was cut off: what has become of it is in the books, if anything has.
     if (again.length > 0) void this.#return(again, { suspect: true })
     if (elsewhere.length > 0) void this.#return(elsewhere)
+    if (unsure.length > 0) void this.#ask(unsure)
     this.#consumer.wake()
   }
 
   /** What came over this channel comes again: what has begun is put into the books at once, the rest waits in the tables. */
   lost(channel: number): void {
-    const back = [...this.#shelves.values()].flatMap((shelf) =>
-      shelf.remove(({ message }) => message.channel <= channel),
-    )
-    this.#withheld = this.#withheld.filter(({ message }) => message.channel > channel)
-    this.#voided = this.#voided.filter(({ message }) => message.channel > channel)
+    const back = this.#remove(({ message }) => message.channel <= channel)
+    this.#withheld.drop(channel)
+    this.#voided.remove(({ message }) => message.channel <= channel)
     if (back.length > 0) void this.#return(back)
     void this.flush()
   }
 
   /** These messages are void, or will be in a moment: what runs of them is put into the books, if it still may. */
   recall(ids: readonly string[]): void {
+    this.#recalls.tell(ids)
     for (const id of ids) {
       const run = this.#runs.get(id)
       if (run !== undefined) void this.#adopt(run)
-      else this.#recalled.set(id, performance.now())
     }
+    for (const shelf of this.#shelves.values())
+      for (const delivered of shelf.remove(({ job }) => this.#recalls.wasTold(job.id))) this.#void(delivered)
   }
 
-  /** Forgets all others, but for those that were told of in that time. */
-  recallOnly(ids: readonly string[], newMs: number): void {
-    const kept = new Set(ids)
-    const before = performance.now() - newMs
-    for (const [id, since] of this.#recalled) if (since < before && !kept.has(id)) this.#recalled.delete(id)
+  /** Looks which messages are void of those that are here: nobody may have told. */
+  async look(): Promise<void> {
+    await this.#recalls.look()
+    const here = [...this.#runs.keys(), ...[...this.#shelves.values()].flatMap(({ ids }) => ids)]
+    const unsure = here.filter((id) => this.#recalls.mayBeVoid(id))
+    if (unsure.length > 0) this.recall([...(await this.#recalls.among(unsure))])
   }
 
   ready(open: OpenOf): boolean {
@@ -171,16 +173,14 @@ export class ExpressLane implements SideLane {
       const count = Math.min(most - begun, open(queue))
       if (count <= 0 || shelf.size === 0) continue
       for (const delivered of shelf.take(count)) {
-        if (this.#recalled.size > 0 && this.#recalled.has(delivered.job.id)) this.#void(delivered)
-        else if (!this.#isOurs(delivered)) {
-          this.#begin(delivered)
-          begun++
-        }
+        if (this.#isOurs(delivered)) continue
+        this.#begin(delivered)
+        begun++
       }
     }
     if (begun > 0) this.#parts.began()
     // There is room for more than is here.
-    if (begun < most && this.#withheld.length > 0) this.#release(0)
+    if (begun < most && this.#withheld.size > 0) this.#release(0)
     return begun
   }
 
@@ -218,10 +218,7 @@ export class ExpressLane implements SideLane {
   /** Gives away what has not begun. */
   async clear(): Promise<void> {
     this.#release(0)
-    const left = [
-      ...this.#voided.splice(0),
-      ...[...this.#shelves.values()].flatMap((shelf) => shelf.remove(() => true)),
-    ]
+    const left = [...this.#voided.remove(() => true), ...this.#remove(() => true)]
     if (left.length > 0) await this.#return(left)
   }
 
@@ -244,6 +241,30 @@ export class ExpressLane implements SideLane {
     const stored = run === undefined ? this.#finished.stored(id) : this.#adopt(run)
     void stored.then(() => this.#acknowledge([delivered]))
     return true
+  }
+
+  /** Takes what has not begun and fits. */
+  #remove(fits: (job: DeliveredJob) => boolean): DeliveredJob[] {
+    return [...this.#shelves.values(), this.#unsure].flatMap((shelf) => shelf.remove(fits))
+  }
+
+  /** What may be void does not begin before the table has said that it is not. */
+  async #ask(jobs: readonly DeliveredJob[]): Promise<void> {
+    for (const delivered of jobs) this.#unsure.put(delivered)
+    const asked = new Set(jobs)
+    const recalled = await this.#until(() => this.#recalls.among(jobs.map(({ job }) => job.id)))
+    // Others may have been given back meanwhile.
+    const here = this.#unsure.remove((delivered) => asked.has(delivered))
+    if (recalled === undefined) return
+    const back: DeliveredJob[] = []
+    for (const delivered of here) {
+      const { id, queue } = delivered.job
+      if (recalled.has(id)) back.push(delivered)
+      else if (this.#recalls.wasTold(id)) this.#void(delivered)
+      else this.#shelves.get(queue)!.put(delivered)
+    }
+    if (back.length > 0) void this.#return(back)
+    this.#consumer.wake()
   }
 
   #begin(delivered: DeliveredJob): void {
@@ -321,19 +342,18 @@ export class ExpressLane implements SideLane {
     const returned = await this.#until(() => returnJobs(this.#parts.postgres, ids, suspect))
     if (returned === undefined) return
     this.#parts.bulletin.ready(returned)
-    if (withhold) this.#withheld.push(...jobs.map(({ message }) => ({ message, since: performance.now() })))
+    if (withhold) this.#withheld.add(jobs)
     else this.#acknowledge(jobs)
-    const gone = ids.filter((id) => this.#recalled.delete(id))
+    const gone = ids.filter((id) => this.#recalls.forget(id))
     if (gone.length > 0) await forgetRecalled(this.#parts.postgres, gone).catch(() => {})
   }
 
   /** It is not begun; what becomes of it is for whoever has taken it back to say. */
   #void(delivered: DeliveredJob): void {
-    this.#voided.push(delivered)
+    this.#voided.put(delivered)
     const end = (): void => {
-      if (!this.#voided.includes(delivered)) return
-      this.#voided = this.#voided.filter((one) => one !== delivered)
-      void this.#return([delivered])
+      const left = this.#voided.remove((one) => one === delivered)
+      if (left.length > 0) void this.#return(left)
     }
     setTimeout(end, voidMs).unref()
   }
@@ -346,13 +366,7 @@ export class ExpressLane implements SideLane {
 
   /** Lets more come for what was given away longer ago than that. */
   #release(ms: number): void {
-    const before = performance.now() - ms
-    const [old, young] = [
-      this.#withheld.filter(({ since }) => since <= before),
-      this.#withheld.filter(({ since }) => since > before),
-    ]
-    this.#withheld = young
-    this.#acknowledge(old)
+    this.#acknowledge(this.#withheld.take(ms))
   }
 
   /** A message is, when all of its jobs are. */
@@ -380,21 +394,5 @@ export class ExpressLane implements SideLane {
       await wait(backoffMs(attempt, retry))
     }
     return undefined
-  }
-}
-
-function toRun({ job, message, arrivedAt }: DeliveredJob, beganAt: number): ExpressRun {
-  return { job, message, arrivedAt, beganAt, adoption: undefined, progress: undefined }
-}
-
-function read(content: string): readonly LeasedJob[] {
-  try {
-    return readContent(content)
-  } catch (error) {
-    process.emitWarning(
-      `A message that no job of ours can have sent was taken off RabbitMQ: ${String(error)}`,
-      'PlimsollWarning',
-    )
-    return []
   }
 }

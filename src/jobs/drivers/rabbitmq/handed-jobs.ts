@@ -66,9 +66,8 @@ const handedQueues = own(`select queue from unnest($1::text[]) as asked(queue)
   where exists (select from plimsoll.jobs where state = 'handed' and jobs.queue = asked.queue)`)
 const countHanded = own(`select queue, count(*) from (
     select queue from plimsoll.jobs where state = 'handed' order by queue, id limit $1) bounded group by 1`)
-const readRecalls = own(
-  `select id from plimsoll.job_recalls where at > clock_timestamp() - ${ms('$1::double precision')}`,
-)
+const readHighestRecall = own('select id from plimsoll.job_recalls order by id desc limit 1')
+const readRecalls = own('select id from plimsoll.job_recalls where id = any($1::uuid[])')
 const forgetRecalls = own('delete from plimsoll.job_recalls where id = any($1::uuid[])')
 const cleanRecalls = own(`delete from plimsoll.job_recalls where at < clock_timestamp() - interval '7 days'`)
 
@@ -205,9 +204,14 @@ export async function countHandedJobs(executor: Executor, most: number): Promise
   return new Map((await readTexts(executor, countHanded, [most])).map(([queue, count]) => [queue!, Number(count)]))
 }
 
-/** The ids of messages that have become void in that time. */
-export async function recallsSince(executor: Executor, sinceMs: number): Promise<readonly string[]> {
-  return (await readTexts(executor, readRecalls, [sinceMs])).map(([id]) => id!)
+/** The highest id of a message that is void; undefined when there is none. */
+export async function highestRecall(executor: Executor): Promise<string | undefined> {
+  return (await readTexts(executor, readHighestRecall, []))[0]?.[0] ?? undefined
+}
+
+/** Those of the ids whose messages are void. */
+export async function recalledOf(executor: Executor, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  return new Set((await readTexts(executor, readRecalls, [ids])).map(([id]) => id!))
 }
 
 /** Their messages have come, and will not again. */

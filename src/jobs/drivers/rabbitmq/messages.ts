@@ -90,3 +90,16 @@ export interface QueueNames {
 export function queueNames(namespace: string, ledger: string): QueueNames {
   return { of: (queue) => `${namespace}.${ledger}.jobs.${queue}`, dropped: `${namespace}.${ledger}.dropped` }
 }
+
+/** The jobs of a message; of what is none of ours, none, with a warning. */
+export function readOurs(content: string): readonly LeasedJob[] {
+  try {
+    return readContent(content)
+  } catch (error) {
+    process.emitWarning(
+      `A message that no job of ours can have sent was taken off RabbitMQ: ${String(error)}`,
+      'PlimsollWarning',
+    )
+    return []
+  }
+}

@@ -4,16 +4,12 @@ import type { DatabaseConsumer } from '../database/database-consumer.ts'
 import type { DatabaseEngine } from '../database/database-engine.ts'
 import { Deliveries } from './deliveries.ts'
 import { ExpressLane } from './express-lane.ts'
-import { cleanRecalled, cleanRelayed, recallsSince } from './handed-jobs.ts'
+import { cleanRecalled, cleanRelayed } from './handed-jobs.ts'
 import type { QueueNames } from './messages.ts'
 import type { RabbitmqAddress } from './rabbitmq-address.ts'
 
 /** How often it is looked for what nobody has told of. */
 const lookMs = 5000
-/** What was told before this is known by then. */
-const overlapMs = 30_000
-/** Longer than they are kept. */
-const everMs = 30 * 24 * 3_600_000
 const cleanMs = 60_000
 /** So many of these before it is forgotten what was relayed: when all processes were gone for a day, relays come first. */
 const cleansBeforeRelayed = 10
@@ -82,13 +78,13 @@ export class RabbitmqConsumer implements Consumer {
   }
 
   async start(): Promise<void> {
-    const { postgres, ledger } = this.#parts
+    const { ledger } = this.#parts
     this.#unread = ledger.bulletin.read({ recalled: (ids) => this.#express.recall(ids) })
-    this.#express.recall(await recallsSince(postgres, everMs))
+    await this.#express.look()
     // What waits in the tables is known before anything is delivered: it may have to run first.
     await this.#inner.start()
     await this.#deliveries.open()
-    this.#lookTimer = setInterval(() => void this.#look().catch(ignore), lookMs)
+    this.#lookTimer = setInterval(() => void this.#express.look().catch(ignore), lookMs)
     this.#lookTimer.unref()
     this.#cleanTimer = setInterval(() => void this.#clean().catch(ignore), cleanMs)
     this.#cleanTimer.unref()
@@ -135,16 +131,11 @@ export class RabbitmqConsumer implements Consumer {
     await this.#deliveries.close()
   }
 
-  async #look(): Promise<void> {
-    this.#express.recall(await recallsSince(this.#parts.postgres, overlapMs))
-  }
-
   async #clean(): Promise<void> {
     const { postgres } = this.#parts
     this.#deliveries.look()
     await cleanRecalled(postgres)
     if (++this.#cleans % cleansBeforeRelayed === 0) await cleanRelayed(postgres)
-    this.#express.recallOnly(await recallsSince(postgres, everMs), overlapMs)
   }
 }
 

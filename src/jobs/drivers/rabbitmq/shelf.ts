@@ -26,6 +26,10 @@ export class Shelf {
     return this.#jobs.length
   }
 
+  get ids(): string[] {
+    return this.#jobs.map(({ job }) => job.id)
+  }
+
   put(job: DeliveredJob): void {
     this.#jobs.push(job)
   }
