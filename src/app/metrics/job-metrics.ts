@@ -17,6 +17,9 @@ export interface JobCounts {
   readonly runTime: Family<Histogram>
   readonly waitTime: Family<Histogram>
   readonly deaths: Family<Value>
+  readonly blocked: Family<Value>
+  readonly blockedTime: Family<Value>
+  readonly losses: Family<Value>
 }
 
 /** Makes the counters of jobs. */
@@ -41,6 +44,17 @@ export function jobMetrics({ counter, gauge, histogram }: Counters): JobCounts {
       ...labels,
       'quarantined',
     ]),
+    blocked: counter('plimsoll_job_loop_blocks_total', 'Times that the event loop of this worker was blocked.'),
+    blockedTime: counter(
+      'plimsoll_job_loop_blocked_seconds_total',
+      'How long the event loop of this worker was blocked, all times together.',
+    ),
+    losses: counter(
+      'plimsoll_job_losses_total',
+      'Times that a broker had lost its jobs, as this process found out.',
+      ['engine'],
+      [['redis']],
+    ),
   }
 }
 
@@ -66,5 +80,12 @@ export function countJob(event: PlimsollEvent, to: JobCounts): void {
     }
     case 'job.death':
       to.deaths.of(event.queue, event.name, event.quarantined).value++
+      return
+    case 'job.blocked':
+      to.blocked.only.value++
+      to.blockedTime.only.value += event.blockedMs / 1000
+      return
+    case 'job.loss':
+      to.losses.of(event.engine).value++
   }
 }

@@ -4,7 +4,7 @@ import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider, type Readabl
 import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { createApp, defineJob, type App } from '../../../src/app/index.ts'
-import { observe, type PlimsollEvent } from '../../../src/core/events.ts'
+import { events, observe, type PlimsollEvent } from '../../../src/core/events.ts'
 import { parseExposition, type ParsedSample } from '../../unit/app/parse-exposition.ts'
 import { jobEngines, placeOf, stopPlaces } from '../http/jobs-service.ts'
 import { engines, relations } from '../http/shop.ts'
@@ -98,6 +98,21 @@ describe('the metrics of jobs', () => {
     expect(shown('plimsoll_jobs', { queue: 'video', state: 'delayed' })).toBe(1)
     for (let i = 0; i < 3; i++) await scrape(app)
     expect(asked.count).toBe(1)
+  })
+
+  test('tell of loops that were blocked, and of brokers that have lost their jobs', async () => {
+    const app = await open({ jobs: [greet], work: false, metrics: true })
+    const before = await scrape(app)
+    expect(before('plimsoll_job_losses_total', { engine: 'redis' })).toBe(0)
+    // That they are published is tested where they are.
+    events.publish({ type: 'job.loss', engine: 'redis' })
+    events.publish({ type: 'job.blocked', ids: ['an id'], blockedMs: 1500 })
+    events.publish({ type: 'job.blocked', ids: [], blockedMs: 2500 })
+    const after = await scrape(app)
+    const grown = (name: string): number => after(name)! - before(name)!
+    expect(grown('plimsoll_job_losses_total')).toBe(1)
+    expect(grown('plimsoll_job_loop_blocks_total')).toBe(2)
+    expect(grown('plimsoll_job_loop_blocked_seconds_total')).toBe(4)
   })
 
   test('are served when the database is away, but for the depth of the queues', async () => {
