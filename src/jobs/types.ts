@@ -69,7 +69,7 @@ export interface UniqueOptions<Input> {
 export interface SandboxOptions {
   /** The module that exports the job: `import.meta.url`. The process imports it. */
   readonly module: string
-  /** How much its heap may hold, at least 32 MB; what Buffers hold is not counted. Default `'512MB'`. */
+  /** How much it may hold, on the heap, in Buffers and in native code, at least 32 MB. Default `'512MB'`. */
   readonly memory?: Size | undefined
 }
 

@@ -1,4 +1,5 @@
 // The process of a sandbox: it imports the module of a job, and runs one job of it at a time for the worker that has started it.
+import { writeFileSync } from 'node:fs'
 import { inspect } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { PlimsollError, listNames } from '../../core/errors.ts'
@@ -7,11 +8,17 @@ import { isJob, type JobDefinition } from '../define-job.ts'
 import { jobContext, type JobLogLine } from '../worker/job-context.ts'
 import { readInput, writeOutput } from '../worker/job-values.ts'
 import { enterSandbox } from './in-sandbox.ts'
-import type { SandboxNews, SandboxOrder } from './sandbox-messages.ts'
+import { heldTooMuch, type SandboxNews, type SandboxOrder } from './sandbox-messages.ts'
 import { fromWireError, toWireError } from './wire-error.ts'
 
 /** Of the progress in between, the last one is told. */
 const progressMs = 100
+
+/** How often it is looked at what this process holds, and whether its worker is there. */
+const watchMs = 20
+const parentMs = 1000
+/** What V8 may hold beside the objects that its bound is about: those that are young, and code. */
+const ownBytes = 64 * 1024 ** 2
 
 let controller = new AbortController()
 
@@ -88,6 +95,7 @@ async function run({ job, module }: Extract<SandboxOrder, { type: 'run' }>): Pro
   try {
     const definition = await findJob(job, module)
     found = true
+    beside.boundMemory()
     const context = jobContext(job, {
       signal,
       progress: (value) => void (over || progress.tell(value)),
@@ -98,12 +106,11 @@ async function run({ job, module }: Extract<SandboxOrder, { type: 'run' }>): Pro
     const output = await writeOutput(await definition.handler(input, context), definition)
     over = true
     progress.flush()
-    tell({ type: 'done', output, heapBytes: process.memoryUsage().heapUsed })
+    tell({ type: 'done', output, heldBytes: heldBytes() })
   } catch (error) {
     over = true
     progress.flush()
-    const heapBytes = process.memoryUsage().heapUsed
-    tell({ type: 'failed', error: toWireError(error), heapBytes, spent: !found })
+    tell({ type: 'failed', error: toWireError(error), heldBytes: heldBytes(), spent: !found })
   }
 }
 
@@ -112,13 +119,45 @@ function crash(error: unknown): void {
   tell({ type: 'crash', error: toWireError(error) }, () => process.exit(1))
 }
 
-/** Ends this process when its worker is gone, even while a job blocks the loop that would hear of it. */
-function followParent(): void {
-  const code = `setInterval(() => process.ppid === ${process.ppid} || process.kill(process.pid, 'SIGKILL'), 1000)`
-  new Worker(code, { eval: true, execArgv: [], env: {} }).unref()
+function heldBytes(): number {
+  const { heapUsed, external } = process.memoryUsage()
+  return heapUsed + external
 }
 
+/**
+ * Ends this process when its worker is gone, or when it holds more than it may, even while a job blocks the loop. What it holds is bound from
+ * the first call of `boundMemory` on: what its module has imported by then does not count.
+ */
+function watchBeside(memoryBytes: number): { readonly boundMemory: () => void } {
+  const code = `
+    const { writeSync } = require('node:fs')
+    const end = () => process.kill(process.pid, 'SIGKILL')
+    setInterval(() => process.ppid === ${process.ppid} || end(), ${parentMs})
+    require('node:worker_threads').parentPort.on('message', (mostBytes) => setInterval(() => {
+      if (process.memoryUsage.rss() <= mostBytes) return
+      try { writeSync(2, ${JSON.stringify(`${heldTooMuch}
+`)}) } catch {}
+      end()
+    }, ${watchMs}))`
+  const thread = new Worker(code, { eval: true, execArgv: [], env: {} })
+  thread.unref()
+  let bound = false
+  return {
+    boundMemory() {
+      if (!bound) thread.postMessage(process.memoryUsage.rss() + memoryBytes + ownBytes, [])
+      bound = true
+    },
+  }
+}
+
+// Where memory runs out, Linux ends this process before others.
+try {
+  writeFileSync('/proc/self/oom_score_adj', '1000')
+} catch {
+  // Elsewhere there is no such thing.
+}
 enterSandbox()
+const beside = watchBeside(Number(process.argv[3]))
 process.on('message', (order: SandboxOrder) => {
   if (order.type === 'run') void run(order)
   else controller.abort(fromWireError(order.reason))
@@ -127,4 +166,3 @@ process.on('disconnect', () => process.exit())
 process.on('uncaughtException', crash)
 // A terminal and a supervisor send these to all processes at once; it is for the worker to say what becomes of the job.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
-followParent()

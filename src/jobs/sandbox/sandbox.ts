@@ -5,7 +5,7 @@ import { PlimsollError } from '../../core/errors.ts'
 import type { JobDefinition } from '../define-job.ts'
 import { publishLog } from '../worker/job-context.ts'
 import type { Run } from '../worker/run-job.ts'
-import type { SandboxNews, SandboxOrder } from './sandbox-messages.ts'
+import { heldTooMuch, type SandboxNews, type SandboxOrder } from './sandbox-messages.ts'
 import { fromWireError, toWireError } from './wire-error.ts'
 
 /** How long a run whose signal has aborted may still take before its process is killed. */
@@ -28,7 +28,7 @@ export class SandboxGone extends Error {
   override readonly name = 'SandboxGone'
 }
 
-/** A process that runs jobs of one module, one at a time, with a bound on its heap. It does not keep this process alive. */
+/** A process that runs jobs of one module, one at a time, with a bound on its memory. It does not keep this process alive. */
 export class Sandbox {
   readonly module: string
   readonly memoryBytes: number
@@ -45,7 +45,7 @@ export class Sandbox {
     this.module = module
     this.memoryBytes = memoryBytes
     const file = new URL(`./sandbox-child${extname(import.meta.url)}`, import.meta.url)
-    this.#child = fork(fileURLToPath(file), [module], {
+    this.#child = fork(fileURLToPath(file), [module, String(memoryBytes)], {
       execArgv: [...inheritedArguments(), `--max-old-space-size=${Math.ceil(memoryBytes / mebibyte)}`],
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
@@ -142,24 +142,24 @@ export class Sandbox {
         publishLog(current.run.job, news.line)
         break
       case 'done':
-        this.#retire(news.heapBytes, false)
+        this.#retire(news.heldBytes, false)
         current.resolve(news.output)
         break
       case 'failed':
-        this.#retire(news.heapBytes, news.spent)
+        this.#retire(news.heldBytes, news.spent)
         current.reject(fromWireError(news.error))
         break
     }
   }
 
-  /** What a run has left behind on the heap is not to be the end of the next one. */
-  #retire(heapBytes: number, spent: boolean): void {
-    this.#spent = spent || heapBytes > this.memoryBytes / 2
+  /** What a run has left behind is not to be the end of the next one. */
+  #retire(heldBytes: number, spent: boolean): void {
+    this.#spent = spent || heldBytes > this.memoryBytes / 2
   }
 
   #describe(code: number | null, signal: NodeJS.Signals | null): string {
     const megabytes = Math.ceil(this.memoryBytes / mebibyte)
-    if (/heap out of memory|Reached heap limit/.test(this.#stderr)) {
+    if (/heap out of memory|Reached heap limit/.test(this.#stderr) || this.#stderr.includes(heldTooMuch)) {
       return `it needed more memory than its ${megabytes} MB; raise sandbox.memory, or hold less at a time`
     }
     if (this.#crash !== undefined) return `an error that nobody caught has ended its process: ${String(this.#crash)}`

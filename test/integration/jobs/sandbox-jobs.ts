@@ -73,6 +73,13 @@ export const ending = defineJob(
         break
       case 'memory':
         for (;;) kept.push(Array.from({ length: 10_000 }, (_, i) => ({ i })))
+      case 'buffers':
+        // No more than the machine has, if nobody looks.
+        for (let i = 0; i < 200; i++) {
+          kept.push(Buffer.alloc(2 * 1024 ** 2, 1))
+          block(10)
+        }
+        return kept.length
       case 'uncaught':
         setTimeout(() => {
           throw new TypeError('nobody caught it')

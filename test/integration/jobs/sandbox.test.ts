@@ -211,6 +211,7 @@ describe('a sandbox that ends', () => {
     ['exit', 'has ended with exit code 0, as process.exit() does'],
     ['kill', 'was killed (SIGKILL)'],
     ['memory', 'needed more memory than its 64 MB'],
+    ['buffers', 'needed more memory than its 64 MB'],
     ['uncaught', 'an error that nobody caught has ended its process: TypeError: nobody caught it'],
     ['rejection', 'an error that nobody caught has ended its process: TypeError: nobody awaited it'],
   ])('fails its run, and nothing else: %s', async (how, message) => {
