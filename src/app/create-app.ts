@@ -224,7 +224,7 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
       options: options.files ?? {},
       onError: options.onError,
     })
-    observability.serve(fastify, jobs)
+    observability.serve(fastify, { jobs, known: known ?? [] })
     const work = !hasWorkerCommand() && (options.work ?? postgres.engine === 'pglite')
     if (jobs !== undefined && work !== false) await jobs.work(work === true ? {} : work)
     return assemble(fastify, {

@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { PlimsollError, showValue } from '../core/errors.ts'
-import type { Jobs } from '../jobs/index.ts'
+import type { Job, Jobs } from '../jobs/index.ts'
 import type { JobTracer } from '../jobs/types.ts'
+import { logJobs } from './log-jobs.ts'
 import { openMetrics, serveMetrics } from './metrics.ts'
 import { publishRequests } from './request-events.ts'
 import { openTracing } from './tracing.ts'
@@ -15,14 +16,19 @@ export interface ObservabilityOptions {
   readonly metrics?: boolean | { readonly path?: string | undefined } | undefined
   /** Makes OpenTelemetry spans of requests and of what they do; needs the package `@opentelemetry/api`. Default false. */
   readonly tracing?: boolean | undefined
+  /**
+   * Logs what handlers of jobs say by `log`, and jobs that have failed for good or are in quarantine, where this process runs them: to
+   * Fastify's logger, or to stderr where it has none. Default true.
+   */
+  readonly logJobs?: boolean | undefined
 }
 
 /** What watches a service. */
 export interface Observability {
   /** Makes spans of jobs; undefined without tracing. */
   readonly tracer: JobTracer | undefined
-  /** Watches the requests of a server, and the queues of `jobs`, serves what is to be served, and closes with it. */
-  serve(fastify: FastifyInstance, jobs?: Jobs): void
+  /** Watches the requests of a server, the queues of `jobs` and those that are `known`, serves what is to be served, and closes with it. */
+  serve(fastify: FastifyInstance, has?: { readonly jobs: Jobs | undefined; readonly known: readonly Job[] }): void
   close(): void
 }
 
@@ -31,20 +37,31 @@ export interface Observability {
  *
  * @throws PLIMSOLL_OPTION_INVALID for a path that is none, PLIMSOLL_PEER_MISSING.
  */
-export async function openObservability({ metrics, tracing }: ObservabilityOptions): Promise<Observability> {
+export async function openObservability({
+  metrics,
+  tracing,
+  logJobs: logs = true,
+}: ObservabilityOptions): Promise<Observability> {
   const path = metricsPath(metrics)
   const spans = tracing === true ? await openTracing() : undefined
   const numbers = path === undefined ? undefined : openMetrics()
+  let endLog = (): void => {}
   const close = (): void => {
+    endLog()
     spans?.close()
     numbers?.close()
   }
   return {
     tracer: spans?.jobs,
-    serve(fastify, jobs) {
+    serve(fastify, { jobs, known } = { jobs: undefined, known: [] }) {
       fastify.addHook('onClose', async () => close())
       spans?.serve(fastify)
       publishRequests(fastify)
+      if (logs && known.length > 0)
+        endLog = logJobs(
+          fastify,
+          known.map(({ name }) => name),
+        )
       if (path !== undefined) serveMetrics(fastify, path, { metrics: numbers, jobs })
     },
     close,

@@ -170,6 +170,27 @@ export type PlimsollEvent =
 export const events: Channel<unknown, PlimsollEvent> = channel('plimsoll') as Channel<unknown, PlimsollEvent>
 
 /**
+ * Carries the events that a log should have as well: `job.log`, the `job.end` of a job that has failed for good, the `job.death` of one that
+ * is put in quarantine. Who listens here alone costs statements and requests nothing.
+ */
+const notices: Channel<unknown, PlimsollEvent> = channel('plimsoll.notices') as Channel<unknown, PlimsollEvent>
+
+/** Publishes an event that a log should have. */
+export function publishNotice(event: PlimsollEvent): void {
+  if (events.hasSubscribers) events.publish(event)
+  if (notices.hasSubscribers) notices.publish(event)
+}
+
+/** Calls `listener` for the events that a log should have, until the returned function is called. */
+export function observeNotices(listener: (event: PlimsollEvent) => void): () => void {
+  const subscriber = (event: unknown): void => listener(event as PlimsollEvent)
+  notices.subscribe(subscriber)
+  return () => {
+    notices.unsubscribe(subscriber)
+  }
+}
+
+/**
  * Calls `listener` for every event until the returned function is called.
  *
  * @example

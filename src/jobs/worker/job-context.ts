@@ -1,4 +1,4 @@
-import { events } from '../../core/events.ts'
+import { publishNotice } from '../../core/events.ts'
 import type { JobProgress, LeasedJob } from '../contract.ts'
 import type { JobContext } from '../types.ts'
 
@@ -50,5 +50,5 @@ function cut(note: string): string {
 
 /** Publishes what a handler has said. */
 export function publishLog({ id, name }: LeasedJob, { level, message, details }: JobLogLine): void {
-  if (events.hasSubscribers) events.publish({ type: 'job.log', id, name, level, message, details })
+  publishNotice({ type: 'job.log', id, name, level, message, details })
 }

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { parseDuration, type Duration } from '../../core/duration.ts'
 import type { ErrorCode } from '../../core/error-codes.ts'
 import { PlimsollError, showValue } from '../../core/errors.ts'
-import { events } from '../../core/events.ts'
+import { events, publishNotice } from '../../core/events.ts'
 import type { Consumer, JobEngine, JobLimit, LeasedJob, Outcome } from '../contract.ts'
 import { checkQueue, type JobDefinition } from '../define-job.ts'
 import type { JobTracer, JobWorker, WorkOptions } from '../types.ts'
@@ -169,10 +169,13 @@ class Worker implements JobWorker {
       const outcome = await (this.#tracer?.run(job, () => runJob(run)) ?? runJob(run))
       if (here) this.#loop.ended(run)
       const settled = await this.#settle(job, outcome)
-      if (!events.hasSubscribers) return
+      const failed = settled && outcome.state === 'failed'
+      if (!failed && !events.hasSubscribers) return
       const error = 'error' in outcome ? { error: outcome.error.message } : {}
       const end = { outcome: settled ? outcome.state : 'lost', durationMs: performance.now() - beganAt } as const
-      events.publish({ type: 'job.end', id, name, queue, attempt, ...end, ...error })
+      const ended = { type: 'job.end', id, name, queue, attempt, ...end, ...error } as const
+      if (failed) publishNotice(ended)
+      else events.publish(ended)
     } finally {
       this.#forget(run)
     }

@@ -21,7 +21,10 @@ import { integer, pgTable } from 'drizzle-orm/pg-core'
 import { z } from 'zod'
 import { createApp, defineJob } from '${root}src/app/index.ts'
 const any = { input: z.any() }
-const greet = defineJob('greet', { ...any, queue: 'mail' }, ({ name }) => 'Hello ' + name)
+const greet = defineJob('greet', { ...any, queue: 'mail' }, ({ name }, { log }) => {
+  log.info('It greets.', { name })
+  return 'Hello ' + name
+})
 const render = defineJob('render', { ...any, queue: 'video' }, () => 'rendered')
 const held = defineJob('held', { ...any, queue: 'mail' }, async (ms, { signal }) => {
   process.stdout.write('begun\\n')
@@ -137,6 +140,7 @@ describe.runIf(inject('postgresUrl'))('plimsoll worker', () => {
     const second = worker(['--queues', 'video:1'])
     expect(await rendering.result()).toBe('rendered')
     expect(await Promise.all([first.end('SIGTERM'), second.end('SIGINT')])).toEqual([0, 0])
+    expect(first.errors()).toMatch(/^INFO \[greet [\da-f-]{36}\] It greets\. \{ name: 'Ada' \}$/m)
     expect(await jobs.counts()).toEqual([
       { queue: 'mail', state: 'done', count: 1 },
       { queue: 'video', state: 'done', count: 1 },

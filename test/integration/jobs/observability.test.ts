@@ -1,7 +1,7 @@
 import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks'
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider, type ReadableSpan } from '@opentelemetry/sdk-trace'
-import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { z } from 'zod'
 import { createApp, defineJob, type App } from '../../../src/app/index.ts'
 import { events, observe, type PlimsollEvent } from '../../../src/core/events.ts'
@@ -147,6 +147,93 @@ describe('the metrics of jobs', () => {
         (after('plimsoll_job_deaths_total', labels) ?? 0) - (before('plimsoll_job_deaths_total', labels) ?? 0),
       ).toBe(1)
     }
+  })
+})
+
+describe('the log of jobs', () => {
+  const says = defineJob('says', { input: any, retry: { attempts: 2, first: 0 } }, ({ last }, { attempt, log }) => {
+    log.info('It begins.', { attempt })
+    log.error('It is bad.\nVery bad.')
+    if (attempt <= last) throw new Error('No more.')
+  })
+  const unheard = defineJob('unheard', { input: any }, (_, { log }) => log.info('Nobody has asked.'))
+
+  test('goes to stderr where there is no logger, jobs that have failed for good included', async () => {
+    const printed = vi.spyOn(console, 'error').mockImplementation(() => {})
+    onTestFinished(() => printed.mockRestore())
+    const app = await open({ jobs: [says], work: true })
+    const good = await says.enqueue({ last: 0 })
+    await good.result()
+    const bad = await says.enqueue({ last: 2 })
+    await expect(bad.result()).rejects.toMatchObject({ code: 'PLIMSOLL_JOB_FAILED' })
+    await app.close()
+    const said = (id: string, attempt: number): readonly string[] => [
+      `INFO [says ${id}] It begins. { attempt: ${attempt} }`,
+      `ERROR [says ${id}] It is bad.\\nVery bad.`,
+    ]
+    expect(printed.mock.calls.map(([line]) => line)).toEqual([
+      ...said(good.id, 1),
+      ...said(bad.id, 1),
+      ...said(bad.id, 2),
+      `ERROR [says ${bad.id}] The job 'says' has failed for good: No more. { attempt: 2 }`,
+    ])
+  })
+
+  test('goes to the logger of Fastify where there is one, at its level', async () => {
+    const printed = vi.spyOn(console, 'error').mockImplementation(() => {})
+    onTestFinished(() => printed.mockRestore())
+    const lines: { readonly level: number; readonly job?: string; readonly msg: string }[] = []
+    const stream = { write: (line: string) => void lines.push(JSON.parse(line)) }
+    const app = await open({ jobs: [says], work: true, logger: { level: 'warn', stream } })
+    await expect((await says.enqueue({ last: 2 })).result()).rejects.toMatchObject({ code: 'PLIMSOLL_JOB_FAILED' })
+    await app.close()
+    expect(lines.filter(({ job }) => job === 'says')).toMatchObject([
+      { level: 50, msg: 'It is bad.\nVery bad.' },
+      { level: 50, msg: 'It is bad.\nVery bad.' },
+      { level: 50, msg: "The job 'says' has failed for good: No more.", attempt: 2 },
+    ])
+    expect(printed).not.toHaveBeenCalled()
+  })
+
+  test('does not end the process for what cannot be read', async () => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    onTestFinished(() => warned.mockRestore())
+    const odd = defineJob('odd', { input: any }, (_, { log }) => {
+      log.warn('It is odd.', {
+        get secret(): never {
+          throw new Error('Nobody reads this.')
+        },
+      })
+      return 'done'
+    })
+    await open({ jobs: [odd], work: true, logger: { stream: { write: () => {} } } })
+    expect(await (await odd.enqueue({})).result()).toBe('done')
+    expect(warned.mock.calls.map(([text]) => text)).toEqual([
+      "What the job 'odd' says cannot be logged: Error: Nobody reads this.",
+    ])
+  })
+
+  test('tells of jobs in quarantine, and of none of another application, and can be turned off', async () => {
+    const printed = vi.spyOn(console, 'error').mockImplementation(() => {})
+    onTestFinished(() => printed.mockRestore())
+    const app = await open({ jobs: [greet], work: false })
+    const silent = await open({ jobs: [unheard], work: true, logJobs: false })
+    await (await unheard.enqueue({})).result()
+    await silent.close()
+    expect(printed).not.toHaveBeenCalled()
+    const handle = await greet.enqueue({})
+    const { client } = app.postgres
+    const { rows } = await client.query<{ id: string }>(
+      "insert into plimsoll.job_workers (host, pid, alive_until) values ('gone', 1, now() - interval '1 s') returning id",
+    )
+    await client.query("update plimsoll.jobs set state = 'active', worker = $1, attempts = 1, deaths = 2", [
+      rows[0]!.id,
+    ])
+    await app.jobs.work()
+    await expect(handle.result()).rejects.toMatchObject({ code: 'PLIMSOLL_JOB_FAILED' })
+    expect(printed.mock.calls).toEqual([
+      [`ERROR [greet ${handle.id}] The job 'greet' is in quarantine: too many workers have died of it.`],
+    ])
   })
 })
 

@@ -1,4 +1,4 @@
-import { events } from '../../../core/events.ts'
+import { events, publishNotice } from '../../../core/events.ts'
 import { readTexts, type Postgres } from '../../../postgres/index.ts'
 import { mostDeaths } from '../../contract.ts'
 import { workerDied } from '../worker-died.ts'
@@ -13,9 +13,10 @@ export async function recover(postgres: Postgres, bulletin: Bulletin, leaseMs: n
   const watched = rows.filter(([, , , isWatched]) => isWatched === 't')
   bulletin.changed(watched.filter(([, state]) => state === 'waiting').map(([id]) => id!))
   bulletin.ended(watched.filter(([, state]) => state !== 'waiting').map(([id]) => id!))
-  if (!events.hasSubscribers) return
   for (const [id, state, name, , , queue] of rows) {
     const quarantined = state === 'quarantined'
-    events.publish({ type: 'job.death', id: id!, name: name!, queue: queue!, quarantined })
+    const death = { type: 'job.death', id: id!, name: name!, queue: queue!, quarantined } as const
+    if (quarantined) publishNotice(death)
+    else if (events.hasSubscribers) events.publish(death)
   }
 }

@@ -1,6 +1,6 @@
 import { backoffMs } from '../../../core/backoff.ts'
 import { isPlimsollError } from '../../../core/errors.ts'
-import { events } from '../../../core/events.ts'
+import { events, publishNotice } from '../../../core/events.ts'
 import {
   mostDeaths,
   type ConsumeOptions,
@@ -293,9 +293,11 @@ export class RedisConsumer implements Consumer {
   }
 
   #tellDeaths(died: readonly (readonly [string, string, string, number])[]): void {
-    if (!events.hasSubscribers) return
-    for (const [id, name, queue, quarantined] of died)
-      events.publish({ type: 'job.death', id, name, queue, quarantined: quarantined === 1 })
+    for (const [id, name, queue, quarantined] of died) {
+      const death = { type: 'job.death', id, name, queue, quarantined: quarantined === 1 } as const
+      if (death.quarantined) publishNotice(death)
+      else if (events.hasSubscribers) events.publish(death)
+    }
   }
 
   /** Redis has other data than at the start: somebody has emptied it, or it has come back without what it had. */
