@@ -14,13 +14,15 @@ import { openJobRelay } from './job-relay.ts'
 /** Where jobs are kept when nothing says so: in the database. */
 export const databaseQueue = 'database:'
 
-/** What `openQueue` needs to know. */
+/** The options of {@link openQueue}. */
 export interface QueueOptions {
-  /** `database:`, `redis://…`, `rediss://…`, `amqp://…` or `amqps://…`. */
-  readonly url: string
+  /** `database:`, `redis://…`, `rediss://…`, `amqp://…` or `amqps://…`. Default `'database:'`. */
+  readonly url?: string | undefined
+  /** What `defineJob` returns. */
   readonly jobs: readonly Job[]
+  /** What `defineSchedule` returns. Default: none. */
   readonly schedules?: readonly Schedule[] | undefined
-  /** How the database was opened. */
+  /** How the database was opened: threads that hold leases open connections of their own. */
   readonly database: PostgresOptions
   /** The outbox of the application, with `records`, for an engine that jobs are relayed to. Default: one of its own. */
   readonly outbox?: Outbox | undefined
@@ -29,11 +31,18 @@ export interface QueueOptions {
 }
 
 /**
- * Opens the jobs of an application on the engine that a URL names.
+ * Opens jobs on the engine that a URL names; what `createApp` does, for who has no such application. They are closed before the database is.
  *
  * @throws PLIMSOLL_OPTION_INVALID, PLIMSOLL_JOBS_UNAVAILABLE, PLIMSOLL_JOBS_UNREACHABLE, PLIMSOLL_OUTBOX_UNAVAILABLE
+ * @example
+ * const database = { url: 'postgres://localhost/shop' }
+ * const postgres = await openPostgres(database)
+ * const jobs = await openQueue(postgres, { url: 'redis://localhost', jobs: [welcome], database })
  */
-export async function openQueue(postgres: Postgres, { url, database, outbox, ...known }: QueueOptions): Promise<Jobs> {
+export async function openQueue(
+  postgres: Postgres,
+  { url = databaseQueue, database, outbox, ...known }: QueueOptions,
+): Promise<Jobs> {
   await ensureFlowTables(postgres)
   const engine = await openEngine(postgres, { url, database })
   if (engine.features.transactional) return openJobs({ postgres, engine, ...known })

@@ -109,7 +109,14 @@ export class Enqueuer {
     if (jobs.length === 0) return Promise.resolve([])
     if (within === undefined) return this.#outside(() => this.#engine.add(jobs))
     if (this.#engine.features.transactional) return this.#engine.add(jobs, within)
-    return this.#relay!(within, jobs)
+    if (this.#relay !== undefined) return this.#relay(within, jobs)
+    return Promise.reject(
+      new PlimsollError(
+        'PLIMSOLL_OPTION_INVALID',
+        `A job was enqueued in a transaction, which the engine '${this.#engine.engine}' has no part in, and openJobs was given no relay; open the jobs by openQueue.`,
+        { details: { option: 'relay' } },
+      ),
+    )
   }
 }
 

@@ -4,11 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Cluster, Redis } from 'ioredis'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { z } from 'zod'
+import { defineJob, openJobs } from '../../src/jobs/index.ts'
 import { jobId } from '../../src/jobs/job-id.ts'
 import type { JobEngine, LeasedJob, NewJob } from '../../src/jobs/contract.ts'
 import { redisEngine } from '../../src/jobs/drivers/redis/redis-engine.ts'
 import { claimJobs } from '../../src/jobs/drivers/redis/scripts/claim.ts'
 import { beat, registerWorker, sweep } from '../../src/jobs/drivers/redis/scripts/lease.ts'
+import { openPostgres } from '../../src/postgres/index.ts'
 import { startRedisSentinel } from '../servers/redis-sentinel.ts'
 import { findRedis, startRedis, type RedisServer } from '../servers/redis.ts'
 import { startRedisCluster } from '../servers/redis-cluster.ts'
@@ -176,6 +179,19 @@ describe.runIf(findRedis())('the engine on Redis', () => {
     const readOnly = await failureOf(engine.add([newJob('a')]))
     expect(readOnly.code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
     expect(readOnly.message).toMatch(/READONLY.*name the master in QUEUE_URL/)
+  })
+
+  test('takes part in no transaction by itself, and says so', async () => {
+    const engine = await redisEngine({ url: (await start(...keeping)).url })
+    const postgres = await openPostgres({ url: 'pglite:memory' })
+    onTestFinished(() => postgres.close())
+    const job = defineJob('alone', { input: z.number() }, (n) => n + 1)
+    await using jobs = openJobs({ postgres, engine, jobs: [job] })
+    const failure = await failureOf(postgres.transaction(() => job.enqueue(1)))
+    expect(failure.code).toBe('PLIMSOLL_OPTION_INVALID')
+    expect(failure.message).toContain("the engine 'redis' has no part in")
+    await jobs.work()
+    expect(await (await job.enqueue(1)).result()).toBe(2)
   })
 
   test('one that is full says so, stores none of the jobs, and still runs those that it has', async () => {

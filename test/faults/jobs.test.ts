@@ -15,15 +15,7 @@ import { cutOffPastLease } from './jobs-cut-off.ts'
 import { killAgainAndAgain } from './jobs-killed.ts'
 import { cutListeners } from './jobs-listeners.ts'
 import { cutPower } from './jobs-power-cuts.ts'
-import {
-  began,
-  elsewhere,
-  killingLimits,
-  many,
-  startWorker,
-  waits,
-  type WorkerProcess,
-} from './jobs-worker-process.ts'
+import { began, elsewhere, killingLimits, many, startWorker, waits, type WorkerProcess } from './jobs-worker-process.ts'
 import { lease } from './jobs-worker-talk.ts'
 
 const limits = { timeout: 120_000 }
