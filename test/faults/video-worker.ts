@@ -9,5 +9,5 @@ const {
   FFMPEG: ffmpeg = '',
   FOLDER: folder,
 } = process.env
-await createApp({ relations, secret, databaseUrl, storageUrl, jobs: [sharedVideo({ ffmpeg, folder })] })
+await createApp({ relations, secret, databaseUrl, storageUrl, jobs: [sharedVideo({ ffmpeg, folder })], work: true })
 process.on('disconnect', () => process.exit())
