@@ -6,12 +6,13 @@ const root = join(import.meta.dirname, '../..')
 
 /** The files that take longer than 30 seconds, the longest first. After an installation Vitest knows only how large files are. */
 const longest = [
+  'test/faults/jobs-rabbitmq.test.ts',
+  'test/faults/jobs-redis-processes.test.ts',
   'test/drivers/jobs.test.ts',
   'test/integration/docs/pages.test.ts',
   'test/e2e/studio-clips.test.ts',
   'test/e2e/studio-clips-elsewhere.test.ts',
   'test/e2e/studio.test.ts',
-  'test/faults/jobs-rabbitmq.test.ts',
   'test/faults/jobs-redis.test.ts',
   'test/faults/jobs.test.ts',
   'test/e2e/studio-starts.test.ts',
