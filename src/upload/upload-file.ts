@@ -258,8 +258,7 @@ class Run {
       }
     }
     const { parallel = 4 } = this.#options
-    const workers = Array.from({ length: Math.min(parallel, missing.length) }, worker)
-    await Promise.all(workers)
+    await Promise.all(Array.from({ length: Math.min(parallel, missing.length) }, worker))
   }
 
   #batch({ most }: Parts): number {
