@@ -63,10 +63,10 @@ describe.skipIf(missingBrowser() !== undefined)('the upload helper in Chromium, 
 
   test('goes on by new addresses when all that it had have expired', async () => {
     let signed: ReadonlySet<string>
-    const { service, page, statuses, google } = await setup((fastify) => (signed = watchSigned(fastify)))
+    const expired = new Set<string>()
+    const { service, page, statuses, google } = await setup((fastify) => (signed = watchSigned(fastify, expired)))
     const size = 26 * mb
     // Once two parts have arrived, no address holds that was asked for before; and again after two more.
-    const expired = new Set<string>()
     let taken = 0
     google.expire((target) => {
       if (expired.has(`${google.endpoint}${target}`)) return true

@@ -31,13 +31,16 @@ export function uploadRoutes(code: string): (fastify: FastifyInstance) => void {
   }
 }
 
-/** Keeps the addresses of parts that a service signs. */
-export function watchSigned(fastify: FastifyInstance): ReadonlySet<string> {
+/** Keeps the addresses of parts that a service signs. What is signed again within a second may be the same address, which has not expired. */
+export function watchSigned(fastify: FastifyInstance, expired?: Set<string>): ReadonlySet<string> {
   const signed = new Set<string>()
   fastify.addHook('onSend', async ({ url }, _, payload) => {
     if (!url.endsWith('/parts')) return
     const { parts = [] } = JSON.parse(String(payload)) as { readonly parts?: readonly { readonly url: string }[] }
-    for (const part of parts) signed.add(part.url)
+    for (const { url: address } of parts) {
+      signed.add(address)
+      expired?.delete(address)
+    }
   })
   return signed
 }

@@ -190,7 +190,7 @@ describe('a report', () => {
     const handle = await given.enqueue({ below: 7 })
     await expect.poll(async () => (await handle.status())!.state).toBe('active')
     await handle.cancel()
-    await expect(done(handle)).rejects.toMatchObject({ code: 'PLIMSOLL_JOB_FAILED' })
+    await expect(done(handle)).rejects.toMatchObject({ code: 'PLIMSOLL_JOB_CANCELLED' })
     await expect.poll(async () => (await handle.status())!.state).toBe('cancelled')
     resolve()
     expect(beyond).toBe(0)

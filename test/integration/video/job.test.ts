@@ -94,7 +94,7 @@ describe.skipIf(!hasFfmpeg())('the job that makes a package', () => {
     const handle = await slow.enqueue({ source: 'uploads/slow', to: 'videos/slow' })
     for await (const { progress } of handle.watch()) if (progress?.note?.startsWith('Encoding') === true) break
     expect(await handle.cancel()).toBe(true)
-    await expect(handle.result({ timeout: '1m' })).rejects.toMatchObject({ code: 'PLIMSOLL_JOB_FAILED' })
+    await expect(handle.result({ timeout: '1m' })).rejects.toMatchObject({ code: 'PLIMSOLL_JOB_CANCELLED' })
     await expect.poll(async () => [...(await keys('videos/slow')), ...(await keys('.videos/'))]).toEqual([])
   })
 
