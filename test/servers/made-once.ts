@@ -37,6 +37,35 @@ export async function serveMadeOnce<Made extends object>(make: {
   }
 }
 
+/** A server of the test run that takes long to start, by its URL. */
+interface OfferedServer {
+  readonly url: string
+  stop(): Promise<void>
+}
+
+/** Offers a server to all test files: it starts when somebody asks for it first, by {@link takeServer}, and stops with the offer. */
+export async function offerServer(start: () => Promise<OfferedServer | undefined>): Promise<OfferedServer> {
+  let server: OfferedServer | undefined
+  const { url, stop } = await serveMadeOnce<{ server: string }>({
+    async server() {
+      server = await start()
+      return server?.url ?? ''
+    },
+  })
+  return {
+    url,
+    async stop() {
+      await stop()
+      await server?.stop()
+    },
+  }
+}
+
+/** The URL of the server that {@link offerServer} offers there; empty where it is not installed. @throws when it could not be started */
+export async function takeServer(offer: string): Promise<string> {
+  return takeMade<string>(offer, 'server')
+}
+
 /** What was made, from where {@link serveMadeOnce} serves it. @throws what making it has failed with */
 export async function takeMade<T>(url: string, name: string): Promise<T> {
   const response = await fetch(`${url}/${name}`)

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { reportMissing } from './debian.ts'
+import { descendants } from './descendants.ts'
 import { freePort } from './free-port.ts'
 
 const home = '/usr/lib/rabbitmq/bin'
@@ -149,22 +150,6 @@ async function endAll(child: ChildProcess): Promise<void> {
   const ended = new Promise((resolve) => child.once('exit', resolve))
   for (const pid of descendants(child.pid!)) tryKill(pid)
   await ended
-}
-
-/** A process, and all that it has started, the last ones first. */
-function descendants(pid: number): number[] {
-  const children = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && parentOf(name) === pid)
-  return [...children.flatMap((name) => descendants(Number(name))), pid]
-}
-
-function parentOf(pid: string): number | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
-  } catch {
-    // It has ended meanwhile.
-    return undefined
-  }
 }
 
 function tryKill(pid: number): void {

@@ -8,7 +8,7 @@ import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import { inject } from 'vitest'
 import { reportMissing } from './debian.ts'
 import { freePort } from './free-port.ts'
-import { serveMadeOnce, takeMade } from './made-once.ts'
+import { offerServer, takeServer } from './made-once.ts'
 import { pause } from './pause.ts'
 
 const run = promisify(execFile)
@@ -46,25 +46,12 @@ export function findRadosgw(): string | undefined {
  * @throws when it could not be started
  */
 export async function radosgwUrl(): Promise<string> {
-  return takeMade<string>(inject('radosgwOffer'), 'bucket')
+  return takeServer(inject('radosgwOffer'))
 }
 
 /** Has {@link radosgwUrl} work in the processes of the tests. */
-export async function offerRadosgw(): Promise<{ readonly url: string; stop(): Promise<void> }> {
-  let gateway: RadosGateway | undefined
-  const { url, stop } = await serveMadeOnce<{ bucket: string }>({
-    async bucket() {
-      gateway = await startRadosgw()
-      return gateway?.url ?? ''
-    },
-  })
-  return {
-    url,
-    async stop() {
-      await stop()
-      await gateway?.stop()
-    },
-  }
+export function offerRadosgw(): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  return offerServer(startRadosgw)
 }
 
 /**

@@ -1,6 +1,6 @@
 import { inject } from 'vitest'
-import { serveMadeOnce, takeMade } from './made-once.ts'
-import { startRabbitmq, type RabbitmqServer } from './rabbitmq.ts'
+import { offerServer, takeServer } from './made-once.ts'
+import { startRabbitmq } from './rabbitmq.ts'
 
 /**
  * The RabbitMQ of the test run, as guest; it takes six seconds and nine of a processor to start, and starts when the first test file asks for
@@ -10,23 +10,10 @@ import { startRabbitmq, type RabbitmqServer } from './rabbitmq.ts'
  * @throws when it could not be started
  */
 export async function rabbitmqUrl(): Promise<string> {
-  return takeMade<string>(inject('rabbitmqOffer'), 'broker')
+  return takeServer(inject('rabbitmqOffer'))
 }
 
 /** Has {@link rabbitmqUrl} work in the processes of the tests. */
-export async function offerRabbitmq(): Promise<{ readonly url: string; stop(): Promise<void> }> {
-  let server: RabbitmqServer | undefined
-  const { url, stop } = await serveMadeOnce<{ broker: string }>({
-    async broker() {
-      server = await startRabbitmq()
-      return server?.url ?? ''
-    },
-  })
-  return {
-    url,
-    async stop() {
-      await stop()
-      await server?.stop()
-    },
-  }
+export function offerRabbitmq(): Promise<{ readonly url: string; stop(): Promise<void> }> {
+  return offerServer(startRabbitmq)
 }

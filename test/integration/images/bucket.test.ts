@@ -49,12 +49,7 @@ describe.skipIf(findRadosgw() === undefined)('a variant in a bucket', { timeout:
     const makers = await Promise.all([open(), open(), open()])
     const [{ store }] = makers
     const key = unique()
-    await store.put(
-      key,
-      await sharp({ create: { width: 640, height: 320, channels: 3, background: 'red' } })
-        .png()
-        .toBuffer(),
-    )
+    await store.put(key, await picture(640, 320, 'red'))
     const asked = makers.flatMap(({ cabinet }) => [1, 2, 3].map(() => cabinet.make(key, variant, '')))
     const made = await Promise.all(asked)
     expect(new Set(made.map(({ etag }) => etag)).size).toBe(1)
@@ -71,12 +66,7 @@ describe.skipIf(findRadosgw() === undefined)('a variant in a bucket', { timeout:
     const makers = await Promise.all([open(), open()])
     const [{ store, cabinet }] = makers
     const key = unique()
-    await store.put(
-      key,
-      await sharp({ create: { width: 64, height: 64, channels: 3, background: 'blue' } })
-        .png()
-        .toBuffer(),
-    )
+    await store.put(key, await picture(64, 64, 'blue'))
     const to = cabinet.keyOf(key, variant, '')
     const dead = { until: Date.now() - 60_000, token: 'somebody else' }
     await store.put(`${to}.lease`, Buffer.from(JSON.stringify(dead)))
@@ -86,3 +76,9 @@ describe.skipIf(findRadosgw() === undefined)('a variant in a bucket', { timeout:
     expect(await store.head(`${to}.lease`)).toBeUndefined()
   })
 })
+
+function picture(width: number, height: number, background: string): Promise<Buffer> {
+  return sharp({ create: { width, height, channels: 3, background } })
+    .png()
+    .toBuffer()
+}
