@@ -1,10 +1,11 @@
+import { doneOnce } from '../../core/done-once.ts'
 import { parseDuration, type Duration } from '../../core/duration.ts'
 import { isPlimsollError } from '../../core/errors.ts'
 import { isKey } from '../../files/index.ts'
 import { checkCaptions } from '../../files/video/captions.ts'
 import type { EncodePlan } from '../../files/video/encode-plan.ts'
 import { isLasting } from '../../files/video/media-errors.ts'
-import { findTools, type VideoTools } from '../../files/video/tools.ts'
+import { findTools } from '../../files/video/tools.ts'
 import { transcode } from '../../files/video/transcode.ts'
 import { transcodeChunk, type ChunkTask } from '../../files/video/transcode-chunk.ts'
 import type { VideoInput, VideoOptions, VideoPackage } from '../../files/video/types.ts'
@@ -54,7 +55,8 @@ export function defineVideo(name: string, options: DefineVideoOptions = {}): Job
   const { ladder, audioRate, poster, sprite, segment, chunk, limits, tools, cacheControl, folder, ...jobOptions } = rest
   const settings = videoSettings({ ladder, audioRate, poster, sprite, segment, chunk, limits, cacheControl, folder })
   const sharedFromS = share === false ? Number.POSITIVE_INFINITY : parseDuration(share, 'share') / 1000
-  const toolsOf = findOnce(() => findTools(tools))
+  // Looked for when the first video comes, and again when they were not there.
+  const toolsOf = doneOnce(() => findTools(tools))
   const common = {
     queue: 'video',
     perWorker: 1,
@@ -114,18 +116,6 @@ function isCancelled(error: unknown): boolean {
 }
 
 const percent = (share: number): number => Math.round(share * 1000) / 10
-
-/** Looks for the programs when the first video comes, and again when they were not there. */
-function findOnce(find: () => Promise<VideoTools>): () => Promise<VideoTools> {
-  let found: Promise<VideoTools> | undefined
-  return () => {
-    found ??= find().catch((error: unknown) => {
-      found = undefined
-      throw error
-    })
-    return found
-  }
-}
 
 const videoInput: Schema<VideoInput> = {
   '~standard': {

@@ -10,7 +10,7 @@ import { removeUpload } from './remove-upload.ts'
 import { signedMs, signWhole } from './sign-whole.ts'
 import { sweepUploads, type Sweep } from './sweep-uploads.ts'
 import type { UploadOutcome, UploadParts, UploadSpec, WantedUpload } from './types.ts'
-import { endedUpload, refusedType, unknownUpload } from './upload-errors.ts'
+import { endedUpload, invalidUpload, notChecksum, refusedType, unknownUpload } from './upload-errors.ts'
 import { ensureUploadTables } from './upload-table.ts'
 import { storeRef, waitingKey, type UploadKind, type UploadRow } from './upload-row.ts'
 
@@ -119,9 +119,9 @@ export class Uploads {
    * @throws PLIMSOLL_UPLOAD_INVALID, _ENDED; PLIMSOLL_UPLOAD_CHECKSUM_UNSUPPORTED for a sha256 that the storage would not check
    */
   async signParts(row: UploadRow, spec: UploadSpec, wanted: readonly WantedPart[]): Promise<readonly SignedPart[]> {
-    if (row.kind !== 'parts') throw invalid('the upload does not come in parts')
+    if (row.kind !== 'parts') throw invalidUpload('the upload does not come in parts')
     if (wanted.length === 0 || wanted.length > mostSigned)
-      throw invalid(`1 to ${mostSigned} parts are signed at a time`)
+      throw invalidUpload(`1 to ${mostSigned} parts are signed at a time`)
     const count = partCount(row)
     if (wanted.some(({ sha256 }) => sha256 !== undefined)) await this.#checkSha256(row)
     const open = await ledger.prolong(this.#parts.postgres, row.id, spec.keepMs)
@@ -130,10 +130,10 @@ export class Uploads {
     return Promise.all(
       wanted.map(async ({ number, ...given }) => {
         if (!Number.isSafeInteger(number) || number < 1 || number > count)
-          throw invalid(`its parts are 1 to ${count}, not ${showValue(number)}`)
+          throw invalidUpload(`its parts are 1 to ${count}, not ${showValue(number)}`)
         const sums = readChecksums(given, notChecksum)
         if (sums.crc32c !== undefined && row.crc32c === undefined)
-          throw invalid('its parts have a crc32c only where the upload was begun with one')
+          throw invalidUpload('its parts have a crc32c only where the upload was begun with one')
         const size = partSize(row, number)
         const offset = (number - 1) * row.partBytes
         const part = { expires: signedMs, size, offset }
@@ -272,17 +272,9 @@ function signed(sums: Checksums, sign: (sums: Checksums) => Promise<SignedReques
 
 function checkWanted({ name, type, size }: WantedUpload): void {
   if (typeof name !== 'string' || name === '' || name.length > longestName)
-    throw invalid(`name is a text of 1 to ${longestName} characters`)
+    throw invalidUpload(`name is a text of 1 to ${longestName} characters`)
   if (typeof type !== 'string' || !/^[\w.+-]{1,100}\/[\w.+-]{1,100}$/.test(type))
-    throw invalid(`type is a media type, such as image/png, not ${showValue(type)}`)
+    throw invalidUpload(`type is a media type, such as image/png, not ${showValue(type)}`)
   if (!Number.isSafeInteger(size) || size < 1)
-    throw invalid(`size is a number of bytes, 1 or more, not ${showValue(size)}`)
-}
-
-function notChecksum(name: string, wanted: string): PlimsollError {
-  return invalid(`${name} is ${wanted}`)
-}
-
-function invalid(reason: string): PlimsollError {
-  return new PlimsollError('PLIMSOLL_UPLOAD_INVALID', `The upload cannot be: ${reason}.`)
+    throw invalidUpload(`size is a number of bytes, 1 or more, not ${showValue(size)}`)
 }

@@ -1,6 +1,16 @@
 import type { ErrorCode } from '../../core/error-codes.ts'
 import { isPlimsollError, PlimsollError, showValue } from '../../core/errors.ts'
 
+/** What a client says of an upload makes none. */
+export function invalidUpload(reason: string): PlimsollError {
+  return new PlimsollError('PLIMSOLL_UPLOAD_INVALID', `The upload cannot be: ${reason}.`)
+}
+
+/** What a client calls a checksum is none, by what it should be; for `readChecksums`. */
+export function notChecksum(name: string, wanted: string): PlimsollError {
+  return invalidUpload(`${name} is ${wanted}`)
+}
+
 /** There is no such upload, or it is somebody else's, which is the same. */
 export function unknownUpload(id: string): PlimsollError {
   return new PlimsollError('PLIMSOLL_UPLOAD_NOT_FOUND', `There is no upload ${showValue(id)}, or none any more.`)

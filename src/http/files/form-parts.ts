@@ -1,4 +1,5 @@
-import { PlimsollError } from '../../core/errors.ts'
+import type { PlimsollError } from '../../core/errors.ts'
+import { invalidUpload } from '../../files/uploads/upload-errors.ts'
 
 /** As long as the head of a part may be. */
 const longestHead = 8192
@@ -107,5 +108,5 @@ class FormReader {
 }
 
 function broken(reason: string): PlimsollError {
-  return new PlimsollError('PLIMSOLL_UPLOAD_INVALID', `The upload cannot be: the form is broken, ${reason}.`)
+  return invalidUpload(`the form is broken, ${reason}`)
 }

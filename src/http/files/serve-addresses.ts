@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { PlimsollError } from '../../core/errors.ts'
 import type { FileStore, StoredObject, WrittenObject } from '../../files/contract.ts'
+import { invalidUpload } from '../../files/uploads/upload-errors.ts'
 import { problemHandler, problemOf, sendProblem } from '../problem.ts'
 import { isActive, isPassive, sandboxPolicy } from './active-types.ts'
 import { answerFile, untilGone, type FileAnswer } from './answer-file.ts'
@@ -133,8 +134,7 @@ async function* bounded(
     }
     yield chunk
   }
-  if (bytes < minBytes)
-    throw new PlimsollError('PLIMSOLL_UPLOAD_INVALID', `The upload cannot be: it has less than ${minBytes} bytes.`)
+  if (bytes < minBytes) throw invalidUpload(`it has less than ${minBytes} bytes`)
 }
 
 async function textOf(body: AsyncIterable<Buffer>): Promise<string> {

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { PlimsollError } from '../../core/errors.ts'
 import type { WantedUpload } from '../../files/uploads/types.ts'
 import type { UploadKind, UploadRow } from '../../files/uploads/upload-row.ts'
+import { invalidUpload } from '../../files/uploads/upload-errors.ts'
 import { problemOf, sendProblem } from '../problem.ts'
 import { safeFileName } from './file-name.ts'
 import { RequestBody } from './request-body.ts'
@@ -64,10 +64,10 @@ export function serveTus(scope: FastifyInstance, own: string, place: UploadPlace
       return sendProblem(reply, problemOf(415, `What is appended is ${appendedType}.`))
     if (length === undefined) return sendProblem(reply, problemOf(411))
     const offset = Number(request.headers['upload-offset'] ?? Number.NaN)
-    if (!Number.isSafeInteger(offset)) throw invalid('Upload-Offset is a number of bytes')
+    if (!Number.isSafeInteger(offset)) throw invalidUpload('Upload-Offset is a number of bytes')
     const checksum = readChecksum(request)
     const row = await place.find(request)
-    if (row.kind !== 'appended' && row.kind !== 'partial') throw invalid('it does not come in order')
+    if (row.kind !== 'appended' && row.kind !== 'partial') throw invalidUpload('it does not come in order')
     const body = new RequestBody(request.raw)
     const { received, whole } = await whileSending(request, () =>
       uploads.append(row, spec, { offset, length, checksum, body }),
@@ -111,7 +111,7 @@ export async function createByTus(
     { kind, ...told }: Pick<WantedUpload, 'name' | 'type'> & { readonly kind: UploadKind },
   ): Promise<UploadRow> {
     const size = Number(from.headers['upload-length'] ?? Number.NaN)
-    if (!Number.isSafeInteger(size)) throw invalid('Upload-Length is a number of bytes')
+    if (!Number.isSafeInteger(size)) throw invalidUpload('Upload-Length is a number of bytes')
     const wanted = { ...told, size }
     return uploads.begin(spec, { ...wanted, kind, owner: await place.ownerOf(from, wanted) })
   }
@@ -126,7 +126,7 @@ async function joinPieces(
     urls,
   }: { readonly place: UploadPlace; readonly name: string; readonly type: string; readonly urls: readonly string[] },
 ): Promise<UploadRow> {
-  if (urls.length > mostPieces) throw invalid(`it is made of up to ${mostPieces} pieces`)
+  if (urls.length > mostPieces) throw invalidUpload(`it is made of up to ${mostPieces} pieces`)
   const { uploads, spec } = place
   const asking = await place.ownerOf(request)
   const pieces: UploadRow[] = []
@@ -162,10 +162,6 @@ function readChecksum(request: FastifyRequest): { readonly algorithm: string; re
   const header = request.headers['upload-checksum']
   if (header === undefined) return undefined
   const [algorithm = '', digest = ''] = String(header).split(' ')
-  if (!algorithms.includes(algorithm)) throw invalid(`Upload-Checksum is of ${algorithms.join(', ')}`)
+  if (!algorithms.includes(algorithm)) throw invalidUpload(`Upload-Checksum is of ${algorithms.join(', ')}`)
   return { algorithm, digest: Buffer.from(digest, 'base64') }
-}
-
-function invalid(reason: string): PlimsollError {
-  return new PlimsollError('PLIMSOLL_UPLOAD_INVALID', `The upload cannot be: ${reason}.`)
 }

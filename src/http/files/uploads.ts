@@ -4,6 +4,7 @@ import { readChecksums } from '../../files/checksums.ts'
 import type { Uploads, WantedPart } from '../../files/uploads/open-uploads.ts'
 import type { UploadSpec, WantedUpload } from '../../files/uploads/types.ts'
 import type { UploadRow } from '../../files/uploads/upload-row.ts'
+import { invalidUpload, notChecksum } from '../../files/uploads/upload-errors.ts'
 import type { Transaction } from '../../postgres/index.ts'
 import { checkPath } from '../path-parameters.ts'
 import { problemHandler } from '../problem.ts'
@@ -142,9 +143,9 @@ function serveTickets(scope: FastifyInstance, own: string, place: UploadPlace): 
 
 function readWanted(body: unknown): WantedUpload {
   const { name, type, size, sha256, crc32c } = objectOf(body) as Partial<Record<keyof WantedUpload, unknown>>
-  if (typeof name !== 'string') throw invalid('name is a text')
-  if (typeof type !== 'string') throw invalid('type is a media type, such as image/png')
-  if (typeof size !== 'number') throw invalid('size is a number of bytes')
+  if (typeof name !== 'string') throw invalidUpload('name is a text')
+  if (typeof type !== 'string') throw invalidUpload('type is a media type, such as image/png')
+  if (typeof size !== 'number') throw invalidUpload('size is a number of bytes')
   // A browser that does not know a type says none.
   const [known] = type.toLowerCase().split(';')
   const sums = readChecksums({ sha256: sha256 ?? undefined, crc32c: crc32c ?? undefined }, notChecksum)
@@ -153,23 +154,15 @@ function readWanted(body: unknown): WantedUpload {
 
 function readParts(body: unknown): readonly WantedPart[] {
   const { parts } = objectOf(body) as { readonly parts?: unknown }
-  if (!Array.isArray(parts)) throw invalid('parts is a list of { number, sha256?, crc32c? }')
+  if (!Array.isArray(parts)) throw invalidUpload('parts is a list of { number, sha256?, crc32c? }')
   return parts.map((part: unknown) => {
     const { number, ...sums } = objectOf(part) as Partial<Record<keyof WantedPart, unknown>>
-    if (typeof number !== 'number') throw invalid('the number of a part is a number')
+    if (typeof number !== 'number') throw invalidUpload('the number of a part is a number')
     return { number, ...readChecksums(sums, notChecksum) }
   })
 }
 
-function notChecksum(name: string, wanted: string): PlimsollError {
-  return invalid(`${name} is ${wanted}`)
-}
-
 function objectOf(value: unknown): object {
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
-  throw invalid('the body is a JSON object')
-}
-
-function invalid(reason: string): PlimsollError {
-  return new PlimsollError('PLIMSOLL_UPLOAD_INVALID', `The upload cannot be: ${reason}.`)
+  throw invalidUpload('the body is a JSON object')
 }

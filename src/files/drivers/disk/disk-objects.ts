@@ -1,5 +1,6 @@
 import { rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { doneOnce } from '../../../core/done-once.ts'
 import type { PutOptions } from '../../contract.ts'
 import { fileChanged, fileExists } from '../../file-errors.ts'
 import type { CheckedFacts } from '../../object-facts.ts'
@@ -29,21 +30,13 @@ export class DiskObjects {
   readonly folder: DiskFolder
   readonly staging: Staging
   readonly locks: KeyLocks
-  #purged: Promise<void> | undefined
+  /** Removes, once, what processes that were killed have left. */
+  readonly purge: () => Promise<void> = doneOnce(() => this.#purge())
 
   constructor(folder: DiskFolder) {
     this.folder = folder
     this.staging = new Staging(folder)
     this.locks = new KeyLocks(folder, { staging: this.staging, recover: (key, blobs) => this.#recover(key, blobs) })
-  }
-
-  /** Removes, once, what processes that were killed have left. */
-  purge(): Promise<void> {
-    this.#purged ??= this.#purge().catch((error: unknown) => {
-      this.#purged = undefined
-      throw error
-    })
-    return this.#purged
   }
 
   /** Refuses what cannot be done by what is there now, before any bytes are read. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { ServiceOutputTypes } from '@aws-sdk/client-s3'
+import { doneOnce } from '../../../core/done-once.ts'
 import { PlimsollError } from '../../../core/errors.ts'
 import { randomToken } from '../../../core/random-token.ts'
 import { toBase64 } from '../../checksums.ts'
@@ -31,21 +32,13 @@ interface Sha256Checks {
  */
 export class S3Checksums {
   readonly #s3: S3Client
-  #sha256: Promise<Sha256Checks> | undefined
-  #crc32c: Promise<'all' | 'puts' | 'none'> | undefined
+  /** Which writes the service keeps a CRC-32C of that it is told: of those that it does not, it is not to be told any. */
+  readonly keepsCrc32c: () => Promise<'all' | 'puts' | 'none'> = doneOnce(() => this.#probeCrc32c())
+  readonly #checksSha256 = doneOnce(() => this.#probeSha256())
   #tells = true
 
   constructor(s3: S3Client) {
     this.#s3 = s3
-  }
-
-  /** Which writes the service keeps a CRC-32C of that it is told: of those that it does not, it is not to be told any. */
-  keepsCrc32c(): Promise<'all' | 'puts' | 'none'> {
-    this.#crc32c ??= this.#probeCrc32c().catch((error: unknown) => {
-      this.#crc32c = undefined
-      throw error
-    })
-    return this.#crc32c
   }
 
   /**
@@ -95,14 +88,6 @@ export class S3Checksums {
     const { payload } = await this.#checksSha256()
     const crc32c = await this.keepsCrc32c()
     return [...(payload ? (['sha256'] as const) : []), ...(crc32c === 'none' ? [] : (['crc32c'] as const))]
-  }
-
-  #checksSha256(): Promise<Sha256Checks> {
-    this.#sha256 ??= this.#probeSha256().catch((error: unknown) => {
-      this.#sha256 = undefined
-      throw error
-    })
-    return this.#sha256
   }
 
   /**

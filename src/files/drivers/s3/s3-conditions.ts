@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { backoffMs } from '../../../core/backoff.ts'
+import { doneOnce } from '../../../core/done-once.ts'
 import { PlimsollError } from '../../../core/errors.ts'
 import { randomToken } from '../../../core/random-token.ts'
 import type { PutOptions } from '../../contract.ts'
@@ -39,7 +40,7 @@ const poll = { firstMs: 5, mostMs: 200 }
  */
 export class S3Conditions {
   readonly #s3: S3Client
-  #support: Promise<Support> | undefined
+  readonly #support = doneOnce(() => this.#probe())
 
   constructor(s3: S3Client) {
     this.#s3 = s3
@@ -71,11 +72,7 @@ export class S3Conditions {
 
   /** What the service does with conditions. @throws PLIMSOLL_FEATURE_UNSUPPORTED where it keeps none */
   async checked(): Promise<Support> {
-    this.#support ??= this.#probe().catch((error: unknown) => {
-      this.#support = undefined
-      throw error
-    })
-    const support = await this.#support
+    const support = await this.#support()
     if (support.by !== 'none') return support
     const { name } = this.#s3
     throw new PlimsollError(
