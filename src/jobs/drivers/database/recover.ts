@@ -1,6 +1,6 @@
-import { events, publishNotice } from '../../../core/events.ts'
 import { readTexts, type Postgres } from '../../../postgres/index.ts'
 import { mostDeaths } from '../../contract.ts'
+import { publishDeath } from '../publish-death.ts'
 import { workerDied } from '../worker-died.ts'
 import type { Bulletin } from './bulletin.ts'
 import { toNotice } from './job-rows.ts'
@@ -13,10 +13,6 @@ export async function recover(postgres: Postgres, bulletin: Bulletin, leaseMs: n
   const watched = rows.filter(([, , , isWatched]) => isWatched === 't')
   bulletin.changed(watched.filter(([, state]) => state === 'waiting').map(([id]) => id!))
   bulletin.ended(watched.filter(([, state]) => state !== 'waiting').map(([id]) => id!))
-  for (const [id, state, name, , , queue] of rows) {
-    const quarantined = state === 'quarantined'
-    const death = { type: 'job.death', id: id!, name: name!, queue: queue!, quarantined } as const
-    if (quarantined) publishNotice(death)
-    else if (events.hasSubscribers) events.publish(death)
-  }
+  for (const [id, state, name, , , queue] of rows)
+    publishDeath({ id: id!, name: name!, queue: queue!, quarantined: state === 'quarantined' })
 }

@@ -1,6 +1,6 @@
 import { backoffMs } from '../../../core/backoff.ts'
 import { isPlimsollError } from '../../../core/errors.ts'
-import { events, publishNotice } from '../../../core/events.ts'
+import { events } from '../../../core/events.ts'
 import {
   mostDeaths,
   type ConsumeOptions,
@@ -11,6 +11,7 @@ import {
 } from '../../contract.ts'
 import { endsWithin } from '../database/ends-within.ts'
 import { nextLookMs, usualLeaseMs } from '../lease-times.ts'
+import { publishDeath } from '../publish-death.ts'
 import { Suspects } from '../suspects.ts'
 import { workerDied } from '../worker-died.ts'
 import { toTaken, type TakenJob } from './job-fields.ts'
@@ -293,11 +294,7 @@ export class RedisConsumer implements Consumer {
   }
 
   #tellDeaths(died: readonly (readonly [string, string, string, number])[]): void {
-    for (const [id, name, queue, quarantined] of died) {
-      const death = { type: 'job.death', id, name, queue, quarantined: quarantined === 1 } as const
-      if (death.quarantined) publishNotice(death)
-      else if (events.hasSubscribers) events.publish(death)
-    }
+    for (const [id, name, queue, quarantined] of died) publishDeath({ id, name, queue, quarantined: quarantined === 1 })
   }
 
   /** Redis has other data than at the start: somebody has emptied it, or it has come back without what it had. */
