@@ -7,9 +7,9 @@ import { createDb } from '../db/create-db.ts'
 import type { Models } from '../db/types/model.ts'
 import type { Db, Tx } from '../db/types.ts'
 import { openImageMaker, type ImageMaker } from '../files/images/image-maker.ts'
-import type { AddressedFiles, OpenFiles, Uploads } from '../files/index.ts'
+import type { AddressedFiles, Uploads } from '../files/index.ts'
 import { mountImages, type Images, type ImagesOptions } from '../http/files/images.ts'
-import { plimsoll } from '../http/index.ts'
+import { plimsoll, signedAddresses } from '../http/index.ts'
 import type { AddResource, DownloadOptions, JobStatusOptions, PlimsollOptions, UploadOptions } from '../http/index.ts'
 import type { Job, Jobs, Mail, MailOptions, Schedule, WorkOptions } from '../jobs/index.ts'
 import type { OpenMail } from '../jobs/mail/open-mail.ts'
@@ -30,7 +30,7 @@ import { databaseQueue, noJobs, openQueue } from './open-queue.ts'
 import { memoryCache } from './open-store.ts'
 import { bindReadyJobs, schedulesOf } from './ready-made/ready-job.ts'
 import { recordChanged } from './purged-store.ts'
-import { serveFiles } from './serve-files.ts'
+import { serveFiles, usualAddresses } from './serve-files.ts'
 import { hasWorkerCommand } from './worker-command-mark.ts'
 
 /** The options of {@link createApp}. */
@@ -169,7 +169,7 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
   let caching: Caching | undefined
   let jobs: Jobs | undefined
   let mail: OpenMail | undefined
-  let files: OpenFiles | undefined
+  let files: AddressedFiles | undefined
   const images = openImageMaker()
   const storageUrl = optionOrEnvironment(options.storageUrl, 'STORAGE_URL') ?? embeddedFiles
   const queueUrl = optionOrEnvironment(options.queueUrl, 'QUEUE_URL') ?? databaseQueue
@@ -182,7 +182,12 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
   try {
     mail = await openAppMail(options)
     const changed = (tags: readonly string[]): Promise<void> => recordChanged(postgres!, caching!.outbox)(tags)
-    files = await openAppFiles(storageUrl, { ...options.files, changed: edge.carrier && changed })
+    const addresses = signedAddresses({ secret, url: options.files?.addresses ?? usualAddresses })
+    files = await openAppFiles(storageUrl, {
+      store: options.files?.store,
+      links: addresses,
+      changed: edge.carrier && changed,
+    })
     const known = mail?.jobsWith(options.jobs ?? [])
     postgres = await openPostgres(database)
     caching = await openCaching(postgres, {
@@ -196,9 +201,7 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
     const db = createDb<S>({ relations: options.relations, graph, postgres, secret, cache: queries, writes })
     if (options.migrate) await migrateDatabase(db, options.migrate.folder)
     if (mail !== undefined && known !== undefined) {
-      // No job runs before the files have their addresses.
-      const addressed = files as OpenFiles & AddressedFiles
-      const services = { db: db as unknown as Db<Models>, files: addressed, images, jobs: () => jobs ?? noJobs() }
+      const services = { db: db as unknown as Db<Models>, files, images, jobs: () => jobs ?? noJobs() }
       const ready = bindReadyJobs(known, services)
       const { outbox } = caching
       const schedules = [...(options.schedules ?? []), ...schedulesOf(known)]
@@ -219,8 +222,8 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
     })
     const served = serveFiles(fastify, {
       files,
+      addresses,
       postgres,
-      secret,
       options: options.files ?? {},
       onError: options.onError,
     })
@@ -232,6 +235,7 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
       postgres,
       caching,
       edge,
+      files,
       ...served,
       images,
       jobs,

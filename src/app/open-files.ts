@@ -1,12 +1,12 @@
 import type { Duration } from '../core/duration.ts'
 import { PlimsollError } from '../core/errors.ts'
 import { redactUrl } from '../core/redact.ts'
-import type { FileStore } from '../files/contract.ts'
+import type { DirectAccess, FileStore } from '../files/contract.ts'
 import { diskStore } from '../files/drivers/disk/disk-store.ts'
 import { parseDiskUrl } from '../files/drivers/disk/parse-disk-url.ts'
 import { gcsStore } from '../files/drivers/gcs/gcs-store.ts'
 import { s3Store } from '../files/drivers/s3/s3-store.ts'
-import { openFiles, type OpenFiles } from '../files/index.ts'
+import { openFiles, type AddressedFiles } from '../files/index.ts'
 import { purgedStore } from './purged-store.ts'
 
 /** Where files are kept when nothing says so: in a folder beside the application. */
@@ -27,7 +27,7 @@ export interface AppFilesOptions {
 
 /**
  * Opens the files of an application, without asking the store anything: a folder is made, and a server connected to, when files are used.
- * `changed` is told of what is replaced or removed, by tags.
+ * `links` signs addresses where the store has none; `changed` is told of what is replaced or removed, by tags.
  *
  * @throws PLIMSOLL_OPTION_INVALID, PLIMSOLL_PEER_MISSING
  */
@@ -35,11 +35,15 @@ export async function openAppFiles(
   url: string,
   {
     store: given,
+    links,
     changed,
-  }: AppFilesOptions & { readonly changed?: ((tags: readonly string[]) => Promise<void>) | undefined } = {},
-): Promise<OpenFiles> {
+  }: Pick<AppFilesOptions, 'store'> & {
+    readonly links: DirectAccess
+    readonly changed: ((tags: readonly string[]) => Promise<void>) | undefined
+  },
+): Promise<AddressedFiles> {
   const store = given ?? (await openFileStore(url))
-  return openFiles({ store: changed === undefined ? store : purgedStore(store, changed) })
+  return openFiles({ store: changed === undefined ? store : purgedStore(store, changed), links })
 }
 
 /**

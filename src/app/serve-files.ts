@@ -1,47 +1,45 @@
 import type { FastifyInstance } from 'fastify'
 import { parseDuration } from '../core/duration.ts'
 import { PlimsollError, showValue } from '../core/errors.ts'
-import { Uploads, type AddressedFiles, type OpenFiles } from '../files/index.ts'
-import { serveAddresses, signedAddresses, type PlimsollOptions } from '../http/index.ts'
+import { Uploads, type AddressedFiles } from '../files/index.ts'
+import { serveAddresses, type PlimsollOptions, type SignedAddresses } from '../http/index.ts'
 import type { Postgres } from '../postgres/index.ts'
 import type { AppFilesOptions } from './open-files.ts'
 
 /** What {@link serveFiles} joins. */
 export interface FilesToServe extends Pick<PlimsollOptions, 'onError'> {
-  readonly files: OpenFiles
+  readonly files: AddressedFiles
+  /** Those that it was opened with. */
+  readonly addresses: SignedAddresses
   readonly postgres: Postgres
-  readonly secret: string
-  readonly options: AppFilesOptions
+  readonly options: Pick<AppFilesOptions, 'addresses' | 'sweep'>
 }
 
+/** Where signed addresses of files begin, unless the application says otherwise. */
+export const usualAddresses = '/_files'
+
 /**
- * Gives the files of an application addresses where their store has none, and makes its uploads, which begin to work, tables and all, once
- * somebody asks for them.
+ * Answers at the signed addresses of an application's files, where their store has none of its own, and makes its uploads, which begin to
+ * work, tables and all, once somebody asks for them.
  *
  * @throws PLIMSOLL_OPTION_INVALID
  */
 export function serveFiles(
   fastify: FastifyInstance,
-  { files, postgres, secret, options, onError }: FilesToServe,
-): { readonly files: OpenFiles & AddressedFiles; readonly uploads: () => Uploads } {
-  const { addresses: url = '/_files', sweep = '15m' } = options
+  { files, addresses, postgres, options, onError }: FilesToServe,
+): { readonly uploads: () => Uploads } {
+  const { addresses: url = usualAddresses, sweep = '15m' } = options
   const sweepMs = parseDuration(sweep, 'files.sweep')
-  if (files.direct === undefined) {
-    const addresses = signedAddresses({ secret, url })
-    files.linkBy(addresses)
-    serveAddresses(fastify, pathOf(url), { store: files, addresses, onError })
-  }
-  // By now the store has them, or the routes that were just added.
-  const addressed = files as OpenFiles & AddressedFiles
+  if (files.direct === addresses) serveAddresses(fastify, pathOf(url), { store: files, addresses, onError })
   let uploads: Uploads | undefined
   const open = (): Uploads => {
     if (uploads !== undefined) return uploads
-    const opened = new Uploads({ postgres, store: files, direct: addressed.direct }, { sweepMs })
+    const opened = new Uploads({ postgres, store: files, direct: files.direct }, { sweepMs })
     fastify.addHook('onReady', () => opened.start())
     fastify.addHook('preClose', () => opened.close())
     return (uploads = opened)
   }
-  return { files: addressed, uploads: open }
+  return { uploads: open }
 }
 
 function pathOf(url: string): string {

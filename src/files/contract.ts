@@ -268,6 +268,8 @@ export interface DirectAccess {
   signPost(key: string, options: SignPostOptions): Promise<SignedForm>
   /** A request that stores a part of an upload, of exactly this size. */
   signPart(upload: UploadRef, number: number, options: SignPartOptions): Promise<SignedRequest>
+  /** The checksums that {@link DirectAccess.signPut} binds an object to; Amazon's S3 takes one at a time. */
+  checksumsOfPuts(): Promise<readonly (keyof Checksums)[]>
   /** The checksums that {@link DirectAccess.signPart} binds a part to; CRC-32Cs of an upload that was created `withCrc32c`. */
   checksumsOfParts(): Promise<readonly (keyof Checksums)[]>
 }

@@ -27,30 +27,24 @@ export interface AddressedFiles extends Files {
   readonly direct: DirectAccess
 }
 
-/** Files with what the floors above need of them. */
-export interface OpenFiles extends Files {
-  /** Has `links` sign where the store does not: `direct` and `url`. Of several, the last one does. */
-  linkBy(links: DirectAccess): void
-}
-
 /** The options of {@link openFiles}. */
 export interface OpenFilesOptions {
   /** Closed with the files. */
   readonly store: FileStore
-  /** Signs addresses where the store has none. Default: nobody does, until `linkBy`. */
+  /** Signs addresses where the store has none. Default: nobody does. */
   readonly links?: DirectAccess | undefined
 }
 
 /** Makes the files of an application out of a store. */
-export function openFiles({ store, links: given }: OpenFilesOptions): OpenFiles {
-  let links = given
+export function openFiles(options: OpenFilesOptions & { readonly links: DirectAccess }): AddressedFiles
+export function openFiles(options: OpenFilesOptions): Files
+export function openFiles({ store, links }: OpenFilesOptions): Files {
+  const direct = store.direct ?? links
   const close = (): Promise<void> => store.close()
-  return Object.freeze<OpenFiles>({
+  return Object.freeze<Files>({
     engine: store.engine,
     features: store.features,
-    get direct() {
-      return store.direct ?? links
-    },
+    direct,
     uploads: store.uploads,
     put: (...parameters) => store.put(...parameters),
     get: (...parameters) => store.get(...parameters),
@@ -62,12 +56,8 @@ export function openFiles({ store, links: given }: OpenFilesOptions): OpenFiles 
     async url(key, { expires = '1h', disposition, type, cacheControl } = {}) {
       checkKey(key)
       for (const [name, value] of Object.entries({ disposition, type, cacheControl })) checkHeader(name, value)
-      const signer = store.direct ?? links
-      if (signer === undefined) throw noAddresses(store)
-      return signer.signGet(key, { expires, disposition, type, cacheControl })
-    },
-    linkBy(other) {
-      links = other
+      if (direct === undefined) throw noAddresses(store)
+      return direct.signGet(key, { expires, disposition, type, cacheControl })
     },
     close,
     [Symbol.asyncDispose]: close,

@@ -1,5 +1,5 @@
 export { openFiles } from './files.ts'
-export type { AddressedFiles, Files, FileUrlOptions, OpenFiles, OpenFilesOptions } from './files.ts'
+export type { AddressedFiles, Files, FileUrlOptions, OpenFilesOptions } from './files.ts'
 export { Crc32c } from './crc32c.ts'
 export { checkKey, isKey } from './object-key.ts'
 export type {

@@ -158,6 +158,7 @@ export const directCases: readonly FileCase[] = [
       expect((await send(request, someBytes(1000))).ok).toBe(false)
       expect(await store.head(key)).toBeUndefined()
       expect((await send(request, bytes)).status).toBe(200)
+      expect(await store.direct!.checksumsOfPuts()).toContain('sha256')
       expect(await store.direct!.checksumsOfParts()).toContain('sha256')
       const id = await store.uploads.create(key)
       const part = await store.direct!.signPart({ key, id }, 1, { expires, size: 1000, sha256: sha256Of(bytes) })

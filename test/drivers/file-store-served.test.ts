@@ -7,6 +7,7 @@ import { answerWithProblems, openFastify } from '../../src/app/open-fastify.ts'
 import { serveFiles } from '../../src/app/serve-files.ts'
 import { diskStore } from '../../src/files/drivers/disk/disk-store.ts'
 import { openFiles } from '../../src/files/index.ts'
+import { signedAddresses } from '../../src/http/index.ts'
 import type { Postgres } from '../../src/postgres/index.ts'
 import { holdToSuite } from './file-store-suite.ts'
 
@@ -16,11 +17,12 @@ let addresses = ''
 
 /** As another process with the same secret would open it: it signs, and the one that listens answers. */
 function open(to: FastifyInstance) {
-  const files = openFiles({ store: diskStore({ folder: join(folder, 'files') }) })
-  const secret = 'a secret of the tests'
+  const links = signedAddresses({ secret: 'a secret of the tests', url: addresses })
+  const files = openFiles({ store: diskStore({ folder: join(folder, 'files') }), links })
   // Nobody uploads here, which is all that the database is for.
   const postgres = {} as Postgres
-  return serveFiles(to, { files, postgres, secret, options: { addresses } }).files
+  serveFiles(to, { files, addresses: links, postgres, options: { addresses } })
+  return files
 }
 
 holdToSuite(

@@ -80,7 +80,10 @@ describe.runIf(inject('postgresUrl'))('the database engine', () => {
     await process.work({ concurrency: 100 })
     for (const i of [20, 41]) {
       expect((await failureOf(handles[i]!.result())).message).toContain('What came of it (done) cannot be stored')
-      expect(await handles[i]!.status()).toMatchObject({ state: 'failed', error: { name: 'OutcomeRefused' } })
+      expect(await handles[i]!.status()).toMatchObject({
+        state: 'failed',
+        error: { name: 'OutcomeRefused', code: 'PLIMSOLL_JOB_OUTPUT_INVALID' },
+      })
     }
     await eventually(async () => expect(await countsOf(process, queue)).toEqual({ done: 58, failed: 2 }))
   })

@@ -115,6 +115,7 @@ describe.skipIf(!ready)('the upload helper in Chromium, straight to S3', () => {
       signGet: (...given) => direct!.signGet(...given),
       signPut: (...given) => direct!.signPut(...given),
       signPost: (...given) => direct!.signPost(...given),
+      checksumsOfPuts: () => direct!.checksumsOfPuts(),
       checksumsOfParts: () => direct!.checksumsOfParts(),
       signPart: (upload, number, options) =>
         direct!.signPart(upload, number, { ...options, expires: expires ?? options.expires }),

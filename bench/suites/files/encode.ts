@@ -15,7 +15,7 @@ import type { Measurement } from '../../harness/measure.ts'
 import { processTreeCpuUs } from '../../harness/process-cpu.ts'
 import { median, percentile, significant } from '../../harness/stats.ts'
 import type { Target } from '../../harness/targets.ts'
-import { measureScaleOut, simulateWorkers } from './scale-out.ts'
+import { makeClip } from './make-clip.ts'
 
 const run = promisify(execFile)
 
@@ -78,7 +78,6 @@ export async function measureEncode({ seconds, turns }: EncodeOptions): Promise<
         samples.get(name)!.push(await timed(() => contestants[name]!(turn)))
       }
     }
-    console.log(await scaleOutLines(source, seconds))
     const base = samples.get(encodeReference)!
     return Object.fromEntries(names.map((name) => [name, summarize(samples.get(name)!, base, seconds)]))
   } finally {
@@ -86,32 +85,20 @@ export async function measureEncode({ seconds, turns }: EncodeOptions): Promise<
   }
 }
 
-/** Movement, edges and some noise, as a camera has it. */
-async function makeClip(path: string, seconds: number): Promise<void> {
-  const picture = `testsrc2=size=1280x720:rate=30:duration=${seconds},noise=alls=4:allf=t`
-  const encoded = [
-    '-c:v',
-    'libx264',
-    '-preset',
-    'veryfast',
-    '-crf',
-    '23',
-    '-pix_fmt',
-    'yuv420p',
-    '-c:a',
-    'aac',
-    '-shortest',
-  ]
-  const inputs = ['-f', 'lavfi', '-i', picture, '-f', 'lavfi', '-i', `sine=440:duration=${seconds}`]
-  await run('ffmpeg', ['-v', 'error', '-nostdin', '-y', ...inputs, ...encoded, path])
-}
-
 const settings = videoSettings()
 
 /** The ladder that ours decides on, for all. */
 async function planOf(tools: VideoTools, { source, folder }: { source: string; folder: string }): Promise<EncodePlan> {
   const looked = { path: source, subject: 'source', folder, limits: settings.limits, settings, id: 'bench' }
-  const object = { key: 'source', etag: '"1"', size: 0, type: '', modifiedAt: 0, metadata: {} } as const
+  const object = {
+    key: 'source',
+    etag: '"1"',
+    size: 0,
+    type: '',
+    modifiedAt: 0,
+    metadata: {},
+    crc32c: undefined,
+  } as const
   const facts = { ...object, cacheControl: undefined, disposition: undefined }
   return makePlan(tools, { ...looked, source: facts })
 }
@@ -131,20 +118,6 @@ async function encodeBare(
     const outputs = i === 0 ? [...picture, ...sound] : picture
     await run(ffmpeg, ['-v', 'error', '-nostdin', '-y', '-i', source, ...outputs], { cwd: folder })
   }
-}
-
-/** Lines that say what a shared encode of the clip would take on more machines than there are: a simulation, see {@link simulateWorkers}. */
-async function scaleOutLines(source: string, seconds: number): Promise<string> {
-  const times = await measureScaleOut(source, `${Math.max(4, Math.round(seconds / 48) * 4)}s`)
-  const alone = simulateWorkers(times, 1)
-  const lines = [1, 2, 4, 8].map((workers) => {
-    const ms = simulateWorkers(times, workers)
-    return `${workers} machines: ${(ms / 1000).toFixed(1)} s, ${(alone / ms).toFixed(2)} × as fast`
-  })
-  const { length } = times.chunksMs
-  return [`Simulated from the times of ${length} chunks, measured one after another on this machine:`, ...lines].join(
-    '\n',
-  )
 }
 
 async function timed(work: () => Promise<unknown>): Promise<Sample> {

@@ -8,6 +8,7 @@ import { encodeOptions, encodeTitle, measureEncode } from './encode.ts'
 import { FilesContext } from './files-context.ts'
 import { writeFilesDocs } from './files-docs.ts'
 import { firstFrameOptions, firstFrameTitle, measureFirstFrame } from './first-frame.ts'
+import { scaleOutWorkload } from './scale-out.ts'
 import { fileTargets } from './targets.ts'
 import { uploadWorkload } from './uploads.ts'
 import type { FilesWorkload } from './workload.ts'
@@ -31,6 +32,7 @@ const workloads: readonly FilesWorkload[] = [
     title: encodeTitle,
     run: ({ quick }) => measureEncode(quick ? encodeOptions.quick : encodeOptions.whole),
   },
+  scaleOutWorkload,
   {
     name: 'first-frame',
     title: firstFrameTitle,

@@ -3,6 +3,7 @@ import type { SuiteResult } from '../../harness/report.ts'
 import type { Target } from '../../harness/targets.ts'
 import { encodeTargets } from './encode.ts'
 import { firstFrameTargets } from './first-frame.ts'
+import { scaleOutTargets } from './scale-out.ts'
 
 const of =
   (workload: string, contestant: string, read: (measurement: Measurement) => number | undefined) =>
@@ -30,5 +31,6 @@ export const fileTargets: readonly Target[] = [
     value: of('upload', `plimsoll-${kind}`, rssMb),
   })),
   ...encodeTargets,
+  ...scaleOutTargets,
   ...firstFrameTargets,
 ]

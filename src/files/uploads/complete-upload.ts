@@ -13,7 +13,7 @@ import {
   type KeptRefusal,
 } from './upload-errors.ts'
 import { storeRef, waitingKey, type UploadRow } from './upload-row.ts'
-import { unboundSums } from './sign-whole.ts'
+import { unboundSums } from './bound-sum.ts'
 import { verifyUpload } from './verify-upload.ts'
 
 /** How long an upload that has ended is remembered: who asks again is told the same. */

@@ -3,11 +3,11 @@ import { randomToken } from '../../core/random-token.ts'
 import { readChecksums } from '../checksums.ts'
 import type { Checksums, SignedRequest, StoredPart, UploadRef } from '../contract.ts'
 import { appendToUpload, type Appended, type AppendOptions } from './append-upload.ts'
+import { boundSum } from './bound-sum.ts'
 import { completeUpload, partCount, partSize } from './complete-upload.ts'
 import { joinUploads, makePiece, removePieces } from './join-uploads.ts'
 import { ledger } from './ledger.ts'
 import { removeUpload } from './remove-upload.ts'
-import { signedMs, signWhole } from './sign-whole.ts'
 import { sweepUploads, type Sweep } from './sweep-uploads.ts'
 import type { UploadOutcome, UploadParts, UploadSpec, WantedUpload } from './types.ts'
 import { endedUpload, invalidUpload, notChecksum, refusedType, unknownUpload } from './upload-errors.ts'
@@ -17,6 +17,8 @@ import { storeRef, waitingKey, type UploadKind, type UploadRow } from './upload-
 /** How many parts are signed at a time. */
 export const mostSigned = 100
 const longestName = 1000
+/** How long a signed request holds: a part takes minutes at most, and another one can be had. */
+const signedMs = 3_600_000
 
 /** A part that a client wants to send. */
 export interface WantedPart extends Checksums {
@@ -104,7 +106,10 @@ export class Uploads {
 
   /** A request that sends all bytes of an upload. */
   async signPut(row: UploadRow): Promise<SignedRequest> {
-    return (await signWhole(this.#parts.direct, row)).request
+    const { direct } = this.#parts
+    const { size, type } = row
+    const sum = boundSum(row, await direct.checksumsOfPuts())
+    return direct.signPut(waitingKey(row), { expires: signedMs, size, type, once: true, ...sum })
   }
 
   /** The checksums that parts of an upload can be bound to: their CRC-32Cs where the upload was begun with that of all. */
@@ -123,7 +128,8 @@ export class Uploads {
     if (wanted.length === 0 || wanted.length > mostSigned)
       throw invalidUpload(`1 to ${mostSigned} parts are signed at a time`)
     const count = partCount(row)
-    if (wanted.some(({ sha256 }) => sha256 !== undefined)) await this.#checkSha256(row)
+    const compared = await this.checksumsOfParts(row)
+    if (wanted.some(({ sha256 }) => sha256 !== undefined)) checkSha256(compared)
     const open = await ledger.prolong(this.#parts.postgres, row.id, spec.keepMs)
     if (open === undefined) throw endedUpload(row.state)
     const ref = await this.#storeUpload(open)
@@ -136,8 +142,8 @@ export class Uploads {
           throw invalidUpload('its parts have a crc32c only where the upload was begun with one')
         const size = partSize(row, number)
         const offset = (number - 1) * row.partBytes
-        const part = { expires: signedMs, size, offset }
-        const request = await signed(sums, (some) => this.#parts.direct.signPart(ref, number, { ...part, ...some }))
+        const part = { expires: signedMs, size, offset, ...boundSum(sums, compared) }
+        const request = await this.#parts.direct.signPart(ref, number, part)
         return { number, size, ...request }
       }),
     )
@@ -233,16 +239,6 @@ export class Uploads {
     await this.#sweeping
   }
 
-  async #checkSha256(row: UploadRow): Promise<void> {
-    const bound = await this.checksumsOfParts(row)
-    if (bound.includes('sha256')) return
-    const instead = bound.length > 0 ? `send ${bound.join(' or ')} instead, or leave it out` : 'leave it out'
-    throw new PlimsollError(
-      'PLIMSOLL_UPLOAD_CHECKSUM_UNSUPPORTED',
-      `The storage does not check the sha256 of a part: ${instead}. That of the whole file is checked in the end, where the upload was begun with it.`,
-    )
-  }
-
   /** The upload in parts at the store, begun if it is not yet: of those who begin it at the same time one does. */
   async #storeUpload(row: UploadRow): Promise<UploadRef> {
     const known = storeRef(row)
@@ -262,12 +258,13 @@ export class Uploads {
 
 const ignore = (): void => {}
 
-/** A request that is bound to the CRC-32C of its bytes where the store checks that: where it does not, all are read for it in the end. */
-function signed(sums: Checksums, sign: (sums: Checksums) => Promise<SignedRequest>): Promise<SignedRequest> {
-  return sign(sums).catch((error: unknown) => {
-    if (sums.crc32c === undefined || !isPlimsollError(error, 'PLIMSOLL_FEATURE_UNSUPPORTED')) throw error
-    return sign({ ...sums, crc32c: undefined })
-  })
+function checkSha256(compared: readonly (keyof Checksums)[]): void {
+  if (compared.includes('sha256')) return
+  const instead = compared.length > 0 ? `send ${compared.join(' or ')} instead, or leave it out` : 'leave it out'
+  throw new PlimsollError(
+    'PLIMSOLL_UPLOAD_CHECKSUM_UNSUPPORTED',
+    `The storage does not check the sha256 of a part: ${instead}. That of the whole file is checked in the end, where the upload was begun with it.`,
+  )
 }
 
 function checkWanted({ name, type, size }: WantedUpload): void {

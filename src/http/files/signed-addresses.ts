@@ -105,6 +105,9 @@ export function signedAddresses({ secret, url }: SignedAddressOptions): SignedAd
       const grant: Grant = { does: 'part', key: upload.key, upload: upload.id, number, size, offset, ...sums }
       return { method: 'PUT', url: addressOf(grant, expires), headers: {} }
     },
+    async checksumsOfPuts() {
+      return ['sha256', 'crc32c']
+    },
     async checksumsOfParts() {
       return ['sha256', 'crc32c']
     },

@@ -56,11 +56,11 @@ describe('the address of a file', () => {
   const store = diskStore({ folder: join(parent, 'addressed') })
 
   test('is that of whoever serves files, where the store has none', async () => {
-    const files = openFiles({ store })
-    await refused(files.url('a'), 'PLIMSOLL_FEATURE_UNSUPPORTED')
-    expect(files.direct).toBeUndefined()
+    const alone = openFiles({ store })
+    await refused(alone.url('a'), 'PLIMSOLL_FEATURE_UNSUPPORTED')
+    expect(alone.direct).toBeUndefined()
     const addresses = signedAddresses({ secret: 'a secret of the tests', url: '/files' })
-    files.linkBy(addresses)
+    const files = openFiles({ store, links: addresses })
     expect(files.direct).toBe(addresses)
     const read = (url: string) => addresses.read(/^\/files\?token=(.*)$/.exec(url)![1], 'get')
     expect(read(await files.url('a', { expires: '10m', type: 'text/plain' }))).toMatchObject({
@@ -81,10 +81,10 @@ describe('the address of a file', () => {
     })
 
     test('is one of the bucket', async () => {
-      await using files = openFiles({ store: await openFileStore(url) })
+      const links = signedAddresses({ secret: 'a secret of the tests', url: 'https://nowhere.example' })
+      await using files = openFiles({ store: await openFileStore(url), links })
       const key = unique()
       await files.put(key, Buffer.from('x'))
-      files.linkBy(signedAddresses({ secret: 'a secret of the tests', url: 'https://nowhere.example' }))
       expect(await (await fetch(await files.url(key, { expires: '1m' }))).text()).toBe('x')
       await refused(files.url(key, { expires: '8d' }), 'PLIMSOLL_OPTION_INVALID')
     })

@@ -117,6 +117,7 @@ describe("Amazon's S3", () => {
     expect(await send(service, request, someBytes(1000))).toBe(400)
     expect(await send(service, request, small)).toBe(200)
     const upload = { key: 'b', id: await store.uploads.create('b', { withCrc32c: true }) }
+    expect(await store.direct!.checksumsOfPuts()).toEqual(['sha256', 'crc32c'])
     expect(await store.direct!.checksumsOfParts()).toEqual(['crc32c'])
     await refused(store.direct!.signPart(upload, 1, { expires, ...sums }), 'PLIMSOLL_FEATURE_UNSUPPORTED')
     // As it would be, if it were.

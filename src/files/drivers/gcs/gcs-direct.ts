@@ -110,6 +110,10 @@ export class GcsDirect implements DirectAccess {
     return { method: 'PUT', url, headers }
   }
 
+  async checksumsOfPuts(): Promise<readonly (keyof Checksums)[]> {
+    return ['crc32c']
+  }
+
   async checksumsOfParts(): Promise<readonly (keyof Checksums)[]> {
     return ['crc32c']
   }

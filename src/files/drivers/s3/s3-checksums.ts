@@ -83,11 +83,20 @@ export class S3Checksums {
     )
   }
 
+  /** The checksums that {@link S3Checksums.headerOf} has a header for. */
+  async ofPuts(): Promise<readonly (keyof Checksums)[]> {
+    const { checksum, payload } = await this.#checksSha256()
+    return this.#withCrc32c(checksum || payload)
+  }
+
   /** The checksums that {@link S3Checksums.headerOfPart} has a header for. */
   async ofParts(): Promise<readonly (keyof Checksums)[]> {
-    const { payload } = await this.#checksSha256()
-    const crc32c = await this.keepsCrc32c()
-    return [...(payload ? (['sha256'] as const) : []), ...(crc32c === 'none' ? [] : (['crc32c'] as const))]
+    return this.#withCrc32c((await this.#checksSha256()).payload)
+  }
+
+  async #withCrc32c(sha256: boolean): Promise<readonly (keyof Checksums)[]> {
+    const crc32c = (await this.keepsCrc32c()) !== 'none'
+    return [...(sha256 ? (['sha256'] as const) : []), ...(crc32c ? (['crc32c'] as const) : [])]
   }
 
   /**

@@ -115,6 +115,10 @@ export class S3Direct implements DirectAccess {
     return this.#signBytes(command, { headers: {}, signed: signedOfParts, size, header, expires: options.expires })
   }
 
+  checksumsOfPuts(): Promise<readonly (keyof Checksums)[]> {
+    return this.#checksums.ofPuts()
+  }
+
   checksumsOfParts(): Promise<readonly (keyof Checksums)[]> {
     return this.#checksums.ofParts()
   }

@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { backoffMs } from '../../../core/backoff.ts'
+import type { ErrorCode } from '../../../core/error-codes.ts'
 import { isPlimsollError } from '../../../core/errors.ts'
 import { readTexts, type Postgres } from '../../../postgres/index.ts'
 import type { Outcome } from '../../contract.ts'
@@ -131,7 +132,8 @@ export class Settlements {
       resolve(false)
       return
     }
-    const failed: Outcome = { state: 'failed', error: { name: refused, message }, keepMs: keepRefusedMs }
+    const code: ErrorCode | undefined = outcome.state === 'done' ? 'PLIMSOLL_JOB_OUTPUT_INVALID' : undefined
+    const failed: Outcome = { state: 'failed', error: { name: refused, message, code }, keepMs: keepRefusedMs }
     await this.#say([{ ...one!, outcome: failed }])
   }
 
