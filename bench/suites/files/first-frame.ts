@@ -37,7 +37,7 @@ export const firstFrameOptions = {
 } as const satisfies Record<string, FirstFrameOptions>
 
 export const firstFrameTitle =
-  'from a press on play to the first picture of a 720p clip, at 1.5 Mbit/s and 40 ms, by a player whose code is there; segments of 2 s. An operation is a start'
+  'from a press on play to the first picture of a 720p clip, at 1.5 Mbit/s and 40 ms, by a player whose code is there; segments of 2 s, the default. An operation is a start'
 export const firstFrameReference = 'hls.js-defaults'
 
 const contestants = ['plimsoll-hls', 'plimsoll-dash', firstFrameReference] as const
@@ -88,8 +88,7 @@ async function makePackage(
   const coded = ['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p', '-c:a', 'aac', '-shortest']
   await run('ffmpeg', ['-v', 'error', '-nostdin', '-y', ...inputs, ...coded, path])
   await store.put('source', createReadStream(path))
-  const settings = videoSettings({ segment: '2s' })
-  return transcode({ source: 'source', to: 'out' }, { store, tools: await findTools(), settings })
+  return transcode({ source: 'source', to: 'out' }, { store, tools: await findTools(), settings: videoSettings() })
 }
 
 /** Serves the package by `downloads`, the players of the studio, and a page with nothing but a video. */

@@ -8,8 +8,6 @@ import type { ClipCaptions, ClipVideo, relations } from '../schema.ts'
 export function defineTranscode(db: () => Db<typeof relations>) {
   const job = defineVideo('clips.transcode', {
     ladder: { sizes: [240, 360, 480, 720, 1080] },
-    // Short ones: the first picture comes sooner, and whoever seeks waits for less.
-    segment: '2s',
     // Whoever may have a clip is asked again and again; what is under its keys never changes.
     cacheControl: 'private, max-age=86400, immutable',
     limits: { bytes: '5GB', duration: '3h' },

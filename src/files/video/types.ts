@@ -69,7 +69,7 @@ export interface VideoOptions {
   readonly poster?: PosterOptions | false | undefined
   /** Small pictures for whoever seeks. Default: one every two seconds, or fewer in a long video. */
   readonly sprite?: SpriteOptions | false | undefined
-  /** How long a segment is: a multiple of the two seconds between key frames. Default `'4s'`. */
+  /** How long a segment is: a multiple of the two seconds between key frames. Longer ones are fewer requests, and a later first picture. Default `'2s'`. */
   readonly segment?: Duration | undefined
   /** How long the pieces are that a video is encoded in: what a retry goes on from, and what other workers may take. Default `'2m'`. */
   readonly chunk?: Duration | undefined

@@ -41,7 +41,7 @@ export function videoSettings(options: VideoOptions = {}): VideoSettings {
   if (sizes.length === 0 || sizes.length > 12) throw invalid('ladder.sizes', sizes, 'give 1 to 12 of them')
   for (const size of sizes) whole('ladder.sizes', size, [16, 8192])
   if (!presets.includes(preset)) throw invalid('ladder.preset', preset, `give one of ${presets.join(', ')}`)
-  const segmentS = inSteps('segment', parseDuration(options.segment ?? '4s', 'segment') / 1000)
+  const segmentS = inSteps('segment', parseDuration(options.segment ?? '2s', 'segment') / 1000)
   const intervalS =
     sprite === false || sprite.interval === undefined
       ? undefined
