@@ -181,6 +181,23 @@ describe.runIf(findRedis())('the engine on Redis', () => {
     expect(readOnly.message).toMatch(/READONLY.*name the master in QUEUE_URL/)
   })
 
+  test('holds leases for as long as its option says, which has to be a time', async () => {
+    const redis = await start(...keeping)
+    const engine = await open({ url: redis.url }, { lease: '1h' })
+    await runAll(engine)
+    const client = new Redis(redis.url)
+    onTestFinished(() => client.disconnect())
+    const [[, until], [seconds]] = await Promise.all([
+      client.zrange('{plimsoll:jobs}:workers', '0', '-1', 'WITHSCORES') as Promise<[string, string]>,
+      client.time(),
+    ])
+    const leftMs = Number(until) - Number(seconds) * 1000
+    expect(leftMs).toBeGreaterThan(3_000_000)
+    expect(leftMs).toBeLessThanOrEqual(3_601_000)
+    const failure = await failureOf(redisEngine({ url: redis.url }, { lease: 'soon' as never }))
+    expect(failure.code).toBe('PLIMSOLL_OPTION_INVALID')
+  })
+
   test('takes part in no transaction by itself, and says so', async () => {
     const engine = await redisEngine({ url: (await start(...keeping)).url })
     const postgres = await openPostgres({ url: 'pglite:memory' })

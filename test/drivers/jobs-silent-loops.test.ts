@@ -78,11 +78,16 @@ describe('a loop that is silent beyond the time of what runs there', () => {
       ['kept', kept],
       ['given up', givenUp],
     ] as const) {
-      const data: RedisThreadData = { address: readSource({ url: redis.url }), prefix: '{plimsoll:jobs}', worker }
+      const data: RedisThreadData = {
+        address: readSource({ url: redis.url }),
+        prefix: '{plimsoll:jobs}',
+        worker,
+        leaseMs: 2000,
+      }
       startThread('redis/lease-thread.ts', data, overSinceMs)
     }
     const seen = new Set<unknown>()
-    await vi.waitFor(async () => expect(seen.add(await client.zscore(key, 'kept')).size).toBeGreaterThan(2), waits)
+    await vi.waitFor(async () => expect(seen.add(await client.zscore(key, 'kept')).size).toBeGreaterThan(4), waits)
     expect(Number(await client.zscore(key, 'given up'))).toBe(never)
   })
 

@@ -6,6 +6,7 @@ import { databaseEngine } from '../../src/jobs/drivers/database/database-engine.
 import { rabbitmqEngine } from '../../src/jobs/drivers/rabbitmq/rabbitmq-engine.ts'
 import { redisEngine } from '../../src/jobs/drivers/redis/redis-engine.ts'
 import { sweep } from '../../src/jobs/drivers/redis/scripts/lease.ts'
+import { usualLeaseMs } from '../../src/jobs/drivers/lease-times.ts'
 import { workerDied } from '../../src/jobs/drivers/worker-died.ts'
 import { openPostgres, type Postgres } from '../../src/postgres/index.ts'
 import { createDatabase, type Database } from '../servers/database.ts'
@@ -45,7 +46,7 @@ async function endRedisLeases(url: string): Promise<void> {
   const together = client.multi()
   for (const worker of workers) together.zadd('{plimsoll:jobs}:workers', 'XX', '1', worker)
   // In one step: they are alive, and would say so.
-  together.eval(sweep.text, 1, '{plimsoll:jobs}', mostDeaths, workerDied)
+  together.eval(sweep.text, 1, '{plimsoll:jobs}', mostDeaths, workerDied, usualLeaseMs)
   await together.exec()
   client.disconnect()
 }

@@ -16,12 +16,10 @@ interface CutOff {
   readonly known: { readonly held: Job; readonly work: Job }
   /** Starts a worker that reaches what holds the leases at this URL. */
   start(url: string): Promise<WorkerProcess>
-  /** Ends a lease before its time, where that is long. */
-  endLease?(worker: WorkerProcess): Promise<void>
 }
 
 /** Cuts a worker off past its lease: what has come of its run, which another one has ended meanwhile, it cannot say; and it works again. */
-export async function cutOffPastLease({ jobs, postgres, url, known, start, endLease }: CutOff): Promise<void> {
+export async function cutOffPastLease({ jobs, postgres, url, known, start }: CutOff): Promise<void> {
   const wire = new Wire(url)
   await wire.join()
   onTestFinished(() => wire.cut())
@@ -29,7 +27,6 @@ export async function cutOffPastLease({ jobs, postgres, url, known, start, endLe
   const handle = await jobs.enqueue(known.held, 1)
   await began(first)
   await wire.cut()
-  await endLease?.(first)
   const second = await start(url)
   await began(second)
   second.order({ type: 'go' })

@@ -10,8 +10,6 @@ interface Killing {
   count(table: 'runs' | 'effects'): Promise<number>
   /** Starts a worker that runs so many at a time. */
   start(concurrency: number): Promise<WorkerProcess>
-  /** Ends a lease before its time, where that is long. */
-  endLease?(worker: WorkerProcess): Promise<void>
   /** How long a job takes. Default 20 ms. */
   msOf?(index: number): number
   /** How many runs a death may cut short, for each that a worker has at a time. Default 1. */
@@ -20,7 +18,7 @@ interface Killing {
 
 /** Kills workers at any moment of what their jobs are doing: nothing is lost, and every effect is there once. */
 export async function killAgainAndAgain(killing: Killing): Promise<void> {
-  const { jobs, work, count, start, endLease, msOf = () => 20, lostPerRun = 1 } = killing
+  const { jobs, work, count, start, msOf = () => 20, lostPerRun = 1 } = killing
   const concurrency = 10
   await jobs.enqueueMany(
     work,
@@ -34,7 +32,6 @@ export async function killAgainAndAgain(killing: Killing): Promise<void> {
     await vi.waitFor(async () => expect(await count('effects')).toBeGreaterThanOrEqual(threshold), waits)
     const victim = workers[deaths % 2]!
     await victim.kill()
-    await endLease?.(victim)
     workers[deaths % 2] = await start(concurrency)
   }
   await vi.waitFor(async () => {

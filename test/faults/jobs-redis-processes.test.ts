@@ -18,6 +18,7 @@ import { cutOffPastLease } from './jobs-cut-off.ts'
 import { killAgainAndAgain } from './jobs-killed.ts'
 import { cutPower } from './jobs-power-cuts.ts'
 import { began, elsewhere, killingLimits, many, startWorker, waits, type WorkerProcess } from './jobs-worker-process.ts'
+import { lease } from './jobs-worker-talk.ts'
 
 const limits = { timeout: 150_000 }
 
@@ -62,18 +63,12 @@ describe.runIf(inject('postgresUrl') && findRedis())('worker processes on Redis,
   const countsOf = async (jobs: Jobs): Promise<Readonly<Record<string, number>>> =>
     Object.fromEntries((await jobs.counts()).map(({ state, count: number }) => [state, number]))
 
-  /** Ends the leases of a process before their time, so that nobody waits 20 s for each. */
-  async function endLease({ pid }: { readonly pid: number }): Promise<void> {
-    for (const id of await client.zrange('{plimsoll:jobs}:workers', '0', '-1'))
-      if (id.split(':').at(-2) === String(pid)) await client.zadd('{plimsoll:jobs}:workers', 'XX', '1', id)
-  }
-
   test(
     'workers that are killed again and again lose nothing, and every effect is there once',
     killingLimits,
     async () => {
       const start = (concurrency: number): Promise<WorkerProcess> => worker({ concurrency })
-      await killAgainAndAgain({ jobs: await office(), work: work!, count, start, endLease })
+      await killAgainAndAgain({ jobs: await office(), work: work!, count, start })
     },
   )
 
@@ -81,7 +76,7 @@ describe.runIf(inject('postgresUrl') && findRedis())('worker processes on Redis,
     const jobs = await office()
     const start = (url: string): Promise<WorkerProcess> => worker({ queueUrl: url.replace(/\/$/, '') })
     const known = { held: held!, work: work! }
-    await cutOffPastLease({ jobs, postgres, url: redis.url, known, start, endLease })
+    await cutOffPastLease({ jobs, postgres, url: redis.url, known, start })
   })
 
   /** Restarts Redis as after a power cut that has taken what has last brought a job to this state. */
@@ -157,7 +152,6 @@ describe.runIf(inject('postgresUrl') && findRedis())('worker processes on Redis,
     const exited = once(first.child, 'exit')
     const handle = await jobs.enqueue(exits!, { pid: first.pid })
     expect((await exited)[0]).toBe(3)
-    await endLease(first)
     const second = await worker()
     expect(await handle.result()).toBe(second.pid)
     expect(await handle.status()).toMatchObject({ deaths: 1, attempts: 1 })
@@ -174,7 +168,7 @@ describe.runIf(inject('postgresUrl') && findRedis())('worker processes on Redis,
     await cutPower({
       server,
       open: async (own, job) => {
-        const engine = await redisEngine({ url: redis.url })
+        const engine = await redisEngine({ url: redis.url }, { lease })
         return openJobs({ postgres: own, jobs: [job], ...(await openJobRelay(own, engine)) })
       },
     })
@@ -209,7 +203,7 @@ describe.runIf(inject('postgresUrl') && findRedis())('worker processes on Redis,
       onTestFinished(() => wire.cut())
       // It hands on, if its wire is there.
       const jobs = await office(wire.url.replace(/\/$/, ''))
-      const direct = openJobs({ postgres, engine: await redisEngine({ url: redis.url }), jobs: known })
+      const direct = openJobs({ postgres, engine: await redisEngine({ url: redis.url }, { lease }), jobs: known })
       opened.push(direct)
       // This process is a worker too: it is the one whose events are heard.
       await direct.work({ queues: ['nothing'] })

@@ -77,7 +77,7 @@ async function openEngine(): Promise<JobEngine> {
   }
   if (queueUrl.startsWith('redis')) {
     const { redisEngine } = await import('../../src/jobs/drivers/redis/redis-engine.ts')
-    return redisEngine({ url: queueUrl })
+    return redisEngine({ url: queueUrl }, { lease })
   }
   const { rabbitmqEngine } = await import('../../src/jobs/drivers/rabbitmq/rabbitmq-engine.ts')
   return rabbitmqEngine({ url: queueUrl, postgres, heartbeat: { url }, lease })

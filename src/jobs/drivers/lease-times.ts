@@ -8,3 +8,8 @@ export const usualLeaseMs = 20_000
 export function nextLookMs(lease: number, random: number = Math.random()): number {
   return (lease / 5) * (0.75 + random / 2)
 }
+
+/** How often a loop says that it goes round, to the thread that holds its lease: twice as often as that looks whether it is blocked. */
+export function signsEveryMs(lease: number): number {
+  return Math.min(1000, lease / 8)
+}

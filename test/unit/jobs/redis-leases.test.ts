@@ -16,7 +16,7 @@ test('a lease that is lost is followed by one, whoever notices it meanwhile', as
   }
   let losses = 0
   const address = { name: 'none', cluster: false, seeds: [], connection: {}, namespace: undefined }
-  const lease = new Lease(link, { address, lost: () => losses++, mostMs: () => 0 })
+  const lease = new Lease(link, { address, leaseMs: 20_000, lost: () => losses++, mostMs: () => 0 })
   const opening = lease.register()
   registered[0]!.answer('data')
   await opening

@@ -3,6 +3,7 @@ import { extname } from 'node:path'
 import { readTexts, type Postgres, type PostgresOptions } from '../../../postgres/index.ts'
 import { BesideThread } from '../beside-thread.ts'
 import type { LeaseNews, LeaseOrder } from '../hold-lease.ts'
+import { signsEveryMs } from '../lease-times.ts'
 import { SignsOfLife } from '../signs-of-life.ts'
 import { endsWithin } from './ends-within.ts'
 import { beat, endWorkers, registerWorker, removeWorker } from './statements.ts'
@@ -28,7 +29,6 @@ export interface LeaseParts {
   readonly mostMs: () => number
 }
 
-const aliveMs = 1000
 /** How long a database that does not answer is waited for at the end. */
 const lastMs = 2000
 
@@ -78,7 +78,7 @@ export class Lease {
     this.#signs = new SignsOfLife({
       mostMs,
       tell: (most) => thread.tell({ type: 'alive', mostMs: most }),
-      everyMs: Math.min(aliveMs, leaseMs / 8),
+      everyMs: signsEveryMs(leaseMs),
     })
     this.#signs.open()
   }

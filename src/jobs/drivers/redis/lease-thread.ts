@@ -3,18 +3,18 @@ import { workerData } from 'node:worker_threads'
 import { holdLease } from '../hold-lease.ts'
 import type { LeaseThreadData } from './leases.ts'
 import { RedisLink } from './redis-link.ts'
-import { beat, heartbeatMs } from './scripts/lease.ts'
+import { beat } from './scripts/lease.ts'
 
-const { address, prefix, worker } = workerData as LeaseThreadData
+const { address, prefix, worker, leaseMs } = workerData as LeaseThreadData
 let link: RedisLink | undefined
 
 holdLease({
   worker,
-  heartbeatMs,
-  blockedMs: heartbeatMs,
+  heartbeatMs: leaseMs / 4,
+  blockedMs: leaseMs / 4,
   beat: async (held) => {
     link ??= await RedisLink.open(address, prefix)
-    return (await link.run(beat, [held])) !== 0
+    return (await link.run(beat, [held, leaseMs])) !== 0
   },
   close: () => link?.close(),
 })

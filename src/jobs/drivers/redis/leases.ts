@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { extname } from 'node:path'
 import { BesideThread } from '../beside-thread.ts'
 import type { LeaseNews, LeaseOrder } from '../hold-lease.ts'
+import { signsEveryMs } from '../lease-times.ts'
 import { SignsOfLife } from '../signs-of-life.ts'
 import type { RedisLink } from './redis-link.ts'
 import type { RedisAddress } from './redis-source.ts'
@@ -13,11 +14,14 @@ export interface LeaseThreadData {
   readonly address: RedisAddress
   readonly prefix: string
   readonly worker: string
+  readonly leaseMs: number
 }
 
 /** The parts of {@link Lease}. */
 interface LeaseParts {
   readonly address: RedisAddress
+  /** How long a process is taken for alive after its last heartbeat; it gives four in that time. */
+  readonly leaseMs: number
   /** The lease is gone, and with it everything that runs here. */
   readonly lost: () => void
   /** How long what runs now may still run. */
@@ -48,7 +52,7 @@ export class Lease {
       hear: ({ worker }) => void this.lose(worker).catch(ignore),
     })
     const tell = (mostMs: number): void => this.#thread.tell({ type: 'alive', mostMs })
-    this.#signs = new SignsOfLife({ mostMs: parts.mostMs, tell })
+    this.#signs = new SignsOfLife({ mostMs: parts.mostMs, tell, everyMs: signsEveryMs(parts.leaseMs) })
   }
 
   /** The id that this process takes jobs under; another one once the lease was lost. */
@@ -77,7 +81,7 @@ export class Lease {
     const register = async (): Promise<void> => {
       try {
         const worker = `${hostname()}:${process.pid}:${randomUUID()}`
-        this.#since = (await this.#link.run(registerWorker, [worker])) as string
+        this.#since = (await this.#link.run(registerWorker, [worker, this.#parts.leaseMs])) as string
         this.#worker = worker
         this.#thread.tell({ type: 'hold', worker })
       } finally {
@@ -92,7 +96,7 @@ export class Lease {
   async refresh(): Promise<void> {
     const worker = this.#worker
     if (worker === '') await this.register()
-    else if ((await this.#link.run(beat, [worker])) === 0) await this.lose(worker)
+    else if ((await this.#link.run(beat, [worker, this.#parts.leaseMs])) === 0) await this.lose(worker)
   }
 
   /** The lease `worker` was lost: what ran under it does no more, and a new one is taken. */
@@ -113,7 +117,7 @@ export class Lease {
   #threadData(): LeaseThreadData {
     // Functions cannot go to a thread.
     const address = JSON.parse(JSON.stringify(this.#parts.address)) as RedisAddress
-    return { address, prefix: this.#link.prefix, worker: this.#worker }
+    return { address, prefix: this.#link.prefix, worker: this.#worker, leaseMs: this.#parts.leaseMs }
   }
 }
 

@@ -10,7 +10,7 @@ import {
   type Outcome,
 } from '../../contract.ts'
 import { endsWithin } from '../database/ends-within.ts'
-import { nextLookMs, usualLeaseMs } from '../lease-times.ts'
+import { nextLookMs } from '../lease-times.ts'
 import { publishDeath } from '../publish-death.ts'
 import { Suspects } from '../suspects.ts'
 import { workerDied } from '../worker-died.ts'
@@ -38,6 +38,8 @@ interface ConsumerParts {
   readonly address: RedisAddress
   readonly news: News
   readonly options: ConsumeOptions
+  /** How long a process is taken for alive after its last heartbeat. */
+  readonly leaseMs: number
 }
 
 /** Takes jobs from Redis: as they are announced, and now and then for what was missed. */
@@ -46,6 +48,7 @@ export class RedisConsumer implements Consumer {
   readonly #news: News
   readonly #options: ConsumeOptions
   readonly #lease: Lease
+  readonly #leaseMs: number
   readonly #settlements: Settlements
   readonly #queues: ReadonlyMap<string, number>
   readonly #limits: string
@@ -71,14 +74,15 @@ export class RedisConsumer implements Consumer {
   #progressTimer: NodeJS.Timeout | undefined
   #dueAt = Number.POSITIVE_INFINITY
 
-  constructor({ link, address, news, options }: ConsumerParts) {
+  constructor({ link, address, news, options, leaseMs }: ConsumerParts) {
     this.#link = link
     this.#news = news
     this.#options = options
+    this.#leaseMs = leaseMs
     this.#queues = new Map(options.queues.map(({ name, concurrency }) => [name, concurrency]))
     this.#limits = limitsText(options)
     this.#settlements = new Settlements(link, () => this.#wake())
-    this.#lease = new Lease(link, { address, lost: () => this.#lost(), mostMs: options.mostRunMs })
+    this.#lease = new Lease(link, { address, leaseMs, lost: () => this.#lost(), mostMs: options.mostRunMs })
   }
 
   async open(): Promise<void> {
@@ -263,7 +267,7 @@ export class RedisConsumer implements Consumer {
   #lookLater(): void {
     if (this.#paused) return
     const look = (): void => void this.#look().finally(() => this.#lookLater())
-    this.#lookTimer = setTimeout(look, nextLookMs(usualLeaseMs))
+    this.#lookTimer = setTimeout(look, nextLookMs(this.#leaseMs))
     this.#lookTimer.unref()
   }
 
@@ -274,11 +278,11 @@ export class RedisConsumer implements Consumer {
         await this.#lease.refresh()
         let forgotten
         do {
-          const [died, count, since] = (await this.#link.run(sweep, [mostDeaths, workerDied])) as readonly [
-            readonly (readonly [string, string, string, number])[],
-            number,
-            string | null,
-          ]
+          const [died, count, since] = (await this.#link.run(sweep, [
+            mostDeaths,
+            workerDied,
+            this.#leaseMs,
+          ])) as readonly [readonly (readonly [string, string, string, number])[], number, string | null]
           forgotten = count
           this.#tellDeaths(died)
           if (since !== this.#since) await this.#emptied(since)

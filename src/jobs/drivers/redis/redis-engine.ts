@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { parseDuration, type Duration } from '../../../core/duration.ts'
 import { PlimsollError } from '../../../core/errors.ts'
 import type {
   AddedJob,
@@ -11,6 +12,7 @@ import type {
   NewJob,
   QueueCount,
 } from '../../contract.ts'
+import { usualLeaseMs } from '../lease-times.ts'
 import { checkServer } from './check-server.ts'
 import { listIds } from './job-lists.ts'
 import { toRecord } from './job-fields.ts'
@@ -25,6 +27,11 @@ import { cancelJobs, readJobs, redriveJobs, watchJob } from './scripts/manage.ts
 export interface RedisEngineOptions {
   /** What every key begins with: letters, digits and `. _ : -`. Applications on one Redis need one each. Default `'plimsoll'`. */
   readonly namespace?: string | undefined
+  /**
+   * How long a worker process is taken for alive after its last heartbeat. It gives four in that time, and looks five times for what
+   * it was not told of. The same in all processes. Default `'20s'`.
+   */
+  readonly lease?: Duration | undefined
 }
 
 /** Where ids that are asked for by hand are looked up. */
@@ -53,14 +60,22 @@ export async function redisEngine(source: RedisJobsSource, options: RedisEngineO
       },
     )
   }
+  const leaseMs = parseDuration(options.lease ?? usualLeaseMs, 'lease')
   const link = await RedisLink.open(address, `{${namespace}:jobs}`)
   try {
     await checkServer(link, address)
-    return new RedisEngine(link, address)
+    return new RedisEngine({ link, address, leaseMs })
   } catch (error) {
     link.close()
     throw error
   }
+}
+
+/** The parts of {@link RedisEngine}. */
+interface EngineParts {
+  readonly link: RedisLink
+  readonly address: RedisAddress
+  readonly leaseMs: number
 }
 
 class RedisEngine implements JobEngine {
@@ -68,13 +83,15 @@ class RedisEngine implements JobEngine {
   readonly features = { transactional: false }
   readonly #link: RedisLink
   readonly #address: RedisAddress
+  readonly #leaseMs: number
   readonly #news: News
   readonly #consumers = new Set<Consumer>()
   readonly #outside = AsyncLocalStorage.snapshot()
 
-  constructor(link: RedisLink, address: RedisAddress) {
+  constructor({ link, address, leaseMs }: EngineParts) {
     this.#link = link
     this.#address = address
+    this.#leaseMs = leaseMs
     this.#news = new News(address, link.prefix)
   }
 
@@ -87,7 +104,13 @@ class RedisEngine implements JobEngine {
 
   consume(options: ConsumeOptions): Promise<Consumer> {
     return this.#outside(async () => {
-      const consumer = new RedisConsumer({ link: this.#link, address: this.#address, news: this.#news, options })
+      const consumer = new RedisConsumer({
+        link: this.#link,
+        address: this.#address,
+        news: this.#news,
+        options,
+        leaseMs: this.#leaseMs,
+      })
       await consumer.open()
       this.#consumers.add(consumer)
       return consumer

@@ -1,38 +1,35 @@
-import { usualLeaseMs as leaseMs } from '../../lease-times.ts'
 import { script } from './script.ts'
-
-/** How often it gives one. */
-export const heartbeatMs = 5000
 
 /**
  * While Redis was away nobody could give a heartbeat. What was alive before has time to do so: two of them, from when the first word of
- * any process has come again.
+ * any process has come again. The last of ARGV: how long a lease lasts, in milliseconds.
  */
 const seen = `
+local lease = tonumber(ARGV[#ARGV])
 local seenAt = tonumber(redis.call('GET', P .. ':seen') or now)
-if now - seenAt > ${leaseMs / 2} then
+if now - seenAt > lease / 2 then
   for _, worker in ipairs(redis.call('ZRANGE', P .. ':workers', 0, -1)) do
-    redis.call('ZADD', P .. ':workers', 'GT', now + ${2 * heartbeatMs}, worker)
+    redis.call('ZADD', P .. ':workers', 'GT', now + lease / 2, worker)
   end
 end
 redis.call('SET', P .. ':seen', now)
 `
 
-/** Gives a worker process its lease. The answer is the mark of this data: another one when it was emptied since. */
+/** Gives a worker process its lease. ARGV: its id, how long that lasts. The answer is the mark of this data: another one when it was emptied since. */
 export const registerWorker = script(
   `${seen}
 redis.call('SET', P .. ':since', ARGV[1], 'NX')
-redis.call('ZADD', P .. ':workers', now + ${leaseMs}, ARGV[1])
+redis.call('ZADD', P .. ':workers', now + lease, ARGV[1])
 return redis.call('GET', P .. ':since')
 `,
   { whenFull: true },
 )
 
-/** Renews the lease of a worker process; 0 when it is lost. */
+/** Renews the lease of a worker process; 0 when it is lost. ARGV: its id, how long that lasts. */
 export const beat = script(
   `${seen}
 if not redis.call('ZSCORE', P .. ':workers', ARGV[1]) then return 0 end
-redis.call('ZADD', P .. ':workers', now + ${leaseMs}, ARGV[1])
+redis.call('ZADD', P .. ':workers', now + lease, ARGV[1])
 return 1
 `,
   { whenFull: true },
@@ -53,7 +50,7 @@ return 1
 
 /**
  * Takes the leases of processes that give no heartbeat any more, and forgets jobs whose time to be kept is over. ARGV: how many deaths
- * are too many, what is said of such jobs. The answer: the jobs whose worker has died, how many
+ * are too many, what is said of such jobs, how long a lease lasts. The answer: the jobs whose worker has died, how many
  * were forgotten, and the mark of this data.
  */
 export const sweep = script(
