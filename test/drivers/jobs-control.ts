@@ -189,6 +189,7 @@ export const controlCases: readonly JobsCase[] = [
   },
   {
     name: 'what does not end in time is handed back, which is no attempt',
+    waits: true,
     async run({ define, open }) {
       const began = gate()
       const codes: unknown[] = []

@@ -103,6 +103,7 @@ export const flowCases: readonly JobsCase[] = [
   },
   {
     name: 'two schedulers at once enqueue every occurrence once',
+    waits: true,
     async run({ queue, define, openScheduled }) {
       const times: number[] = []
       const job = define('note', (at: string) => void times.push(Date.parse(at)))

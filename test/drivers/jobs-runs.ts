@@ -382,6 +382,7 @@ export const runCases: readonly JobsCase[] = [
   },
   {
     name: 'what an older process parks is run by a newer one beside it, which has started before',
+    waits: true,
     async run({ define, open }) {
       const door = gate()
       const newer = define('job', (input) => `version 2 of ${input}`, { version: 2 })
@@ -464,6 +465,7 @@ export const runCases: readonly JobsCase[] = [
   },
   {
     name: 'a bound on how many begin in a time holds across workers',
+    waits: true,
     async run({ define, open }) {
       let ran = 0
       const job = define('job', () => void ran++, { rateLimit: { count: 5, per: '500ms' } })

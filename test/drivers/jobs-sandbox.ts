@@ -18,6 +18,7 @@ export const sandboxCases: readonly JobsCase[] = [
   },
   {
     name: 'a sandboxed job that exits or leaks has failed, as an attempt, and its worker goes on',
+    waits: true,
     async run({ queue, define, open }) {
       const beside = define('beside', () => 'went on')
       const one = await open(crashes as Job, beside)
@@ -37,6 +38,7 @@ export const sandboxCases: readonly JobsCase[] = [
   },
   {
     name: 'what never ends is left behind when its time is over, and killed if it has a process of its own',
+    waits: true,
     async run({ queue, define, open }) {
       const never = define('never', () => new Promise(() => {}), { timeout: '50ms', retry: false })
       const next = define('next', () => {})

@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis'
-import { afterAll, beforeAll, describe, inject, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, inject, test, type TestContext } from 'vitest'
 import { openJobRelay } from '../../src/app/job-relay.ts'
 import { mostDeaths } from '../../src/jobs/contract.ts'
 import { databaseEngine } from '../../src/jobs/drivers/database/database-engine.ts'
@@ -20,7 +20,7 @@ import { flowCases } from './jobs-flows.ts'
 import { orphanCases } from './jobs-orphans.ts'
 import { runCases } from './jobs-runs.ts'
 import { sandboxCases } from './jobs-sandbox.ts'
-import { setUp, type JobsCase, type JobsEngine } from './jobs.ts'
+import { setUp, type JobsCase, type JobsEngine, type OnFinished } from './jobs.ts'
 
 const cases = {
   enqueueing: enqueueCases,
@@ -36,8 +36,11 @@ let redis: RedisServer | undefined
 let brokerUrl = ''
 let database: Database | undefined
 
-async function endDatabaseLeases(postgres: Postgres): Promise<void> {
-  await run(postgres, 'delete from plimsoll.job_workers')
+async function endDatabaseLeases(): Promise<void> {
+  const end = 'delete from plimsoll.job_workers'
+  if (embedded !== undefined) return void (await run(embedded, end))
+  await using postgres = await openPostgres({ url: database!.url })
+  await run(postgres, end)
 }
 
 async function endRedisLeases(url: string): Promise<void> {
@@ -57,7 +60,7 @@ const besideABroker = {
     if (inject('postgresUrl') === '') embedded = await openPostgres({ url: 'pglite:memory' })
     else database = await createDatabase()
   },
-  open: async (): Promise<Postgres> => embedded ?? openDoor(),
+  open: async (onFinished: OnFinished): Promise<Postgres> => embedded ?? openDoor(onFinished),
   async stop(): Promise<void> {
     await embedded?.close()
     await database?.drop()
@@ -65,9 +68,9 @@ const besideABroker = {
   },
 }
 
-async function openDoor(): Promise<Postgres> {
+async function openDoor(onFinished: OnFinished): Promise<Postgres> {
   const postgres = await openPostgres({ url: database!.url, sharedConnections: 1, maxTransactions: 4 })
-  onTestFinished(() => postgres.close())
+  onFinished(() => postgres.close())
   return postgres
 }
 
@@ -78,7 +81,7 @@ const engines: readonly JobsEngine[] = [
     runs: true,
     // It is one process's, so all of them go by the same door.
     open: async () => ({ postgres: embedded!, engine: await databaseEngine({ postgres: embedded! }) }),
-    endLeases: () => endDatabaseLeases(embedded!),
+    endLeases: endDatabaseLeases,
     start: async () => {
       embedded = await openPostgres({ url: 'pglite:memory' })
     },
@@ -91,15 +94,12 @@ const engines: readonly JobsEngine[] = [
     name: 'PostgreSQL',
     lacks: {},
     runs: inject('postgresUrl') !== '',
-    open: async () => {
-      const postgres = await openDoor()
+    open: async (onFinished) => {
+      const postgres = await openDoor(onFinished)
       // With a thread for the lease of each worker this would take three times as long; test/faults has them.
       return { postgres, engine: await databaseEngine({ postgres }) }
     },
-    endLeases: async () => {
-      await using postgres = await openPostgres({ url: database!.url })
-      await endDatabaseLeases(postgres)
-    },
+    endLeases: endDatabaseLeases,
     start: async () => {
       database = await createDatabase()
     },
@@ -112,8 +112,8 @@ const engines: readonly JobsEngine[] = [
     name: 'Redis',
     lacks: { statements: 'Redis has no statements' },
     runs: findRedis() !== undefined,
-    open: async () => {
-      const postgres = await besideABroker.open()
+    open: async (onFinished) => {
+      const postgres = await besideABroker.open(onFinished)
       const engine = await redisEngine({ url: redis!.url })
       return { postgres, ...(await openJobRelay(postgres, engine)) }
     },
@@ -131,13 +131,13 @@ const engines: readonly JobsEngine[] = [
     name: 'RabbitMQ',
     lacks: { statements: 'jobs of transactions are relayed' },
     runs: findRabbitmq() !== undefined,
-    open: async () => {
-      const postgres = await besideABroker.open()
+    open: async (onFinished) => {
+      const postgres = await besideABroker.open(onFinished)
       // As on PostgreSQL, without threads.
       const engine = await rabbitmqEngine({ url: brokerUrl, postgres })
       return { postgres, ...(await openJobRelay(postgres, engine)) }
     },
-    endLeases: async () => endDatabaseLeases(await besideABroker.open()),
+    endLeases: endDatabaseLeases,
     start: async () => {
       brokerUrl = await rabbitmqUrl()
       await besideABroker.start()
@@ -152,9 +152,21 @@ describe.each(engines.filter(({ runs }) => runs))('jobs on $name', (engine) => {
   beforeAll(async () => engine.start?.())
   afterAll(async () => engine.stop?.())
   describe.each(Object.entries(cases))('%s', (_, list: readonly JobsCase[]) => {
-    for (const { name, needs = [], run } of list) {
-      const reason = needs.map((need) => engine.lacks[need]).find((lack) => lack !== undefined)
-      test.skipIf(reason !== undefined)(reason === undefined ? name : `${name} (${reason})`, () => run(setUp(engine)))
-    }
+    testAll(engine, list, false)
+  })
+  describe('what mostly waits', { concurrent: true }, () => {
+    testAll(engine, Object.values(cases).flat(), true)
   })
 })
+
+/** Tests those of the cases that wait, or those that do not. */
+function testAll(engine: JobsEngine, list: readonly JobsCase[], waiting: boolean): void {
+  for (const { name, needs = [], run } of list.filter(({ waits = false }) => waits === waiting)) {
+    const reason = needs.map((need) => engine.lacks[need]).find((lack) => lack !== undefined)
+    test.skipIf(reason !== undefined)(
+      reason === undefined ? name : `${name} (${reason})`,
+      // Of those that go on beside each other each has its own.
+      ({ onTestFinished }: TestContext) => run(setUp(engine, onTestFinished)),
+    )
+  }
+}

@@ -20,6 +20,9 @@ import type { Postgres } from '../../src/postgres/index.ts'
 /** What a case needs of an engine beside the contract; an engine that lacks it says why. */
 export type JobsNeed = 'statements'
 
+/** Has something done when a test has ended. Tests that go on beside each other have one each. */
+export type OnFinished = (done: () => unknown) => void
+
 /** An engine of jobs, and the database beside it. */
 export interface OpenedEngine {
   readonly postgres: Postgres
@@ -35,7 +38,7 @@ export interface JobsEngine {
   /** False when its server is missing. */
   readonly runs: boolean
   /** Opens it as one more process would: all of them see the same jobs. The caller closes the engine. */
-  open(): Promise<OpenedEngine>
+  open(onFinished: OnFinished): Promise<OpenedEngine>
   /** Ends the leases of all workers there are, as those of processes that were killed. */
   endLeases?(): Promise<void>
   /** Makes what `open` needs, once. */
@@ -47,6 +50,8 @@ export interface JobsEngine {
 export interface JobsCase {
   readonly name: string
   readonly needs?: readonly JobsNeed[]
+  /** It mostly waits, and is beside others that do: nothing it counts is theirs. Default false. */
+  readonly waits?: true
   run(setup: JobsSetup): Promise<void>
 }
 
@@ -77,14 +82,17 @@ export interface JobsSetup {
 let tests = 0
 
 /** Sets up a test on an engine; what it opens is closed when it has ended. */
-export function setUp(engine: Pick<JobsEngine, 'open' | 'endLeases'>): JobsSetup {
+export function setUp(
+  engine: Pick<JobsEngine, 'open' | 'endLeases'>,
+  onFinished: OnFinished = onTestFinished,
+): JobsSetup {
   const mark = `${process.pid}-${++tests}`
   const queue = `queue-${mark}`
   const openAll = async (jobs: readonly Job[], schedules: readonly Schedule[]): Promise<Process> => {
-    const opened = await engine.open()
+    const opened = await engine.open(onFinished)
     await ensureFlowTables(opened.postgres)
     const process = openJobs({ ...opened, jobs, schedules })
-    onTestFinished(() => process.close({ timeout: 0 }))
+    onFinished(() => process.close({ timeout: 0 }))
     return { ...opened, jobs: process, work: (options) => process.work({ queues: [queue], ...options }) }
   }
   return {
