@@ -17,14 +17,15 @@ import { Wire } from '../servers/wire.ts'
 import { setClocksApart } from './jobs-clocks.ts'
 import { killAgainAndAgain } from './jobs-killed.ts'
 import { cutListeners } from './jobs-listeners.ts'
+import { ends, makePoison, poisonThree } from './jobs-poisons.ts'
 import { cutPower } from './jobs-power-cuts.ts'
 import { began, elsewhere, killingLimits, startWorker, waits, type WorkerProcess } from './jobs-worker-process.ts'
 import { lease } from './jobs-worker-talk.ts'
 
 const limits = { timeout: 120_000 }
 
-const known = ['work', 'held', 'charges', 'heeding', 'blocks', 'kills', 'exits'].map(elsewhere)
-const [work, held, charges, heeding, blocks, kills, exits] = known as [Job, Job, Job, Job, Job, Job, Job]
+const known = ['work', 'held', 'charges', 'heeding', 'blocks', 'kills', 'exits', 'dies'].map(elsewhere)
+const [work, held, charges, heeding, blocks, kills, exits, dies] = known as [Job, Job, Job, Job, Job, Job, Job, Job]
 
 /** The inputs of jobs that take so long. */
 function many(count: number, ms = 5): { readonly ms: number }[] {
@@ -252,6 +253,24 @@ describe.runIf(findRabbitmq() !== undefined && inject('postgresUrl') !== '')('jo
       expect(await office.count('runs')).toBe(3 + 20)
     },
   )
+
+  test.each(ends)('a job that ends its worker with its first line (%s) has three runs', limits, async (how) => {
+    const { jobs } = await openOffice()
+    const poison = makePoison(how)
+    await poisonThree({ poison, handle: await jobs.enqueue(dies, poison), start: () => startWork() })
+  })
+
+  test('a job that ends the process which has just committed it has three runs', limits, async () => {
+    const poison = makePoison('kill')
+    const first = await startWork()
+    first.order({ type: 'commit', poison })
+    await first.gone
+    const { jobs, postgres } = await openOffice()
+    // Nobody has noted that it was handed on, so it is once more.
+    await vi.waitFor(async () => expect(await rowsOf(postgres, 'select 1 from plimsoll.outbox')).toEqual([]), waits)
+    const [job] = await jobs.list({ states: ['waiting'] })
+    await poisonThree({ poison, handle: jobs.handle(job!.id), start: () => startWork() })
+  })
 
   test('a job that ends its process runs again elsewhere', limits, async () => {
     const office = await openOffice()

@@ -16,13 +16,15 @@ import { Wire } from '../servers/wire.ts'
 import { setClocksApart } from './jobs-clocks.ts'
 import { cutOffPastLease } from './jobs-cut-off.ts'
 import { killAgainAndAgain } from './jobs-killed.ts'
+import { ends, makePoison, poisonThree } from './jobs-poisons.ts'
 import { cutPower } from './jobs-power-cuts.ts'
 import { began, elsewhere, killingLimits, many, startWorker, waits, type WorkerProcess } from './jobs-worker-process.ts'
 import { lease } from './jobs-worker-talk.ts'
 
 const limits = { timeout: 150_000 }
 
-const [work, held, charges, exits] = ['work', 'held', 'charges', 'exits'].map(elsewhere)
+const known = ['work', 'held', 'charges', 'exits', 'dies'].map(elsewhere)
+const [work, held, charges, exits, dies] = known
 
 describe.runIf(inject('postgresUrl') && findRedis())('worker processes on Redis, with a PostgreSQL beside it', () => {
   let database: Database
@@ -46,8 +48,6 @@ describe.runIf(inject('postgresUrl') && findRedis())('worker processes on Redis,
       await database.drop()
     }
   })
-
-  const known = [work!, held!, charges!, exits!]
 
   /** Who enqueues, and does not work. */
   async function office(url = redis.url): Promise<Jobs> {
@@ -155,6 +155,12 @@ describe.runIf(inject('postgresUrl') && findRedis())('worker processes on Redis,
     const second = await worker()
     expect(await handle.result()).toBe(second.pid)
     expect(await handle.status()).toMatchObject({ deaths: 1, attempts: 1 })
+  })
+
+  test.each(ends)('a job that ends its worker with its first line (%s) has three runs', limits, async (how) => {
+    const jobs = await office()
+    const poison = makePoison(how)
+    await poisonThree({ poison, handle: await jobs.enqueue(dies!, poison), start: () => worker(), endLease })
   })
 
   test('the clocks of processes do not matter', limits, async () => {

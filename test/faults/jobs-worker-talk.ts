@@ -4,7 +4,18 @@
 export const lease = '2s'
 
 /** What a worker process is told. */
-export type WorkerOrder = { readonly type: 'go' } | { readonly type: 'enqueue'; readonly at?: number }
+export type WorkerOrder =
+  | { readonly type: 'go' }
+  | { readonly type: 'enqueue'; readonly at?: number }
+  /** It commits a job that ends whoever runs it. */
+  | { readonly type: 'commit'; readonly poison: Poison }
+
+/** The input of a job that ends its process. */
+export interface Poison {
+  /** Where it notes each run. */
+  readonly file: string
+  readonly ends: 'exit' | 'kill'
+}
 
 /** What a worker process tells. */
 export type WorkerNews =

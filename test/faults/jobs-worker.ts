@@ -1,3 +1,4 @@
+import { appendFileSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { setTimeout as pause } from 'node:timers/promises'
 import { observe } from '../../src/core/events.ts'
@@ -6,7 +7,7 @@ import { defineJob } from '../../src/jobs/define-job.ts'
 import { openJobs } from '../../src/jobs/open-jobs.ts'
 import { createStatement, openPostgres } from '../../src/postgres/index.ts'
 import { anything } from '../drivers/anything.ts'
-import { lease, type WorkerNews, type WorkerOrder } from './jobs-worker-talk.ts'
+import { lease, type Poison, type WorkerNews, type WorkerOrder } from './jobs-worker-talk.ts'
 
 // A process that runs jobs, until it is killed.
 const {
@@ -68,6 +69,12 @@ const exits = defineJob('exits', { input }, async ({ pid }) => {
   if (process.pid === pid) process.exit(3)
   return process.pid
 })
+/** Before anything that the engine does beside its run. */
+const dies = defineJob('dies', { input: anything<Poison>() }, ({ file, ends }) => {
+  appendFileSync(file, `${process.pid}\n`)
+  if (ends === 'exit') process.exit(3)
+  process.kill(process.pid, 'SIGKILL')
+})
 
 /** Loads no other engine than the one that it opens. */
 async function openEngine(): Promise<JobEngine> {
@@ -84,10 +91,19 @@ async function openEngine(): Promise<JobEngine> {
 }
 
 const engine = await openEngine()
-const jobs = openJobs({ postgres, engine, jobs: [work, held, charges, heeding, blocks, kills, exits] })
+const known = [work, held, charges, heeding, blocks, kills, exits, dies]
+const jobs = openJobs({ postgres, engine, jobs: known })
 observe((event) => {
   if (event.type === 'job.end') tell({ type: 'ended', id: event.id, outcome: event.outcome })
 })
+
+/** By a relay, which no worker has that is not asked for it. */
+async function commit(poison: Poison): Promise<void> {
+  const { openJobRelay } = await import('../../src/app/job-relay.ts')
+  const relayed = openJobs({ postgres, jobs: known, ...(await openJobRelay(postgres, engine)) })
+  await postgres.transaction(() => relayed.enqueue(dies, poison))
+}
+
 process.on('message', (order: WorkerOrder) => {
   switch (order.type) {
     case 'go':
@@ -98,6 +114,9 @@ process.on('message', (order: WorkerOrder) => {
       void jobs
         .enqueue(work, { ms: 1 }, order.at === undefined ? { delay: '200ms' } : { at: new Date(order.at) })
         .then(({ id }) => tell({ type: 'enqueued', id }))
+      break
+    case 'commit':
+      void commit(order.poison)
       break
   }
 })

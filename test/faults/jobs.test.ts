@@ -14,15 +14,15 @@ import { setClocksApart } from './jobs-clocks.ts'
 import { cutOffPastLease } from './jobs-cut-off.ts'
 import { killAgainAndAgain } from './jobs-killed.ts'
 import { cutListeners } from './jobs-listeners.ts'
+import { ends, makePoison, poisonThree } from './jobs-poisons.ts'
 import { cutPower } from './jobs-power-cuts.ts'
 import { began, elsewhere, killingLimits, many, startWorker, waits, type WorkerProcess } from './jobs-worker-process.ts'
 import { lease } from './jobs-worker-talk.ts'
 
 const limits = { timeout: 120_000 }
 
-const [work, held, heeding, blocks, kills, exits] = ['work', 'held', 'heeding', 'blocks', 'kills', 'exits'].map(
-  elsewhere,
-)
+const known = ['work', 'held', 'heeding', 'blocks', 'kills', 'exits', 'dies'].map(elsewhere)
+const [work, held, heeding, blocks, kills, exits, dies] = known
 
 /** Somebody who enqueues, and does not work. */
 interface Office {
@@ -36,7 +36,7 @@ async function openOffice(url: string): Promise<Office> {
   const postgres = await openPostgres({ url })
   onTestFinished(() => postgres.close())
   const engine = await databaseEngine({ postgres, lease })
-  const jobs = openJobs({ postgres, engine, jobs: [work!, held!, heeding!, blocks!, kills!, exits!] })
+  const jobs = openJobs({ postgres, engine, jobs: known })
   onTestFinished(() => jobs.close())
   return {
     postgres,
@@ -174,6 +174,12 @@ describe.runIf(inject('postgresUrl'))('jobs on PostgreSQL', () => {
     await expect(poison.result()).rejects.toThrow('3 workers have died')
     expect(await office.jobs.list({ states: ['quarantined'] })).toMatchObject([{ id: poison.id }])
     expect((await office.jobs.enqueue(kills!, 1, { unique: 'poison' })).duplicate, 'it has ended').toBe(false)
+  })
+
+  test.each(ends)('a job that ends its worker with its first line (%s) has three runs', limits, async (how) => {
+    const { jobs } = await openOffice(database.url)
+    const poison = makePoison(how)
+    await poisonThree({ poison, handle: await jobs.enqueue(dies!, poison), start: () => startWorker(database.url) })
   })
 
   test('jobs of a process that dies between commit and announcement are found', limits, async () => {

@@ -49,9 +49,11 @@ const back = (laneOf: string): string =>
 
 const putBack = own(back('lane'))
 const putApart = own(back('lane | 1'))
-const recall = own(`with back as (${back('lane')}),
+const recalled = (laneOf: string): string => `with back as (${back(laneOf)}),
   noted as (insert into plimsoll.job_recalls (id) select id from back on conflict do nothing)
-  select * from back`)
+  select * from back`
+const recall = own(recalled('lane'))
+const recallApart = own(recalled('lane | 1'))
 const mark = own(`update plimsoll.jobs set cancel = true where id = any($1::uuid[]) and state = 'handed'
   and cancel is not true returning id`)
 const cancel = own(`with gone as (
@@ -169,9 +171,16 @@ export async function returnJobs(
   return (await readTexts(executor, suspect ? putApart : putBack, [ids])).map(toNotice)
 }
 
-/** Has jobs wait in their lanes whose messages may still be somewhere: whoever gets one has to ask before running it. */
-export async function recallJobs(executor: Executor, ids: readonly string[]): Promise<readonly LaneNotice[]> {
-  return (await readTexts(executor, recall, [ids])).map(toNotice)
+/**
+ * Has jobs wait in their lanes whose messages may still be somewhere: whoever gets one has to ask before running it. `suspect`: as with
+ * {@link returnJobs}.
+ */
+export async function recallJobs(
+  executor: Executor,
+  ids: readonly string[],
+  suspect: boolean,
+): Promise<readonly LaneNotice[]> {
+  return (await readTexts(executor, suspect ? recallApart : recall, [ids])).map(toNotice)
 }
 
 /** Has those of the jobs end that the broker has, whatever comes of a run of theirs but that it is done. */

@@ -220,10 +220,10 @@ class RabbitmqEngine implements JobEngine {
     const { names } = this.#parts
     const fresh = jobs.filter(({ id }) => stored.has(id))
     const messages = toMessages(fresh, names)
-    // A relay hands on again what it has stored, and may not have come to publish.
+    await this.#takeBack(await this.#publisher.publish(messages))
+    // A relay hands on again what somebody has stored, who may not have come to publish it; or has, and has died of it as a worker.
     const again = jobs.filter(({ id, relayed }) => relayed === true && !stored.has(id)).map(({ id }) => id)
-    const failed = [...(await this.#publisher.publish(messages)), ...again]
-    await this.#takeBack(failed)
+    await this.#takeBack(again, { suspect: true })
     return jobs.map(({ id }) => ({ id, duplicate: !stored.has(id) }))
   }
 
@@ -237,10 +237,10 @@ class RabbitmqEngine implements JobEngine {
   }
 
   /** Has jobs wait in the tables whose messages may be anywhere: gone, at the broker, or here already. */
-  async #takeBack(ids: readonly string[]): Promise<void> {
+  async #takeBack(ids: readonly string[], { suspect = false } = {}): Promise<void> {
     if (ids.length === 0) return
     await this.#fetch(ids)
-    const returned = await recallJobs(this.#postgres, ids)
+    const returned = await recallJobs(this.#postgres, ids, suspect)
     this.#tell(() => this.#ledger.bulletin.ready(returned))
   }
 
