@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Cluster, Redis } from 'ioredis'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { z } from 'zod'
+import type { PlimsollError } from '../../src/core/errors.ts'
 import { defineJob, openJobs } from '../../src/jobs/index.ts'
 import { jobId } from '../../src/jobs/job-id.ts'
 import type { JobEngine, LeasedJob, NewJob } from '../../src/jobs/contract.ts'
@@ -44,6 +45,10 @@ function newJob(input: unknown, options: Partial<NewJob> = {}): NewJob {
   }
   const none = { unique: undefined, limit: undefined, owner: undefined, trace: undefined, step: undefined }
   return { ...job, ...none, ...options }
+}
+
+async function addTo(url: string): Promise<void> {
+  await (await open({ url })).add([newJob('one')])
 }
 
 /** Runs what comes, and gives the inputs in the order in which they began. */
@@ -147,6 +152,7 @@ describe.runIf(findRedis())('the engine on Redis', () => {
     ['redis://a/1?cluster=true', 'no databases'],
     ['redis://a?color=red', "'color'"],
     ['rediss://a?ca=/none', 'cannot be read'],
+    ['redis://a:70000', "'a:70000' is no host and port"],
     ['redis://', 'redis://host:6379'],
   ])('refuses %s', async (url, message) => {
     const failure = await failureOf(redisEngine({ url }))
@@ -196,6 +202,80 @@ describe.runIf(findRedis())('the engine on Redis', () => {
     expect(leftMs).toBeLessThanOrEqual(3_601_000)
     const failure = await failureOf(redisEngine({ url: redis.url }, { lease: 'soon' as never }))
     expect(failure.code).toBe('PLIMSOLL_OPTION_INVALID')
+  })
+
+  test.each([
+    ['nothing', []],
+    ['no key', ['+@all', '&*']],
+    ['no channel', ['+@all', '~*']],
+    ['no command that a script needs', ['+@all', '-zadd', '~*', '&*']],
+  ])('says of a user who may use %s what lets it work', async (_, rights) => {
+    const redis = await start(...keeping)
+    const admin = new Redis(redis.url)
+    onTestFinished(() => admin.disconnect())
+    await admin.call('ACL', 'SETUSER', 'ann', 'on', '>pw', ...rights)
+    const url = `redis://ann:pw@127.0.0.1:${redis.port}`
+    const use = async (): Promise<string[]> => {
+      const engine = await open({ url })
+      await engine.add([newJob('allowed')])
+      return runAll(engine)
+    }
+    const failure = await failureOf(use())
+    expect(failure.code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
+    // Users have no channels unless somebody gives them some: nothing is stored before that is found.
+    if (!rights.includes('-zadd')) expect(await admin.dbsize()).toBe(0)
+    const [, advised] = /ACL SETUSER NAME (.*)\.$/.exec(failure.message) ?? []
+    await admin.call('ACL', 'SETUSER', 'ann', 'reset', 'on', '>pw', ...advised!.replaceAll("'", '').split(' '))
+    const began = await use()
+    await expect.poll(() => began).toContain('allowed')
+    const ann = new Redis(url)
+    onTestFinished(() => ann.disconnect())
+    expect((await failureOf(ann.flushall())).message).toContain('NOPERM')
+  })
+
+  test('says what to do about a Redis that cannot write to its disk, few jobs or many', async () => {
+    const redis = await start(...keeping, '--save', '3600 100000', '--dbfilename', 'taken.rdb')
+    const engine = await open({ url: redis.url })
+    await engine.add([newJob('before')])
+    // What it saves would come where a folder is.
+    mkdirSync(join(redis.folder, 'taken.rdb', 'by a folder'), { recursive: true })
+    const admin = new Redis(redis.url)
+    onTestFinished(() => admin.disconnect())
+    await admin.bgsave()
+    await expect.poll(() => admin.info('persistence')).toContain('rdb_last_bgsave_status:err')
+    for (const count of [1, 2500]) {
+      const failure = await failureOf(engine.add(Array.from({ length: count }, (_, n) => newJob(n))))
+      expect(failure.code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
+      expect(failure.message).toMatch(/MISCONF.*make room there, or look at its log/)
+    }
+    expect(await engine.counts()).toEqual([{ queue: 'q', state: 'waiting', count: 1 }])
+  })
+
+  test('refuses a database that there is not, which would be another one', async () => {
+    const redis = await start(...keeping)
+    const failure = await failureOf(redisEngine({ url: `${redis.url}/16` }))
+    expect(failure.code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
+    expect(failure.message).toContain('name another one behind the host in QUEUE_URL')
+    await addTo(`${redis.url}/15`)
+    const client = new Redis(redis.url)
+    onTestFinished(() => client.disconnect())
+    expect(await client.dbsize()).toBe(0)
+  })
+
+  test('says of a node of a cluster how it is told to be one', async () => {
+    const cluster = (await startRedisCluster())!
+    onTestFinished(() => cluster.stop())
+    const failures = await Promise.all(cluster.masters.map(({ url }) => addTo(url).catch((error: unknown) => error)))
+    const moved = failures.filter((failure) => failure !== undefined) as PlimsollError[]
+    expect(moved).toHaveLength(2)
+    for (const { code, message } of moved) {
+      expect(code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
+      expect(message).toMatch(/MOVED.*add \?cluster=true to QUEUE_URL/)
+    }
+    const alone = await start(...keeping)
+    const failure = await failureOf(redisEngine({ url: `${alone.url}?cluster=true` }))
+    expect(failure.code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
+    expect(failure.message).toContain('leave out ?cluster=true')
   })
 
   test('takes part in no transaction by itself, and says so', async () => {

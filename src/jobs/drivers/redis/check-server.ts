@@ -1,4 +1,5 @@
 import { PlimsollError } from '../../../core/errors.ts'
+import { newsChannel } from './news.ts'
 import type { RedisLink } from './redis-link.ts'
 import type { RedisAddress } from './redis-source.ts'
 
@@ -9,9 +10,13 @@ const oldest = [6, 2] as const
  * Looks at what a Redis does with what it keeps. One that may evict jobs is refused; one that forgets them when it restarts is
  * warned of. A server that does not say is taken as it is.
  *
- * @throws PLIMSOLL_JOBS_UNAVAILABLE
+ * @throws PLIMSOLL_JOBS_UNAVAILABLE, PLIMSOLL_JOBS_UNREACHABLE when it has no such database, or may not be asked
  */
-export async function checkServer(link: RedisLink, { name }: RedisAddress): Promise<void> {
+export async function checkServer(link: RedisLink, { name, connection: { db } }: RedisAddress): Promise<void> {
+  // One that it does not have would silently be the first.
+  if (db) await link.command('SELECT', db)
+  // Users of Redis 7 may use no channel unless they are told that they may; a script would have stored its jobs when it comes to that.
+  await link.command('PUBLISH', newsChannel(link.prefix), '')
   const info = await Promise.all(['server', 'memory', 'persistence'].map((section) => link.command('INFO', section)))
   const facts = new Map(
     info.flatMap((text) =>

@@ -17,6 +17,11 @@ export interface NewsReader {
   missed?(): void
 }
 
+/** Where scripts publish. */
+export function newsChannel(prefix: string): string {
+  return `${prefix}:news`
+}
+
 /** Hears what scripts publish, on a connection of its own, which is made with the first reader. */
 export class News {
   readonly #address: RedisAddress
@@ -28,7 +33,7 @@ export class News {
 
   constructor(address: RedisAddress, prefix: string) {
     this.#address = address
-    this.#channel = `${prefix}:news`
+    this.#channel = newsChannel(prefix)
   }
 
   /** Reads until the returned function is called. */

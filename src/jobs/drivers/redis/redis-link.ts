@@ -104,9 +104,14 @@ export class RedisLink {
     const note = (error: unknown): void => {
       failure = error
     }
-    const timer = setTimeout(() => reject(this.#unreachable(failure)), waitMs.ready)
+    const noteClose = (): void => {
+      failure ??= new Error('It closes the connection')
+    }
+    const late = (): void => reject(this.#unreachable(failure ?? new Error(this.#silence())))
+    const timer = setTimeout(late, waitMs.ready)
     client.once('ready', resolve)
     client.on('error', note)
+    client.on('close', noteClose)
     if (client.status === 'end') reject(this.#unreachable(new Error('It was closed.')))
     try {
       await promise
@@ -114,46 +119,75 @@ export class RedisLink {
       clearTimeout(timer)
       client.off('ready', resolve)
       client.off('error', note)
+      client.off('close', noteClose)
     }
+  }
+
+  /** What a server may be that says nothing. */
+  #silence(): string {
+    if (this.#client.status === 'connect')
+      return 'It takes the connection and does not answer: it reads its data, or is no Redis'
+    return this.#address.connection.tls === undefined ? 'no answer' : 'no answer; it may not speak TLS there'
   }
 
   #unreachable(cause: unknown): unknown {
     if (cause instanceof PlimsollError) return cause
-    const { name, message = 'no answer' } = (cause ?? {}) as { name?: string; message?: string }
+    const { name, message } = spokenOf(cause)
+    const text = adviceFor(message)
     // What the server itself has said, such as a fault in a script.
-    if (
-      name === 'ReplyError' &&
-      !/^(?:NOAUTH|WRONGPASS|NOPERM|LOADING|CLUSTERDOWN|TRYAGAIN|READONLY|MASTERDOWN|NOREPLICAS|OOM|BUSY|EXECABORT)/.test(
-        message,
-      )
-    )
-      return cause
+    if (name === 'ReplyError' && text === undefined) return cause
     return new PlimsollError(
       'PLIMSOLL_JOBS_UNREACHABLE',
-      `The Redis of the jobs at ${this.#address.name} cannot be used: ${message.replace(/\.$/, '')}.${adviceFor(message)}`,
+      `The Redis of the jobs at ${this.#address.name} cannot be used: ${message.trim().replace(/\.$/, '')}.${text === undefined ? '' : ` ${text}`}`,
       { cause, details: { name: this.#address.name } },
     )
   }
 }
 
-/** What can be done about what Redis says, by the word that it begins with. */
-const advice: Readonly<Record<string, string>> = {
-  NOAUTH: 'It wants a password: QUEUE_URL=redis://:PASSWORD@host.',
-  WRONGPASS: 'Check the user and the password in QUEUE_URL.',
-  NOPERM:
-    "Let the user of QUEUE_URL do all it wants with the keys and channels of the jobs: ACL SETUSER NAME +@all '~{*:jobs}:*' '&{*:jobs}:*'.",
-  READONLY: 'It is a replica: name the master in QUEUE_URL, or the sentinels that know it (?sentinel=NAME).',
-  MASTERDOWN:
-    'It is a replica that has lost its master: name the master in QUEUE_URL, or the sentinels that know it (?sentinel=NAME).',
-  NOREPLICAS: 'It wants more replicas than it has: start them, or lower min-replicas-to-write.',
-  OOM: 'Its memory is full: raise maxmemory, or have ended jobs be kept for a shorter time (keep). What it has goes on.',
-  LOADING: 'It reads its data; it can be used in a moment.',
-  CLUSTERDOWN: 'Part of the cluster is missing: look at CLUSTER INFO.',
+/** The error that says what is wrong: what ends a transaction, or keeps a cluster from being known, is said by another one. */
+function spokenOf(cause: unknown): Error {
+  const { previousErrors, lastNodeError } = cause as { previousErrors?: readonly Error[]; lastNodeError?: Error }
+  return previousErrors?.[0] ?? lastNodeError ?? (cause as Error)
 }
 
-function adviceFor(message: string): string {
-  const text = advice[/^(?:EXECABORT )?([A-Z]+)/.exec(message)?.[1] ?? '']
-  return text === undefined ? '' : ` ${text}`
+/** What Redis says when it is not to be used now, or not by us, and what can be done about it. */
+const advice: readonly (readonly [says: RegExp, advice: string])[] = [
+  [/^NOAUTH/, 'It wants a password: QUEUE_URL=redis://:PASSWORD@host.'],
+  [/^WRONGPASS/, 'Check the user and the password in QUEUE_URL.'],
+  // The second is what a script says.
+  [
+    /^NOPERM|The user executing the script/,
+    "Let the user of QUEUE_URL do all it wants with the keys and channels of the jobs: ACL SETUSER NAME +@all -@dangerous +info '~{*:jobs}*' '&{*:jobs}*'.",
+  ],
+  [/^READONLY/, 'It is a replica: name the master in QUEUE_URL, or the sentinels that know it (?sentinel=NAME).'],
+  [
+    /^MASTERDOWN/,
+    'It is a replica that has lost its master: name the master in QUEUE_URL, or the sentinels that know it (?sentinel=NAME).',
+  ],
+  [/^NOREPLICAS/, 'It wants more replicas than it has: start them, or lower min-replicas-to-write.'],
+  [
+    /^OOM/,
+    'Its memory is full: raise maxmemory, or have ended jobs be kept for a shorter time (keep). What it has goes on.',
+  ],
+  [/^MISCONF/, 'It cannot write to its disk: make room there, or look at its log for what is wrong.'],
+  [/^LOADING/, 'It reads its data; it can be used in a moment.'],
+  [/^BUSY/, 'A script has run there for long: end it by SCRIPT KILL.'],
+  [/^CLUSTERDOWN/, 'Part of the cluster is missing: look at CLUSTER INFO.'],
+  [/^TRYAGAIN/, 'Its slot is being moved to another node; it can be used in a moment.'],
+  [/^MOVED|^ASK|in cluster mode$/, 'It is a node of a cluster: add ?cluster=true to QUEUE_URL.'],
+  [/cluster support disabled/, 'It is no cluster: leave out ?cluster=true.'],
+  [/unknown command 'sentinel'/i, 'It is no sentinel: name one, as a rule at port 26379, or leave out ?sentinel=.'],
+  [/^ERR DB index/, 'It has fewer databases: name another one behind the host in QUEUE_URL, or raise databases.'],
+  [
+    /EPIPE|ECONNRESET|^It closes/,
+    'It may want TLS (rediss://), have all the clients that it takes (maxclients), or be no Redis.',
+  ],
+  [/Unknown RESP type/, 'It is no Redis.'],
+]
+
+/** Undefined for what is no trouble of the server's. */
+function adviceFor(message: string): string | undefined {
+  return advice.find(([says]) => says.test(message))?.[1]
 }
 
 function ignore(): void {}

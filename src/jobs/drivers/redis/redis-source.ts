@@ -98,7 +98,7 @@ function readHost(
 ): RedisAddress['seeds'][number] {
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(text) ?? []
   const host = bracketed ?? plain
-  if (host === undefined) throw invalid(name, `${showValue(text)} is no host`)
+  if (host === undefined || Number(port) > 65_535) throw invalid(name, `${showValue(text)} is no host and port`)
   return { host, port: port === undefined ? usual : Number(port) }
 }
 
