@@ -97,6 +97,13 @@ describe.runIf(findRabbitmq())('the engine on RabbitMQ', () => {
       `rabbit_auth_backend_internal:set_permissions(<<"ann">>, <<"shop/1">>, <<".*">>, <<".*">>, <<".*">>, <<"test">>)`,
       `rabbit_auth_backend_internal:add_user(<<"bob">>, <<"bob">>, <<"test">>)`,
       `rabbit_auth_backend_internal:set_permissions(<<"bob">>, <<"shop/1">>, <<"^none$">>, <<".*">>, <<".*">>, <<"test">>)`,
+      `rabbit_auth_backend_internal:add_user(<<"eve">>, <<"eve">>, <<"test">>)`,
+      `rabbit_auth_backend_internal:set_permissions(<<"eve">>, <<"shop/1">>, <<".*">>, <<"^plimsoll">>, <<".*">>, <<"test">>)`,
+      `rabbit_auth_backend_internal:add_user(<<"dan">>, <<"dan">>, <<"test">>)`,
+      `rabbit_auth_backend_internal:set_permissions(<<"dan">>, <<"shop/1">>, <<".*">>, <<".*">>, <<"dropped$">>, <<"test">>)`,
+      `rabbit_vhost:add(<<"small">>, <<"test">>)`,
+      `rabbit_auth_backend_internal:set_permissions(<<"ann">>, <<"small">>, <<".*">>, <<".*">>, <<".*">>, <<"test">>)`,
+      `rabbit_vhost_limit:parse_set(<<"small">>, <<"{\\"max-queues\\":0}">>, <<"test">>)`,
     ]
     rabbitmq.control('eval', `${orders.join(', ')}.`)
   })
@@ -133,6 +140,7 @@ describe.runIf(findRabbitmq())('the engine on RabbitMQ', () => {
     ['amqp://a?color=red', "'color'"],
     ['amqp://a?namespace=a b', 'namespace'],
     ['amqps://a?ca=/none', 'cannot be read'],
+    ['amqp://a:70000', "'a:70000' is no host and port"],
   ])('refuses %s', async (url, message) => {
     const failure = await failureOf(rabbitmqEngine({ url, postgres }))
     expect(failure.code).toBe('PLIMSOLL_OPTION_INVALID')
@@ -154,12 +162,27 @@ describe.runIf(findRabbitmq())('the engine on RabbitMQ', () => {
     const guest = await failure(`bob:bob@${host}/shop%2F1`)
     expect(guest.code).toBe('PLIMSOLL_JOBS_UNAVAILABLE')
     expect(guest.message).toContain('rabbitmqctl set_permissions -p shop/1 bob')
+    const sender = await failure(`eve:eve@${host}/shop%2F1`)
+    expect(sender.code).toBe('PLIMSOLL_JOBS_UNAVAILABLE')
+    expect(sender.message).toMatch(/amq\.default.*rabbitmqctl set_permissions -p shop\/1 eve/)
+    const crowd = await failure(`ann:p%40ss@${host}/small`)
+    expect(crowd.code).toBe('PLIMSOLL_JOBS_UNAVAILABLE')
+    expect(crowd.message).toContain('rabbitmqctl set_vhost_limits -p small')
     const { channel, name } = await look()
     const dropped = name.replace('plimsoll.', 'taken.').replace('.jobs.q', '.dropped')
     await channel.assertQueue(dropped, { durable: true })
     const taken = await failure(`guest:guest@${host}?namespace=taken`)
     expect(taken.code).toBe('PLIMSOLL_JOBS_UNAVAILABLE')
     expect(taken.message).toContain(`'${dropped}' of another kind`)
+  })
+
+  test('a user who may not read is warned of, with what to do', async () => {
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    onTestFinished(() => warn.mockRestore())
+    const host = `127.0.0.1:${rabbitmq.port}/shop%2F1`
+    await (await open({ url: `amqp://ann:p%40ss@${host}` })).add([newJob('waits', { queue: 'unread' })])
+    await runAll(await open({ url: `amqp://dan:dan@${host}` }), { queue: 'unread' })
+    expect(String(warn.mock.calls[0])).toMatch(/not read.*jobs\.unread.*rabbitmqctl set_permissions -p shop\/1 dan/)
   })
 
   test('what asks for no order goes to the broker, all else waits in the tables, and another database is apart', async () => {

@@ -1,6 +1,6 @@
 import type { Channel, ConsumeMessage } from 'amqplib'
 import { backoffMs } from '../../../core/backoff.ts'
-import { connectBroker, declareQueue, dropBroker, holdProcess, type Broker } from './broker.ts'
+import { connectBroker, declareQueue, dropBroker, holdProcess, refused, type Broker } from './broker.ts'
 import type { RabbitmqAddress } from './rabbitmq-address.ts'
 
 /** A message that has come: its number on its channel, whether it had been delivered before, and what it says. */
@@ -138,7 +138,11 @@ export class BrokerReader {
       for (const { name, most } of [...queues, { name: dropped, most: 100 }]) {
         if (this.#paused) break
         await channel.prefetch(most)
-        const { consumerTag } = await channel.consume(name, (message) => this.#receive(message, name === dropped))
+        const { consumerTag } = await channel
+          .consume(name, (message) => this.#receive(message, name === dropped))
+          .catch((error: unknown) => {
+            throw refused(address, name, error)
+          })
         this.#tags.push(consumerTag)
       }
       if (this.#paused) await this.pause()

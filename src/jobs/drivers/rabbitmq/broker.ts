@@ -125,6 +125,26 @@ export async function declareQueue(
   return missing
 }
 
+/**
+ * Sees whether messages may be sent to queues, by one that has none to go to.
+ *
+ * @throws PLIMSOLL_JOBS_UNAVAILABLE when they may not
+ */
+export async function checkSending(
+  channel: Amqplib.ConfirmChannel,
+  queue: string,
+  address: RabbitmqAddress,
+): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    channel.once('error', (error) => reject(refused(address, queue, error)))
+    channel.publish('', `${queue}.none`, Buffer.alloc(0), { mandatory: true }, (error) => {
+      if (error === null) resolve()
+      // What closes the channel says more.
+      else setImmediate(reject, refused(address, queue, error))
+    })
+  })
+}
+
 /** What is refused closes a channel, so each such question has its own. */
 async function onChannel<T>(broker: Broker, ask: (channel: Amqplib.Channel) => Promise<T>): Promise<T> {
   const channel = await broker.createChannel()
@@ -134,18 +154,25 @@ async function onChannel<T>(broker: Broker, ask: (channel: Amqplib.Channel) => P
   return answer
 }
 
-function refused(address: RabbitmqAddress, queue: string, error: unknown): unknown {
+/** What the broker says against the use of a queue, as an error that says what to do. */
+export function refused(address: RabbitmqAddress, queue: string, error: unknown): unknown {
   const { code, message } = error as { code?: number; message: string }
+  const { name, vhost } = address
+  if (code === 406 && message.includes('limit in vhost'))
+    return unavailable(
+      name,
+      `may not have more queues (${message}). Run: rabbitmqctl set_vhost_limits -p ${vhost} '{"max-queues":-1}'`,
+    )
   if (code === 406) {
     return unavailable(
-      address.name,
+      name,
       `has a queue '${queue}' of another kind (${message}). Delete it when it is empty, or give QUEUE_URL another ?namespace=.`,
     )
   }
   if (code === 403) {
     return unavailable(
-      address.name,
-      `does not let '${address.user}' make and use the queue '${queue}' (${message}). Run: rabbitmqctl set_permissions -p ${address.vhost} ${address.user} '.*' '.*' '.*'`,
+      name,
+      `does not let '${address.user}' make and use the queue '${queue}' (${message}). Run: rabbitmqctl set_permissions -p ${vhost} ${address.user} '.*' '.*' '.*'`,
     )
   }
   return unreachable(address, error)
@@ -163,12 +190,16 @@ function unreachable({ name, user, vhost }: RabbitmqAddress, cause: unknown): un
   const { message = 'no answer' } = (cause ?? {}) as { message?: string }
   let advice = ''
   if (/ACCESS.REFUSED|403/.test(message)) advice = ` Check the user '${user}' and its password in QUEUE_URL.`
-  // The library leaves out what the broker has said; there is nothing else that this is refused for.
+  // The library leaves out what the broker has said.
   else if (message.includes('ConnectionOpenOk'))
-    advice = ` There is no virtual host '${vhost}', or '${user}' may not use it. Run: rabbitmqctl add_vhost ${vhost}, and rabbitmqctl set_permissions -p ${vhost} ${user} '.*' '.*' '.*'; or name another one behind the host in QUEUE_URL.`
+    advice = ` There is no virtual host '${vhost}', '${user}' may not use it, or has all the connections there that are allowed. Run: rabbitmqctl add_vhost ${vhost}, and rabbitmqctl set_permissions -p ${vhost} ${user} '.*' '.*' '.*'; or name another one behind the host in QUEUE_URL.`
+  else if (message.includes('wrong version number'))
+    advice = ' It does not speak TLS there: amqp:// goes without, amqps:// to port 5671 as a rule.'
+  else if (/abruptly|ECONNRESET|Frame size|maxFrameSize/.test(message))
+    advice = ' It may want TLS (amqps://), or be no RabbitMQ.'
   return new PlimsollError(
     'PLIMSOLL_JOBS_UNREACHABLE',
-    `The RabbitMQ of the jobs at ${name} cannot be used: ${message}.${advice}`,
+    `The RabbitMQ of the jobs at ${name} cannot be used: ${message.trim().replace(/\.$/, '')}.${advice}`,
     { cause, details: { name } },
   )
 }

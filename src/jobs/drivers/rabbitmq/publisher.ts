@@ -1,7 +1,15 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { ConfirmChannel } from 'amqplib'
 import { backoffMs } from '../../../core/backoff.ts'
-import { checkVersion, connectBroker, declareQueue, dropBroker, holdProcess, type Broker } from './broker.ts'
+import {
+  checkSending,
+  checkVersion,
+  connectBroker,
+  declareQueue,
+  dropBroker,
+  holdProcess,
+  type Broker,
+} from './broker.ts'
 import type { Message, QueueNames } from './messages.ts'
 import type { RabbitmqAddress } from './rabbitmq-address.ts'
 
@@ -140,8 +148,10 @@ export class Publisher {
     const broker = await connectBroker(this.#address, { purpose: 'enqueue', heartbeatS: 0 })
     try {
       checkVersion(broker, this.#address)
-      await declareQueue(broker, { name: this.#parts.names.dropped }, this.#address)
+      const { dropped } = this.#parts.names
+      await declareQueue(broker, { name: dropped }, this.#address)
       const channel = await broker.createConfirmChannel()
+      await checkSending(channel, dropped, this.#address)
       this.#use({
         broker,
         channel,

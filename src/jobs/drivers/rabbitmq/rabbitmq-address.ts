@@ -51,7 +51,7 @@ export function readAddress(url: string): RabbitmqAddress {
 function readHost(text: string, { name, port }: { readonly name: string; readonly port: number }) {
   const [, bracketed, plain, own] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(text) ?? []
   const host = bracketed ?? plain
-  if (host === undefined) throw invalidQueueUrl(name, `'${text}' is no host`)
+  if (host === undefined || Number(own) > 65_535) throw invalidQueueUrl(name, `'${text}' is no host and port`)
   return { host, port: own === undefined ? port : Number(own) }
 }
 
