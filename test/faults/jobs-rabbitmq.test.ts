@@ -333,6 +333,26 @@ describe.runIf(findRabbitmq() !== undefined && inject('postgresUrl') !== '')('jo
     },
   )
 
+  test(
+    'what a process that died has not published runs soon, when all who may have it have said that they do not',
+    limits,
+    async () => {
+      const office = await openOffice()
+      const first = await startWork(1)
+      const blocked = await office.jobs.enqueue(blocks, { ms: 20_000 })
+      await began(first)
+      const env = { ...process.env, DATABASE_URL: database.url, QUEUE_URL: rabbitmq.url }
+      const child = fork(fileURLToPath(new URL('./job-publisher-that-dies.ts', import.meta.url)), { execArgv: [], env })
+      onTestFinished(() => void child.kill('SIGKILL'))
+      expect(await once(child, 'exit')).toEqual([null, 'SIGKILL'])
+      expect(await office.handed()).toBe(1 + 3)
+      await startWork()
+      expect(await blocked.result()).toBe(first.pid)
+      await vi.waitFor(async () => expect(await office.counts()).toEqual({ done: 1 + 3 }), waits)
+      expect([await office.count('runs'), await office.count('effects')]).toEqual([1 + 3, 3])
+    },
+  )
+
   test('a message that is delivered again, and one that is there twice, have their effect once', limits, async () => {
     const office = await openOffice()
     const wire = new Wire(rabbitmq.url)

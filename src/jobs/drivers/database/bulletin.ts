@@ -15,10 +15,28 @@ export interface BulletinReader {
   cancelled?(ids: readonly string[]): void
   /** What a broker has been handed is to be put into the tables by whoever runs it, and begun by nobody. */
   recalled?(ids: readonly string[]): void
+  /** Somebody looks for jobs that a broker was handed: who reads their queue says which of them are there. */
+  sought?(search: JobSearch): void
+  /** Which of the jobs that are looked for one of the readers has. */
+  found?(answer: SearchAnswer): void
   /** Watched jobs have ended. */
   ended?(ids: readonly string[]): void
   /** Watched jobs have begun, have come further, or wait again. */
   changed?(ids: readonly string[]): void
+}
+
+/** A question to all who read a queue of a broker. */
+export interface JobSearch {
+  readonly id: string
+  readonly queue: string
+  readonly jobs: readonly string[]
+}
+
+/** What one of them answers. */
+export interface SearchAnswer {
+  readonly search: string
+  readonly reader: string
+  readonly jobs: readonly string[]
 }
 
 const channel = 'plimsoll_jobs'
@@ -87,6 +105,16 @@ export class Bulletin {
   recalled(ids: readonly string[]): void {
     for (const reader of this.#readers) reader.recalled?.(ids)
     for (const id of ids) this.#tell(`h${id}`, ['h', id])
+  }
+
+  sought(search: JobSearch): void {
+    for (const reader of this.#readers) reader.sought?.(search)
+    this.#tell(`s${search.id}`, ['s', search])
+  }
+
+  found(answer: SearchAnswer): void {
+    for (const reader of this.#readers) reader.found?.(answer)
+    this.#tell(`f${answer.search}${answer.reader}`, ['f', answer])
   }
 
   ended(ids: readonly string[]): void {
@@ -172,6 +200,12 @@ export class Bulletin {
         break
       case 'h':
         reader.recalled?.([rest[0] as string])
+        break
+      case 's':
+        reader.sought?.(rest[0] as JobSearch)
+        break
+      case 'f':
+        reader.found?.(rest[0] as SearchAnswer)
         break
       case 'e':
         reader.ended?.([rest[0] as string])

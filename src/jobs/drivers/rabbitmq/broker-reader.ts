@@ -33,8 +33,8 @@ export type ReaderNews =
   | { readonly type: 'lost'; readonly channel: number }
   /** The broker does not have this queue; what it had been handed is gone. */
   | { readonly type: 'missing'; readonly queue: string }
-  /** Nothing is ready in this queue. */
-  | { readonly type: 'empty'; readonly queue: string }
+  /** Nothing is ready in this queue, which so many read; all that it has sent here until then has been told. */
+  | { readonly type: 'empty'; readonly queue: string; readonly readers: number }
   | { readonly type: 'paused' }
   | { readonly type: 'trouble'; readonly text: string }
 
@@ -101,7 +101,9 @@ export class BrokerReader {
     try {
       for (const { queue, name } of this.#options.queues) {
         const found = await this.#channel?.checkQueue(name)
-        if (found?.messageCount === 0) this.#tell({ type: 'empty', queue })
+        if (found?.messageCount !== 0) continue
+        this.#flush()
+        this.#tell({ type: 'empty', queue, readers: found.consumerCount })
       }
     } catch {
       // The connection is gone, or will be: the next look says more.

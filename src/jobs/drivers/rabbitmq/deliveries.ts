@@ -22,7 +22,8 @@ export interface DeliveriesParts extends ReaderOptions {
   /** What came over this channel will come again, here or elsewhere. */
   readonly lost: (channel: number) => void
   readonly missing: (queue: string) => void
-  readonly empty: (queue: string) => void
+  /** Nothing is ready in a queue, which so many read. */
+  readonly empty: (queue: string, readers: number) => void
   /** How long what runs now may still run. */
   readonly mostMs: () => number
 }
@@ -122,7 +123,7 @@ export class Deliveries {
       case 'missing':
         return this.#parts.missing(news.queue)
       case 'empty':
-        return this.#parts.empty(news.queue)
+        return this.#parts.empty(news.queue, news.readers)
       case 'paused':
         return this.#paused()
       case 'open':

@@ -1,11 +1,9 @@
-import { setTimeout as wait } from 'node:timers/promises'
-import { backoffMs } from '../../../core/backoff.ts'
-import { isPlimsollError } from '../../../core/errors.ts'
 import type { Postgres } from '../../../postgres/index.ts'
 import type { ConsumeOptions, JobProgress, LeasedJob, Outcome } from '../../contract.ts'
 import type { Bulletin } from '../database/bulletin.ts'
 import type { DatabaseConsumer } from '../database/database-consumer.ts'
 import type { OpenOf, SideLane } from '../database/side-lane.ts'
+import { askUntil } from './ask-until.ts'
 import type { Delivery } from './broker-reader.ts'
 import { toRun, type ExpressRun } from './express-run.ts'
 import { FinishedRuns } from './finished-runs.ts'
@@ -26,7 +24,6 @@ const voidMs = 1000
 const lastMs = 5000
 /** No more begin while so many wait to be stored: two statements under way and two that are full. */
 const mostStoring = 2000
-const retry = { firstMs: 50, mostMs: 2000 }
 
 /** The parts of {@link ExpressLane}. */
 interface ExpressLaneParts {
@@ -94,6 +91,12 @@ export class ExpressLane implements SideLane {
 
   has(id: string): boolean {
     return this.#runs.has(id)
+  }
+
+  /** Those of the jobs that are here, and of which nothing is stored yet. */
+  here(ids: readonly string[]): readonly string[] {
+    const waiting = new Set([...this.#shelves.values(), this.#unsure].flatMap((shelf) => shelf.ids))
+    return ids.filter((id) => waiting.has(id) || this.#runs.has(id) || this.#finished.has(id))
   }
 
   /** Whose books they are put into. */
@@ -252,7 +255,10 @@ export class ExpressLane implements SideLane {
   async #ask(jobs: readonly DeliveredJob[]): Promise<void> {
     for (const delivered of jobs) this.#unsure.put(delivered)
     const asked = new Set(jobs)
-    const recalled = await this.#until(() => this.#recalls.among(jobs.map(({ job }) => job.id)))
+    const recalled = await askUntil(
+      () => this.#closed,
+      () => this.#recalls.among(jobs.map(({ job }) => job.id)),
+    )
     // Others may have been given back meanwhile.
     const here = this.#unsure.remove((delivered) => asked.has(delivered))
     if (recalled === undefined) return
@@ -312,12 +318,15 @@ export class ExpressLane implements SideLane {
   /** The ids of those that are ours, and in the books. */
   async #adoptAll(batch: readonly ExpressRun[]): Promise<ReadonlySet<string>> {
     const ours = new Set<string>()
-    const rows = await this.#until(async () => {
-      const { worker } = this.#consumer
-      if (worker === '') return undefined
-      const runs = batch.map(({ job, beganAt }) => ({ id: job.id, ranMs: performance.now() - beganAt }))
-      return { worker, adopted: await adoptRuns(this.#parts.postgres, worker, runs) }
-    })
+    const rows = await askUntil(
+      () => this.#closed,
+      async () => {
+        const { worker } = this.#consumer
+        if (worker === '') return undefined
+        const runs = batch.map(({ job, beganAt }) => ({ id: job.id, ranMs: performance.now() - beganAt }))
+        return { worker, adopted: await adoptRuns(this.#parts.postgres, worker, runs) }
+      },
+    )
     const lost: string[] = []
     for (const run of batch) {
       const { job, progress } = run
@@ -339,7 +348,10 @@ export class ExpressLane implements SideLane {
   /** Has jobs wait in the tables, where everybody may take them. */
   async #return(jobs: readonly DeliveredJob[], { suspect = false, withhold = false } = {}): Promise<void> {
     const ids = jobs.map(({ job }) => job.id)
-    const returned = await this.#until(() => returnJobs(this.#parts.postgres, ids, suspect))
+    const returned = await askUntil(
+      () => this.#closed,
+      () => returnJobs(this.#parts.postgres, ids, suspect),
+    )
     if (returned === undefined) return
     this.#parts.bulletin.ready(returned)
     if (withhold) this.#withheld.add(jobs)
@@ -380,19 +392,5 @@ export class ExpressLane implements SideLane {
       else known.push(tag)
     }
     for (const [channel, list] of tags) this.#parts.acknowledge(channel, list)
-  }
-
-  /** Asks a database that is away again, until the end. */
-  async #until<T>(ask: () => Promise<T | undefined>): Promise<T | undefined> {
-    for (let attempt = 1; !this.#closed; attempt++) {
-      try {
-        const answer = await ask()
-        if (answer !== undefined) return answer
-      } catch (error) {
-        if (isPlimsollError(error, 'PLIMSOLL_DATABASE_CLOSED')) return undefined
-      }
-      await wait(backoffMs(attempt, retry))
-    }
-    return undefined
   }
 }

@@ -5,6 +5,7 @@ import type { DatabaseEngine } from '../database/database-engine.ts'
 import { Deliveries } from './deliveries.ts'
 import { ExpressLane } from './express-lane.ts'
 import { cleanRecalled, cleanRelayed } from './handed-jobs.ts'
+import { LostMessages } from './lost-messages.ts'
 import type { QueueNames } from './messages.ts'
 import type { RabbitmqAddress } from './rabbitmq-address.ts'
 
@@ -13,7 +14,9 @@ const lookMs = 5000
 const cleanMs = 60_000
 /** So many of these before it is forgotten what was relayed: when all processes were gone for a day, relays come first. */
 const cleansBeforeRelayed = 10
-/** What a queue has been handed for so long, and is not ready there any more, was lost. */
+/** How often it is looked for messages that were lost, and how old their jobs are at least, in leases: a minute at the usual one. */
+const lostLeases = 3
+/** What a queue has been handed for so long, and is not ready there any more, was lost, whatever its readers say. */
 const goneMs = 15 * 60_000
 
 /** The parts of {@link RabbitmqConsumer}. */
@@ -27,6 +30,8 @@ interface RabbitmqConsumerParts {
   readonly leaseMs: number
   /** Has jobs of a queue wait in the tables that it was handed longer ago than that. */
   readonly recover: (queue: string, olderThanMs: number) => Promise<void>
+  /** Has jobs wait in the tables whose messages may be anywhere. */
+  readonly takeBack: (ids: readonly string[]) => Promise<void>
 }
 
 /** Runs jobs of the tables, and those that the broker delivers. */
@@ -34,16 +39,18 @@ export class RabbitmqConsumer implements Consumer {
   readonly #parts: RabbitmqConsumerParts
   readonly #express: ExpressLane
   readonly #deliveries: Deliveries
+  readonly #lost: LostMessages
   #inner!: DatabaseConsumer
   #unread = (): void => {}
   #lookTimer: NodeJS.Timeout | undefined
+  #lostTimer: NodeJS.Timeout | undefined
   #cleanTimer: NodeJS.Timeout | undefined
   #cleans = 0
   #pausing: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
   constructor(parts: RabbitmqConsumerParts) {
-    const { postgres, ledger, options, address, names, threaded, leaseMs, recover } = parts
+    const { postgres, ledger, options, address, names, threaded, leaseMs, recover, takeBack } = parts
     this.#parts = parts
     const most = new Map(
       options.queues.map(({ name, concurrency }) => [name, mostHere(Math.min(concurrency, options.concurrency))]),
@@ -56,6 +63,13 @@ export class RabbitmqConsumer implements Consumer {
       mostHere: (queue) => most.get(queue)!,
       began: () => this.#deliveries.began(),
     })
+    this.#lost = new LostMessages(postgres, {
+      bulletin: ledger.bulletin,
+      afterMs: lostLeases * leaseMs,
+      queues: new Set(most.keys()),
+      here: (ids) => this.#express.here(ids),
+      takeBack,
+    })
     this.#deliveries = new Deliveries({
       address,
       queues: [...most].map(([queue, count]) => ({ queue, name: names.of(queue), most: count })),
@@ -67,7 +81,10 @@ export class RabbitmqConsumer implements Consumer {
       arrived: (channel, deliveries) => this.#express.arrived(channel, deliveries),
       lost: (channel) => this.#express.lost(channel),
       missing: (queue) => void recover(queue, 0).catch(ignore),
-      empty: (queue) => void recover(queue, goneMs).catch(ignore),
+      empty: (queue, readers) => {
+        void recover(queue, goneMs).catch(ignore)
+        void this.#lost.look(queue, readers).catch(ignore)
+      },
     })
   }
 
@@ -78,7 +95,7 @@ export class RabbitmqConsumer implements Consumer {
   }
 
   async start(): Promise<void> {
-    const { ledger } = this.#parts
+    const { ledger, leaseMs } = this.#parts
     this.#unread = ledger.bulletin.read({ recalled: (ids) => this.#express.recall(ids) })
     await this.#express.look()
     // What waits in the tables is known before anything is delivered: it may have to run first.
@@ -86,6 +103,9 @@ export class RabbitmqConsumer implements Consumer {
     await this.#deliveries.open()
     this.#lookTimer = setInterval(() => void this.#express.look().catch(ignore), lookMs)
     this.#lookTimer.unref()
+    this.#lost.open()
+    this.#lostTimer = setInterval(() => this.#deliveries.look(), lostLeases * leaseMs)
+    this.#lostTimer.unref()
     this.#cleanTimer = setInterval(() => void this.#clean().catch(ignore), cleanMs)
     this.#cleanTimer.unref()
   }
@@ -115,7 +135,9 @@ export class RabbitmqConsumer implements Consumer {
 
   async #pause(): Promise<void> {
     clearInterval(this.#lookTimer)
+    clearInterval(this.#lostTimer)
     clearInterval(this.#cleanTimer)
+    this.#lost.close()
     // Nothing begins any more from here on.
     const paused = this.#inner.pause()
     await this.#deliveries.pause()
@@ -133,7 +155,6 @@ export class RabbitmqConsumer implements Consumer {
 
   async #clean(): Promise<void> {
     const { postgres } = this.#parts
-    this.#deliveries.look()
     await cleanRecalled(postgres)
     if (++this.#cleans % cleansBeforeRelayed === 0) await cleanRelayed(postgres)
   }

@@ -133,6 +133,7 @@ class RabbitmqEngine implements JobEngine {
       threaded,
       leaseMs,
       recover: (queue, olderThanMs) => this.#recover(queue, olderThanMs),
+      takeBack: (ids) => this.#takeBack(ids),
     })
     await consumer.open()
     this.#consumers.add(consumer)
