@@ -26,12 +26,10 @@ interface Poisoning {
   readonly poison: Poison
   readonly handle: JobHandle
   start(): Promise<WorkerProcess>
-  /** Ends the lease of a process before its time, where that is long. */
-  endLease?(worker: { readonly pid: number }): Promise<void>
 }
 
 /** Starts workers beside each other until it is in quarantine, where it comes to after three runs. */
-export async function poisonThree({ poison, handle, start, endLease }: Poisoning): Promise<void> {
+export async function poisonThree({ poison, handle, start }: Poisoning): Promise<void> {
   const over = Promise.withResolvers<void>()
   const end = new AbortController()
   const workers = [0, 1].map(async () => {
@@ -39,7 +37,6 @@ export async function poisonThree({ poison, handle, start, endLease }: Poisoning
       // It may have died before it has said that it works.
       const worker = await start().catch(() => undefined)
       if (worker !== undefined) await Promise.race([worker.gone, over.promise])
-      for (const pid of ranIn(poison)) await endLease?.({ pid })
     }
   })
   await vi.waitFor(async () => expect((await handle.status())!.state).toBe('quarantined'), waits)

@@ -160,7 +160,7 @@ describe.runIf(inject('postgresUrl') && findRedis())('worker processes on Redis,
   test.each(ends)('a job that ends its worker with its first line (%s) has three runs', limits, async (how) => {
     const jobs = await office()
     const poison = makePoison(how)
-    await poisonThree({ poison, handle: await jobs.enqueue(dies!, poison), start: () => worker(), endLease })
+    await poisonThree({ poison, handle: await jobs.enqueue(dies!, poison), start: () => worker() })
   })
 
   test('the clocks of processes do not matter', limits, async () => {
