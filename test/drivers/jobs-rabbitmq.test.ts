@@ -289,7 +289,7 @@ describe.runIf(findRabbitmq())('the engine on RabbitMQ', () => {
     const jobs = ['a', 'b', 'c', 'd'].map((input) => newJob(input, { queue }))
     await engine.add(jobs)
     // By a process whose news do not get here.
-    await recallJobs(postgres, [jobs[1]!.id], false)
+    await recallJobs(postgres, [jobs[1]!.id])
     let read = 0
     const stop = observe((event) => {
       if (event.type === 'statement' && event.text.includes('from plimsoll.job_recalls')) read += event.rows

@@ -173,12 +173,12 @@ export async function returnJobs(
 
 /**
  * Has jobs wait in their lanes whose messages may still be somewhere: whoever gets one has to ask before running it. `suspect`: as with
- * {@link returnJobs}.
+ * {@link returnJobs}; default false.
  */
 export async function recallJobs(
   executor: Executor,
   ids: readonly string[],
-  suspect: boolean,
+  suspect = false,
 ): Promise<readonly LaneNotice[]> {
   return (await readTexts(executor, suspect ? recallApart : recall, [ids])).map(toNotice)
 }
