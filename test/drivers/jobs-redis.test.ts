@@ -143,8 +143,9 @@ describe.runIf(findRedis())('the engine on Redis', () => {
     const watched = `rediss://127.0.0.1:${sentinel.port}?sentinel=shop`
     await (await open({ url: `${watched}&${ca}` })).add([newJob('by a sentinel')])
     await expect.poll(() => began).toEqual(['secret', 'by a sentinel'])
-    for (const url of [redis.url, watched])
-      expect((await failureOf(redisEngine({ url }))).code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
+    // Each is waited for 5 s.
+    const failures = await Promise.all([redis.url, watched].map((url) => failureOf(redisEngine({ url }))))
+    for (const { code } of failures) expect(code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
   })
 
   test.each([
@@ -175,10 +176,13 @@ describe.runIf(findRedis())('the engine on Redis', () => {
 
   test('says what to do about a Redis that wants a password, or is a replica', async () => {
     const master = await start(...keeping, '--requirepass', 'p@ss')
-    const locked = await failureOf(redisEngine({ url: master.url }))
+    // Each is waited for 5 s.
+    const [locked, wrong] = await Promise.all([
+      failureOf(redisEngine({ url: master.url })),
+      failureOf(redisEngine({ url: `redis://:wrong@127.0.0.1:${master.port}` })),
+    ])
     expect(locked.code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
     expect(locked.message).toMatch(/NOAUTH.*QUEUE_URL=redis:\/\/:PASSWORD@host\.$/)
-    const wrong = await failureOf(redisEngine({ url: `redis://:wrong@127.0.0.1:${master.port}` }))
     expect(wrong.message).toMatch(/WRONGPASS.*Check the user and the password in QUEUE_URL\.$/)
     const replica = await start(...keeping, '--replicaof', '127.0.0.1', String(master.port))
     const engine = await open({ url: replica.url })
