@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writ
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { packageBuilt } from '../../e2e/filled-studio.ts'
 import { copyPgliteTemplate } from '../../servers/pglite-template.ts'
 import { readSnippets, type PageProgram } from './snippets.ts'
@@ -11,6 +11,9 @@ import { readSnippets, type PageProgram } from './snippets.ts'
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 const bin = join(root, 'node_modules/.bin')
 const run = promisify(execFile)
+
+// How many programs run at a time: each keeps a processor busy while it loads.
+vi.setConfig({ maxConcurrency: 3 })
 
 /** Written by hand, and with programs in them. */
 const pages = [
@@ -79,7 +82,7 @@ describe('the documentation', () => {
       expect(await node(cwd, 'seed.ts')).toEqual(start.prints.get('seed.ts'))
     })
 
-    test('in README.md', async () => {
+    test.concurrent('in README.md', async () => {
       const cwd = join(folder, 'readme')
       await prepare(cwd)
       const app = join(cwd, 'app.ts')
@@ -94,8 +97,10 @@ describe('the documentation', () => {
       // An application goes on until it is closed, which is for those who import it.
       .filter(([, file]) => file !== 'app.ts')
 
-    test.each(files)('in %s, %s', async (page, file, lines) => {
-      const cwd = join(folder, nameOf(page))
+    test.concurrent.each(files)('in %s, %s', async (page, file, lines) => {
+      // A folder for each: two programs cannot have one database open.
+      const cwd = join(folder, 'runs', nameOf(page), file)
+      write(cwd, programs.get(page)!)
       for (const made of ['migrations', '.plimsoll']) {
         cpSync(join(folder, 'getting-started', made), join(cwd, made), { recursive: true, force: true })
       }
