@@ -159,6 +159,9 @@ function planOf(job: JobDefinition, options: EnqueueOptions): EnqueuePlan {
   if (owner !== undefined) checkText('owner', owner)
   if (options.delay !== undefined && options.at !== undefined)
     throw invalid('at', options.at, 'give either delay or at')
+  const when = options.delay === undefined ? 'at' : 'delay'
+  if (debounce !== undefined && options[when] !== undefined)
+    throw invalid(when, options[when], `leave out ${when}: debounce says when`)
   const ways = ['unique', 'debounce', 'throttle'].filter((way) => options[way as keyof EnqueueOptions] !== undefined)
   if (ways.length > 1) throw invalid(ways[1]!, ways, 'give one of unique, debounce and throttle')
   return {
@@ -180,7 +183,7 @@ function bounded(duration: Duration, option: string): number {
 function delayOf({ delay, at }: EnqueueOptions): number {
   if (delay !== undefined) return bounded(delay, 'delay')
   if (at === undefined) return 0
-  if (Number.isNaN(at.getTime())) throw invalid('at', at, 'give a Date that is one')
+  if (!(at instanceof Date) || Number.isNaN(at.getTime())) throw invalid('at', at, 'give a Date that is one')
   return Math.max(0, at.getTime() - Date.now())
 }
 
