@@ -90,8 +90,8 @@ export function defineJob<I extends Schema, O extends Schema | undefined = undef
     keepFailedMs: parseDuration(options.keepFailed ?? '14d', 'keepFailed'),
     handler,
     boundTo,
-    enqueue: (input, given) => boundJobs(definition).enqueue(definition, input, given),
-    enqueueMany: (inputs, given) => boundJobs(definition).enqueueMany(definition, inputs, given),
+    enqueue: async (input, given) => boundJobs(definition).enqueue(definition, input, given),
+    enqueueMany: async (inputs, given) => boundJobs(definition).enqueueMany(definition, inputs, given),
     step: (...given: [input?: unknown]): Flow<any, any> =>
       Object.freeze<JobNode>({
         kind: 'job',
@@ -125,7 +125,7 @@ function boundJobs({ name, boundTo }: JobDefinition): Jobs {
   if (found !== undefined) return found
   const problem =
     all.length === 0
-      ? 'no application knows it; list it in createApp({ jobs: [ … ] })'
+      ? 'no application knows it, or it is closed; list it in createApp({ jobs: [ … ] })'
       : `${all.length} applications of this process know it; enqueue it with app.jobs.enqueue(job, input)`
   throw new PlimsollError('PLIMSOLL_JOB_UNBOUND', `The job '${name}' cannot be enqueued: ${problem}.`, {
     details: { name },

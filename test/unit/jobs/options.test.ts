@@ -55,4 +55,12 @@ describe('an enqueue is refused', () => {
     const odd = defineJob('odd', { input, unique: { key: ({ n }) => n as never } }, () => {}) as never
     await expect(prepareJob(odd, { n: 1 })).rejects.toEqual(invalid('the unique key of enqueue() is 1'))
   })
+
+  test('by a rejection where no application knows the job', async () => {
+    const lone = defineJob('lone', { input }, () => {})
+    for (const enqueue of [() => lone.enqueue({ n: 1 }), () => lone.enqueueMany([{ n: 1 }])]) {
+      const refused = enqueue().catch((error: unknown) => error)
+      expect(await refused).toMatchObject({ code: 'PLIMSOLL_JOB_UNBOUND' })
+    }
+  })
 })
