@@ -14,8 +14,8 @@ const lookMs = 5000
 const cleanMs = 60_000
 /** So many of these before it is forgotten what was relayed: when all processes were gone for a day, relays come first. */
 const cleansBeforeRelayed = 10
-/** How often it is looked for messages that were lost, and how old their jobs are at least, in leases: a minute at the usual one. */
-const lostLeases = 3
+/** How often it is looked for messages that were lost, and how old their jobs are at least, in leases. */
+const lostLeases = 2
 /** What a queue has been handed for so long, and is not ready there any more, was lost, whatever its readers say. */
 const goneMs = 15 * 60_000
 
