@@ -532,8 +532,10 @@ describe.runIf(findRabbitmq())('the engine on RabbitMQ', () => {
     // The broker says so when it is given something.
     await engine.add([newJob('during', { queue })])
     await engine.add([newJob('after', { queue })])
+    // Who comes now is told at once.
+    await (await open()).add([newJob('late', { queue })])
     expect(await handed()).toBe(1)
     const began = await runAll(engine, { queue })
-    await eventually(() => expect(began.toSorted()).toEqual(['after', 'before', 'during']))
+    await eventually(() => expect(began.toSorted()).toEqual(['after', 'before', 'during', 'late']))
   })
 })

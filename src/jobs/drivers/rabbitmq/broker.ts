@@ -126,23 +126,32 @@ export async function declareQueue(
 }
 
 /**
- * Sees whether messages may be sent to queues, by one that has none to go to.
+ * Sees whether messages may be sent to queues, by one that has none to go to. Resolves to false when the broker is full, which takes
+ * nothing now and does not say.
  *
  * @throws PLIMSOLL_JOBS_UNAVAILABLE when they may not
  */
 export async function checkSending(
+  broker: Broker,
   channel: Amqplib.ConfirmChannel,
-  queue: string,
-  address: RabbitmqAddress,
-): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    channel.once('error', (error) => reject(refused(address, queue, error)))
-    channel.publish('', `${queue}.none`, Buffer.alloc(0), { mandatory: true }, (error) => {
-      if (error === null) resolve()
-      // What closes the channel says more.
-      else setImmediate(reject, refused(address, queue, error))
-    })
+  { queue, address }: { readonly queue: string; readonly address: RabbitmqAddress },
+): Promise<boolean> {
+  const { promise, resolve, reject } = Promise.withResolvers<boolean>()
+  const full = (): void => resolve(false)
+  const late = setTimeout(() => reject(unreachable(address, new Error('it confirms nothing'))), connectMs)
+  broker.once('blocked', full)
+  channel.once('error', (error) => reject(refused(address, queue, error)))
+  channel.publish('', `${queue}.none`, Buffer.alloc(0), { mandatory: true }, (error) => {
+    if (error === null) resolve(true)
+    // What closes the channel says more.
+    else setImmediate(reject, refused(address, queue, error))
   })
+  try {
+    return await promise
+  } finally {
+    clearTimeout(late)
+    broker.off('blocked', full)
+  }
 }
 
 /** What is refused closes a channel, so each such question has its own. */

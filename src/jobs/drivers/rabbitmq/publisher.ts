@@ -151,7 +151,7 @@ export class Publisher {
       const { dropped } = this.#parts.names
       await declareQueue(broker, { name: dropped }, this.#address)
       const channel = await broker.createConfirmChannel()
-      await checkSending(channel, dropped, this.#address)
+      const takes = await checkSending(broker, channel, { queue: dropped, address: this.#address })
       this.#use({
         broker,
         channel,
@@ -160,7 +160,7 @@ export class Publisher {
         room: [],
         givingUp: new Set(),
         onTheirWay: 0,
-        blocked: false,
+        blocked: !takes,
       })
     } catch (error) {
       dropBroker(broker)
