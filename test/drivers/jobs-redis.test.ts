@@ -122,6 +122,27 @@ describe.runIf(findRedis())('the engine on Redis', () => {
     }
   })
 
+  test('a job that is cancelled while nobody knows that he has it never runs', async () => {
+    const redis = await start(...keeping)
+    const engine = await open({ url: redis.url })
+    const [job, other] = [newJob('cancelled', { unique: { key: 'k', until: 'ended', replace: false } }), newJob('runs')]
+    const began = await runAll(engine)
+    const client = new Redis(redis.url)
+    onTestFinished(() => client.disconnect())
+    // The answer of the claim was lost.
+    const [worker] = await client.zrange('{plimsoll:jobs}:workers', 0, -1)
+    await engine.add([{ ...job, delayMs: 50 }])
+    await client.zadd('{plimsoll:jobs}:delayed', 0, job.id)
+    const claimed = await client.eval(claimJobs.text, 1, '{plimsoll:jobs}', worker!, 1, 0, 0, '{}', 'q', 1)
+    expect(JSON.stringify(claimed)).toContain(job.id)
+    expect(await engine.cancel([job.id])).toBe(1)
+    await expect.poll(async () => (await engine.find(job.id))!.state, { timeout: 10_000 }).toBe('cancelled')
+    await engine.add([other])
+    await expect.poll(() => began).toEqual(['runs'])
+    expect(await engine.find(job.id)).toMatchObject({ state: 'cancelled', attempts: 0 })
+    expect(await engine.add([newJob('next', { unique: job.unique })])).toMatchObject([{ duplicate: false }])
+  })
+
   test('is reached over TLS, also by its sentinels, by who it can be sure of alone', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'plimsoll-jobs-'))
     onTestFinished(() => rmSync(folder, { recursive: true }))

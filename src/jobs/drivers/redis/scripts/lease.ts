@@ -92,7 +92,7 @@ return { died, #expired, redis.call('GET', P .. ':since') }
 )
 
 /**
- * Hands back what a worker process has taken without learning of it. ARGV: its id, then the runs that it knows of, each a job and its number.
+ * Hands back what a worker process has taken without learning of it; what was cancelled since ends. ARGV: its id, then the runs that it knows of, each a job and its number.
  * The answer: the cancelled jobs it runs, and those of which others have, or have ended, a run that Redis has no memory of giving it. A job
  * that is not there any more is nobody else's.
  */
@@ -108,7 +108,7 @@ for at = 2, #ARGV, 2 do
   if f[1] and f[1] ~= 'waiting' and f[1] ~= 'delayed' and not held then lost[#lost + 1] = id end
 end
 for _, id in ipairs(redis.call('SMEMBERS', P .. ':worker:' .. worker)) do
-  local f = redis.call('HMGET', key(id), 's', 'w', 'q', 'p', 'l', 't', 'a', 'd', 'x', 'ep')
+  local f = redis.call('HMGET', key(id), 's', 'w', 'q', 'p', 'l', 't', 'a', 'd', 'x', 'ep', 'u', 'uu', 'wt', 'rl')
   if f[1] ~= 'active' or f[2] ~= worker then
     redis.call('SREM', P .. ':worker:' .. worker, id)
   elseif known[id .. ':' .. f[10]] then
@@ -116,10 +116,14 @@ for _, id in ipairs(redis.call('SMEMBERS', P .. ':worker:' .. worker)) do
   else
     redis.call('SREM', P .. ':worker:' .. worker, id)
     if f[5] then redis.call('SREM', P .. ':running:' .. f[5], id) end
-    redis.call('HSET', key(id), 's', 'waiting', 'a', f[7] - 1)
     count(f[3], 'active', -1)
-    count(f[3], 'waiting', 1)
-    push(id, f[3], f[4], f[5], f[6], f[8])
+    if f[9] then
+      finish(id, 'cancelled', day, { queue = f[3], unique = f[11], uniqueUntil = f[12], watched = f[13], relayed = f[14] }, { 'a', f[7] - 1 })
+    else
+      redis.call('HSET', key(id), 's', 'waiting', 'a', f[7] - 1)
+      count(f[3], 'waiting', 1)
+      push(id, f[3], f[4], f[5], f[6], f[8])
+    end
   end
 end
 flush()
