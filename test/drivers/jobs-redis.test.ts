@@ -132,7 +132,7 @@ describe.runIf(findRedis())('the engine on Redis', () => {
     // The answer of the claim was lost.
     const [worker] = await client.zrange('{plimsoll:jobs}:workers', 0, -1)
     await engine.add([{ ...job, delayMs: 50 }])
-    await client.zadd('{plimsoll:jobs}:delayed', 0, job.id)
+    await client.zadd('{plimsoll:jobs}:delayed', '0', job.id)
     const claimed = await client.eval(claimJobs.text, 1, '{plimsoll:jobs}', worker!, 1, 0, 0, '{}', 'q', 1)
     expect(JSON.stringify(claimed)).toContain(job.id)
     expect(await engine.cancel([job.id])).toBe(1)
