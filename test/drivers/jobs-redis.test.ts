@@ -130,7 +130,7 @@ describe.runIf(findRedis())('the engine on Redis', () => {
     const client = new Redis(redis.url)
     onTestFinished(() => client.disconnect())
     // The answer of the claim was lost.
-    const [worker] = await client.zrange('{plimsoll:jobs}:workers', 0, -1)
+    const [worker] = await client.zrange('{plimsoll:jobs}:workers', '0', '-1')
     await engine.add([{ ...job, delayMs: 50 }])
     await client.zadd('{plimsoll:jobs}:delayed', '0', job.id)
     const claimed = await client.eval(claimJobs.text, 1, '{plimsoll:jobs}', worker!, 1, 0, 0, '{}', 'q', 1)

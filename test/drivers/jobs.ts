@@ -21,7 +21,7 @@ import type { Postgres } from '../../src/postgres/index.ts'
 export type JobsNeed = 'statements'
 
 /** Has something done when a test has ended. Tests that go on beside each other have one each. */
-export type OnFinished = (done: () => unknown) => void
+export type OnFinished = (done: () => Promise<void>) => void
 
 /** An engine of jobs, and the database beside it. */
 export interface OpenedEngine {
