@@ -145,7 +145,7 @@ describe.runIf(findRabbitmq() !== undefined && inject('postgresUrl') !== '')('jo
     await worker.kill()
   })
 
-  test('a broker that is cut off for 12 s takes no job from who runs it, and holds nobody up', limits, async () => {
+  test('a broker that is cut off for 30 s takes no job from who runs it, and holds nobody up', limits, async () => {
     const wire = new Wire(rabbitmq.url)
     await wire.join()
     onTestFinished(() => wire.cut())
@@ -155,8 +155,8 @@ describe.runIf(findRabbitmq() !== undefined && inject('postgresUrl') !== '')('jo
     const long = await office.jobs.enqueue(charges, 1)
     await began(first)
     await wire.cut()
-    // It is the time itself that is tested: six leases, and until it is asked again no sooner than each 5 s.
-    const time = new Promise((resolve) => setTimeout(resolve, 12_000))
+    // It is the time itself that is tested.
+    const time = new Promise((resolve) => setTimeout(resolve, 30_000))
     // The broker gives out again what was not acknowledged, to whom it still knows.
     const second = await startWork()
     const meanwhile = await office.jobs.enqueueMany(work, many(20))
