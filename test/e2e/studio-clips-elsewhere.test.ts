@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Browser } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest'
 import { freePort } from '../servers/free-port.ts'
+import { startCookieEdge } from '../servers/cookie-edge.ts'
 import { hasFfmpeg } from '../servers/ffmpeg.ts'
 import { hasNginx, startNginxEdge } from '../servers/nginx.ts'
 import { makePageBucket } from '../servers/page-bucket.ts'
@@ -109,4 +110,79 @@ describe.skipIf(!ready)('a clip of the studio', { timeout: 240_000 }, () => {
       expect((await context.request.get(segment)).headers()['x-cache']).toBe('HIT')
     },
   )
+
+  test.skipIf(!hasNginx())(
+    'is watched from an edge at an origin of its own, which only the page may read',
+    async () => {
+      const [studioPort, edgeKey] = [await freePort(), 'the secret of EDGE_KEY']
+      const origin = `http://127.0.0.1:${studioPort}`
+      const edge = await startNginxEdge(origin)
+      onTestFinished(() => edge.stop())
+      const studio = await studioFor({
+        PORT: String(studioPort),
+        PAGE_ORIGIN: origin,
+        CDN_URL: `${edge.url}?provider=nginx`,
+        CDN_KEY: 'the secret of CDN_KEY',
+        EDGE_KEY: edgeKey,
+      })
+      const page = await openPage(browser, `${studio.url}/clips.html`)
+      const id = await bringClip(page, clip())
+      await watchFrom(page, { id, studio: studio.url, edge: edge.url })
+    },
+  )
+
+  test('is opened by cookies, which the browser sends to the edge with every segment', async () => {
+    const [studioPort, edgeKey, key] = [await freePort(), 'the secret of EDGE_KEY', Buffer.alloc(16, 7)]
+    // Two hosts of one site, as a page and its CDN are: browsers find them on this machine, and trust them without TLS.
+    const origin = `http://studio.waterline.localhost:${studioPort}`
+    const edge = await startCookieEdge({
+      upstream: `http://127.0.0.1:${studioPort}`,
+      origin: (port) => `http://cdn.waterline.localhost:${port}`,
+      keyName: 'k1',
+      key,
+      edgeKey,
+    })
+    onTestFinished(() => edge.stop())
+    await studioFor({
+      PORT: String(studioPort),
+      PAGE_ORIGIN: origin,
+      CDN_URL: `${edge.url}?provider=google&keyName=k1&cookieDomain=.waterline.localhost`,
+      CDN_KEY: key.toString('base64url'),
+      EDGE_KEY: edgeKey,
+    })
+    const page = await openPage(browser, `${origin}/clips.html`)
+    const id = await bringClip(page, clip())
+    await watchFrom(page, { id, studio: origin, edge: edge.url })
+    const cookie = (await page.context().cookies()).find(({ name }) => name === 'Cloud-CDN-Cookie')
+    expect(cookie).toMatchObject({ domain: '.waterline.localhost', httpOnly: true, secure: true, sameSite: 'None' })
+    expect(cookie!.path).toMatch(new RegExp(`^/private/clips/${id}/`))
+    const { video } = await page.evaluate<{ video: { hls: string } }>(
+      `fetch('/api/clips/${id}').then((answer) => answer.json())`,
+    )
+    const { port } = new URL(edge.url)
+    const statusOf = async (path: string, headers: Record<string, string>): Promise<number> =>
+      (await fetch(`http://127.0.0.1:${port}${path}`, { headers })).status
+    const path = new URL(video.hls).pathname
+    const sent = { cookie: `${cookie!.name}=${cookie!.value}` }
+    expect(await statusOf(path, sent)).toBe(200)
+    expect(await statusOf(path, {})).toBe(403)
+    expect(await statusOf(path.replace(id, 'AAAAAAAAAAAAAAAA'), sent)).toBe(403)
+    expect(await statusOf(path, { cookie: sent.cookie.replace(/Expires=\d/, 'Expires=9') })).toBe(403)
+  })
 })
+
+/** Plays a clip both ways: all segments come from the edge, and are shown by a page of another origin. */
+async function watchFrom(
+  page: Page,
+  { id, studio, edge }: { readonly id: string; readonly studio: string; readonly edge: string },
+): Promise<void> {
+  for (const way of ways) {
+    const segments = watchSegments(page)
+    await page.goto(`${studio}/clip.html?id=${id}&by=${way}`)
+    await play(page)
+    await chooseQuality(page, 360)
+    await seek(page, 14)
+    expect(new Set(segments.values())).toEqual(new Set([edge]))
+    await page.locator('.filmstrip li').first().waitFor()
+  }
+}

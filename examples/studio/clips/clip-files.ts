@@ -15,8 +15,8 @@ export const openFor = '6h'
 
 /**
  * Serves the files of clips to the visitors who have brought them. Where a CDN opens folders, it decides who may come in, and fetches what is
- * under `/private` with the key of EDGE_KEY, while whoever else comes to the studio itself gets nothing; else the studio decides by its
- * cookie, which a browser sends with every segment.
+ * under `/private` with the key of EDGE_KEY, while whoever else comes to the studio itself gets nothing; PAGE_ORIGIN says where the page is
+ * whose players read from it. Else the studio decides by its cookie, which a browser sends with every segment.
  */
 export function serveClipFiles(app: Studio): void {
   const authorize = (request: { readonly headers: object }, key: string): Promise<boolean> => owns(app, request, key)
@@ -27,7 +27,9 @@ export function serveClipFiles(app: Studio): void {
   })
   app.downloads(place, {
     prefix: clipsFolder,
-    ...(app.cdn.features.grants === false ? { authorize } : { edgeKey: keyOfEdge(), cache: 'immutable' }),
+    ...(app.cdn.features.grants === false
+      ? { authorize }
+      : { edgeKey: keyOfEdge(), cache: 'immutable', allowOrigin: process.env['PAGE_ORIGIN'] || undefined }),
   })
 }
 

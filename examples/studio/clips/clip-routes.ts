@@ -44,7 +44,10 @@ export function takeClips(app: App<typeof relations>, transcode: Job<ReturnType<
   fastify.get<Named>('/api/clips/:id', async (request, reply) => {
     const clip = await mine(request)
     if (clip === undefined) return reply.callNotFound()
-    return noStore(reply).send(toBody(clip, (video) => reply.grant(clipPaths(video), { expires: openFor })))
+    const cookies = app.cdn.features.grants === 'cookies'
+    return noStore(reply).send(
+      toBody(clip, (video) => ({ ...reply.grant(clipPaths(video), { expires: openFor }), cookies })),
+    )
   })
 
   takeCaptions(app, {

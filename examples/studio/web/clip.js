@@ -164,10 +164,10 @@ function play({ video }) {
   void openBy(way)
 }
 
-async function showStrip({ sprite }) {
+async function showStrip({ sprite, cookies }) {
   if (sprite === null) return
   try {
-    const pictures = await fetchSprite(sprite)
+    const pictures = await fetchSprite(sprite, { cookies })
     const seek = (seconds) => {
       page.video.currentTime = seconds
       void page.video.play().catch(() => {})

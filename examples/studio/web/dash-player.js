@@ -9,7 +9,7 @@ const buffer = (seconds) => ({
 })
 
 /** Plays `url` in `video` by DASH; see `openPlayer` for what it is told and gives. */
-export function openDash(video, { url, told }) {
+export function openDash(video, { url, cookies, told }) {
   const player = MediaPlayer().create()
   const { events } = MediaPlayer
   player.updateSettings({
@@ -23,6 +23,7 @@ export function openDash(video, { url, told }) {
       utcSynchronization: { enabled: false },
     },
   })
+  if (cookies) player.setXHRWithCredentialsForType(null, true)
   const pictures = () => player.getRepresentationsByType('video')
 
   player.on(events.STREAM_INITIALIZED, () => told.heights(pictures().map(({ height }) => height)))

@@ -4,7 +4,7 @@ import Hls from './libraries/hls.js'
 const ahead = { before: 4, after: 16 }
 
 /** Plays `url` in `video` by HLS; see `openPlayer` for what it is told and gives. */
-export function openHls(video, { url, told }) {
+export function openHls(video, { url, cookies, told }) {
   const hls = new Hls({
     // The smallest picture is there first; what the line can carry is known after it.
     startLevel: 0,
@@ -17,6 +17,11 @@ export function openHls(video, { url, told }) {
     maxBufferLength: ahead.before,
     maxMaxBufferLength: ahead.before,
     backBufferLength: 30,
+    // Which of the two is asked depends on the browser.
+    ...(cookies && {
+      fetchSetup: ({ url }, init) => new Request(url, { ...init, credentials: 'include' }),
+      xhrSetup: (request) => void (request.withCredentials = true),
+    }),
   })
   const heightOf = (level) => hls.levels[level]?.height ?? 0
 

@@ -8,9 +8,10 @@ const ways = {
 export const playerNames = Object.fromEntries(Object.entries(ways).map(([way, { name }]) => [way, name]))
 
 /**
- * Plays `addresses[way]` in `video`. `told` is called with what happens: `heights(list)` that can be chosen, `shows(height)`,
- * `captions([{ language, label }])` that there are, `fetched(bytes)` and `failed(text)`. Resolves to `{ choose(height), caption(language), close() }`;
- * a height of 0 leaves the choice to the line, and the language '' shows none.
+ * Plays `addresses[way]` in `video`; `addresses.cookies` says whether cookies open them, at an origin of their own. `told` is called with what
+ * happens: `heights(list)` that can be chosen, `shows(height)`, `captions([{ language, label }])` that there are, `fetched(bytes)` and
+ * `failed(text)`. Resolves to `{ choose(height), caption(language), close() }`; a height of 0 leaves the choice to the line, and the language ''
+ * shows none.
  */
 export async function openPlayer(video, { way, addresses, told }) {
   const open = await ways[way].open()
@@ -19,7 +20,7 @@ export async function openPlayer(video, { way, addresses, told }) {
     once: true,
     signal: firstFrame.signal,
   })
-  const player = open(video, { url: addresses[way], told })
+  const player = open(video, { url: addresses[way], cookies: addresses.cookies, told })
   return {
     choose: (height) => player.choose(height),
     caption: (language) => player.caption(language),

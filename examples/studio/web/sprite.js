@@ -1,10 +1,11 @@
 /**
  * Reads the WebVTT index of a video's small pictures: `[{ start, end, image, x, y, width, height }]`, times in seconds, `image` an address.
+ * `cookies`: whether they open it.
  *
  * @throws TypeError when it cannot be fetched
  */
-export async function fetchSprite(address) {
-  const response = await fetch(address)
+export async function fetchSprite(address, { cookies }) {
+  const response = await fetch(address, { credentials: cookies ? 'include' : 'same-origin' })
   if (!response.ok) throw new TypeError(`${address} was answered with ${response.status}.`)
   // Addresses in it are relative to it, wherever it was fetched from.
   const base = new URL(address, location.href)

@@ -53,6 +53,11 @@ export interface DownloadOptions {
   readonly deliver?: 'proxy' | 'redirect' | undefined
   /** How long a signed address holds. Default `'5m'`: a download that has begun by then goes on. */
   readonly expires?: Duration | undefined
+  /**
+   * The origin of pages elsewhere whose scripts may read the files, cookies and all, such as `'https://www.example.com'` for a player that
+   * fetches segments of a CDN; or `'*'` for all pages, without cookies. One for all answers, so that caches keep one copy. Default: none.
+   */
+  readonly allowOrigin?: string | undefined
 }
 
 /** What {@link mountDownloads} is given beside the options. */
@@ -120,6 +125,7 @@ export function mountDownloads(
   const { store, surrogateKeys, behindCdn, onError } = mount
   if (refuse !== 404 && refuse !== 403) throw invalid('refuse', `refuse is ${showValue(refuse)}; it can be 404 or 403.`)
   const isEdge = options.edgeKey === undefined ? undefined : edgeCheck(options.edgeKey)
+  const readers = toReaders(options.allowOrigin)
   const { expires = '5m' } = options
   const expiresMs = parseDuration(expires, 'expires')
   const forCdn = behindCdn && authorize === undefined
@@ -148,6 +154,7 @@ export function mountDownloads(
     const headers = {
       'cache-control': cacheControl,
       'content-disposition': disposition,
+      ...readers,
       ...(isActive(object.type) ? { 'content-security-policy': sandboxPolicy } : {}),
       ...(shared && surrogateKeys !== false ? surrogateHeaders(tagsOf(object), surrogateKeys) : {}),
     }
@@ -179,7 +186,7 @@ export function mountDownloads(
     if (kept && cacheControl.startsWith('private') && object.cacheControl?.startsWith('private') === false)
       return proxy(request, reply, asked)
     const url = await direct.signGet(key, { expires, disposition, ...(kept ? {} : { cacheControl }) })
-    reply.header('cache-control', redirectControl(cacheControl, expiresMs)).redirect(url, 302)
+    reply.headers(readers).header('cache-control', redirectControl(cacheControl, expiresMs)).redirect(url, 302)
     return true
   }
 
@@ -240,6 +247,18 @@ function toCacheControl({ cache, authorize, edgeKey }: DownloadOptions): (object
             ? 'private, no-store'
             : `public, max-age=${Math.floor(parseDuration(cache, 'cache') / 1000)}`
   return () => control
+}
+
+/** What has a browser hand answers to scripts of pages elsewhere (https://fetch.spec.whatwg.org/#http-cors-protocol). */
+function toReaders(origin: string | undefined): Readonly<Record<string, string>> {
+  if (origin === undefined) return {}
+  if (origin === '*') return { 'access-control-allow-origin': origin }
+  if (URL.canParse(origin) && new URL(origin).origin === origin)
+    return { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true' }
+  throw invalid(
+    'allowOrigin',
+    `allowOrigin is ${showValue(origin)}; give the origin of a page, such as 'https://www.example.com', without a path, or '*'.`,
+  )
 }
 
 /**

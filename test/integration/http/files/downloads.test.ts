@@ -55,6 +55,27 @@ describe.each(kinds)('a download from a store, as %s,', (kind) => {
     expect(headers['content-security-policy']).toBeUndefined()
   })
 
+  test('is for scripts of one other origin, when it says so, or of all without cookies', async () => {
+    const page = 'https://www.example.com'
+    const allowed = await setup({ allowOrigin: page }, kind)
+    const asked = { origin: 'https://elsewhere.example.com' }
+    const { etag } = (await allowed.get()).headers
+    const answers = [await allowed.get(asked), await allowed.get({ range: 'bytes=0-4' })]
+    answers.push(await allowed.get({ 'if-none-match': etag! }))
+    expect(answers.map(({ status }) => status)).toEqual([200, 206, 304])
+    // The same to everybody: a cache keeps one copy.
+    for (const { headers } of answers) {
+      expect(headers).toMatchObject({ 'access-control-allow-origin': page, 'access-control-allow-credentials': 'true' })
+      expect(headers['vary']).toBeUndefined()
+    }
+    const toAll = (await (await setup({ allowOrigin: '*' }, kind)).get()).headers
+    expect(toAll['access-control-allow-origin']).toBe('*')
+    expect(toAll['access-control-allow-credentials']).toBeUndefined()
+    expect((await (await open()).get(asked)).headers['access-control-allow-origin']).toBeUndefined()
+    for (const allowOrigin of [`${page}/`, 'www.example.com', 'null', '', `${page}, https://b.example.com`])
+      await expect(setup({ allowOrigin }, kind)).rejects.toThrow('give the origin of a page')
+  })
+
   test('answers HEAD like GET, without the bytes, and does not heed a Range', async () => {
     const { url, get, store } = await open()
     const head = await ask(url, '/files/videos/a.mp4', { method: 'HEAD', headers: { range: 'bytes=0-4' } })

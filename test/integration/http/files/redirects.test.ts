@@ -59,6 +59,13 @@ test.each([
   expect(headers.etag).toBeDefined()
 })
 
+test('a script of a page elsewhere that may read files is let past the redirect too', async () => {
+  const { store, get } = await setup({ allowOrigin: 'https://www.example.com' })
+  await store.put('a.mp4', Buffer.from('a film'), { type: 'video/mp4' })
+  const { status, headers } = await get('/files/a.mp4')
+  expect([status, headers['access-control-allow-origin']]).toEqual([302, 'https://www.example.com'])
+})
+
 test('a playlist that is not there is not found', async () => {
   const { get } = await setup()
   expect((await get('/files/videos/master.m3u8')).status).toBe(404)
