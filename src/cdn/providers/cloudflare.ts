@@ -3,6 +3,7 @@ import { PlimsollError } from '../../core/errors.ts'
 import type { Provider, SignTarget } from '../provider.ts'
 import type { PurgeAnswer, PurgeApi, PurgeRate } from '../purge/purge-api.ts'
 import type { CdnSettings } from '../settings.ts'
+import { folderToken } from '../signing/folder-token.ts'
 import { withQuery } from '../signing/signed-query.ts'
 
 /** What the rule of the firewall was given: `is_timed_hmac_valid_v0("key", http.request.uri, lifetime, …, len("?parameter="))`. */
@@ -34,6 +35,8 @@ export function cloudflare(settings: CdnSettings): Provider {
   const key = settings.secret('CDN_KEY')
   const lifetime = Math.floor(settings.duration('lifetime', '3h') / 1000)
   const parameter = settings.text('parameter') ?? 'verify'
+  const byWorker = settings.flag('worker', false)
+  if (byWorker && key === undefined) throw settings.invalid('for worker=true it needs CDN_KEY')
   const plan = settings.choice('plan', ['free', 'pro', 'business', 'enterprise'], 'free')
   const purge = openPurge(settings)
   const purges = 'Set zone in CDN_URL, and a token that may purge in CDN_API_TOKEN'
@@ -41,11 +44,19 @@ export function cloudflare(settings: CdnSettings): Provider {
     reserved: [parameter],
     tagHeader: { name: 'cache-tag', separator: ',', mostBytes: 8192 },
     sign: key === undefined ? undefined : (target) => signCloudflareUrl(target, { key, lifetime, parameter }),
+    grants: 'path',
+    grant: byWorker
+      ? ({ origin, path, folder, expiresAt }) => ({
+          url: origin + folderToken({ path, folder, token: cloudflareFolderToken(folder, expiresAt, key!) }),
+          cookies: [],
+        })
+      : undefined,
     purgeTags: purge?.('tags', rates[plan]!.requests),
     purgeUrls: purge?.('files', rates[plan]!.urls),
     fixes: {
       signs: 'Set CDN_KEY to the secret of the rule that checks signatures',
-      grants: "Cloudflare's rules check one address at a time; sign each, or use a provider that opens folders",
+      grants:
+        "Cloudflare's rules check one address at a time: sign each, or deploy the Worker of docs/cdn.md and set worker=true in CDN_URL",
       bindsIp: "Cloudflare's rules do not sign addresses of clients",
       purgesTags: purges,
       purgesUrls: purges,
@@ -77,6 +88,11 @@ export function signCloudflareUrl(
   const mac = createHmac('sha256', key).update(`${uri}${issuedAt}`).digest('base64')
   // It has to stand last.
   return withQuery(`${origin}${uri}`, `${parameter}=${issuedAt}-${encodeURIComponent(mac)}`)
+}
+
+/** The token of a folder with its slashes, which the Worker of `docs/cdn.md` checks. */
+function cloudflareFolderToken(folder: string, expiresAt: number, key: string): string {
+  return `${expiresAt}_${createHmac('sha256', key).update(`${folder}${expiresAt}`).digest('hex')}`
 }
 
 type PurgeField = 'tags' | 'files'

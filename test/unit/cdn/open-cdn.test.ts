@@ -56,6 +56,7 @@ describe('what a provider can do', () => {
       { purgesTags: true, tagHeader: { name: 'x-tags', mostTags: 50 } },
     ],
     ['cloudflare', { CDN_KEY: 'k' }, { signs: true, grants: false, purgesTags: false }],
+    ['cloudflare&worker=true', { CDN_KEY: 'k' }, { signs: true, ...path }],
     [
       'cloudflare&zone=z&plan=pro',
       { CDN_API_TOKEN: 't' },
@@ -117,6 +118,7 @@ describe('a CDN_URL', () => {
       /no private key of RSA or ECDSA/,
     ],
     ['https://cdn.example.com?provider=cloudflare&zone=z', {}, /purge it needs 'CDN_API_TOKEN' too/],
+    ['https://cdn.example.com?provider=cloudflare&worker=true', {}, /for worker=true it needs CDN_KEY/],
     ['https://cdn.example.com?provider=cloudflare&plan=gold', {}, /plan is 'gold'; it can be 'free'/],
     ['https://cdn.example.com?provider=cloudflare&lifetime=soon', {}, /lifetime is 'soon'/],
     ['https://cdn.example.com?provider=fastly', { CDN_KEY: '!!' }, /no base64 of 16 bytes/],
