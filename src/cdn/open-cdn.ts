@@ -76,7 +76,7 @@ export function openCdn({ url, secrets = {} }: CdnOptions = {}): Cdn {
   const name = base.searchParams.get('provider') ?? ''
   if (!Object.hasOwn(providers, name)) {
     throw optionError(
-      `${describe(url!)} names the provider ${showValue(name)}; there are ${listNames(Object.keys(providers))}.`,
+      `${describe(url!)}, which names the provider ${showValue(name)}; there are ${listNames(Object.keys(providers))}.`,
     )
   }
   const known = name as Exclude<CdnProvider, 'none'>
@@ -93,7 +93,7 @@ function readBase(url: string): URL {
     throw optionError(`${describe(url)}; give the address of the CDN, such as https://cdn.example.com?provider=fastly.`)
   if (base.username !== '' || base.password !== '')
     throw optionError(
-      `${describe(url)} holds a password; secrets are variables of the environment, or the option 'secrets'.`,
+      `${describe(url)}, which holds a password; secrets are variables of the environment, or the option 'secrets'.`,
     )
   return base
 }
