@@ -21,7 +21,7 @@ export interface AppFilesOptions {
    * elsewhere, such as `https://api.example.com/_files`. Default `'/_files'`.
    */
   readonly addresses?: string | undefined
-  /** How often uploads that nobody has gone on with are removed, by a process that serves uploads, which does so when it starts as well. Default `'15m'`. */
+  /** How often uploads that nobody has gone on with are removed, by a process that has `app.uploads`, a worker too, which does so when it starts as well. Default `'15m'`. */
   readonly sweep?: Duration | undefined
 }
 

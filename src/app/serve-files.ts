@@ -5,6 +5,7 @@ import { Uploads, type AddressedFiles } from '../files/index.ts'
 import { serveAddresses, type PlimsollOptions, type SignedAddresses } from '../http/index.ts'
 import type { Postgres } from '../postgres/index.ts'
 import type { AppFilesOptions } from './open-files.ts'
+import { hasWorkerCommand } from './worker-command-mark.ts'
 
 /** What {@link serveFiles} joins. */
 export interface FilesToServe extends Pick<PlimsollOptions, 'onError'> {
@@ -35,11 +36,17 @@ export function serveFiles(
   const open = (): Uploads => {
     if (uploads !== undefined) return uploads
     const opened = new Uploads({ postgres, store: files, direct: files.direct }, { sweepMs })
-    fastify.addHook('onReady', () => opened.start())
+    // A worker serves nothing, so it is never ready to, and removes what was given up all the same.
+    if (hasWorkerCommand()) void opened.start().catch(warn)
+    else fastify.addHook('onReady', () => opened.start())
     fastify.addHook('preClose', () => opened.close())
     return (uploads = opened)
   }
   return { uploads: open }
+}
+
+function warn(error: unknown): void {
+  process.emitWarning(`Uploads that were given up cannot be removed: ${String(error)}`, 'PlimsollWarning')
 }
 
 function pathOf(url: string): string {

@@ -6,9 +6,11 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, inject, onTestFinished, test, vi } from 'vitest'
 import { z } from 'zod'
+import { ensureUploadTables } from '../../../src/files/uploads/upload-table.ts'
 import { databaseEngine } from '../../../src/jobs/drivers/database/database-engine.ts'
 import { defineJob, openJobs, type Jobs } from '../../../src/jobs/index.ts'
-import { openPostgres } from '../../../src/postgres/index.ts'
+import { openPostgres, type Postgres } from '../../../src/postgres/index.ts'
+import { valueOf } from '../../drivers/door.ts'
 import { createDatabase } from '../../servers/database.ts'
 import { parseExposition } from '../../unit/app/parse-exposition.ts'
 
@@ -41,7 +43,10 @@ export const app = await createApp({
   work: process.env['WORK'] === 'true',
   secret: 'a secret for tests',
   closeTimeout: process.env['CLOSE_TIMEOUT'],
+  storageUrl: 'file:files',
 })
+if (process.env['UPLOADS'] === 'true')
+  app.uploads('/uploads', { accept: ['*/*'], maxBytes: '1MB', onStored: () => undefined })
 `
 
 const input = z.any()
@@ -64,6 +69,7 @@ interface Worker {
 
 interface Place {
   readonly jobs: Jobs
+  readonly postgres: Postgres
   worker(args: readonly string[], env?: Readonly<Record<string, string>>): Worker
 }
 
@@ -87,6 +93,7 @@ async function openPlace(): Promise<Place> {
   })
   return {
     jobs,
+    postgres,
     worker(args, env = {}) {
       const child = spawn(process.execPath, [main, 'worker', ...args], {
         cwd: folder,
@@ -182,6 +189,20 @@ describe.runIf(inject('postgresUrl'))('plimsoll worker', () => {
     expect(await end('SIGTERM')).toBe(0)
     await expect(fetch(url)).rejects.toThrow('fetch failed')
     expect((await waiting.status())!.state).toBe('waiting')
+  })
+
+  test('removes uploads that were given up, of an application that takes some', async () => {
+    const { postgres, worker } = await openPlace()
+    await ensureUploadTables(postgres)
+    await valueOf(
+      postgres,
+      `insert into plimsoll.uploads (id, route, name, type, size, kind, part_bytes, expires_at)
+      values ('AAAAAAAAAAAAAAAA', '/uploads', 'a.txt', 'text/plain', 1, 'single', 1, now() - interval '1 second') returning id`,
+    )
+    const { end, said } = worker([], { UPLOADS: 'true' })
+    await said('Running jobs of all queues.')
+    await expect.poll(() => valueOf(postgres, 'select count(*) from plimsoll.uploads'), { timeout: 20_000 }).toBe('0')
+    expect(await end('SIGTERM')).toBe(0)
   })
 
   test('says what is wrong with its options, and ends', async () => {
