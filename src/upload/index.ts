@@ -1,3 +1,4 @@
 export { uploadFile } from './upload-file.ts'
-export type { FileUpload, UploadedFile, UploadFileOptions, UploadProgress } from './upload-file.ts'
+export type { FileUpload, UploadFileOptions, UploadProgress } from './upload-file.ts'
+export type { UploadedFile } from './uploaded-file.ts'
 export { UploadError } from './retry.ts'

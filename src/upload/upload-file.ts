@@ -1,5 +1,8 @@
+import { crc32cOf, sha256Of } from './checksums.ts'
 import { backOff, mayNot, mayPass, UploadError } from './retry.ts'
 import { sendBytes } from './send-bytes.ts'
+import type { Parts, Signed, Ticket } from './ticket.ts'
+import type { UploadedFile } from './uploaded-file.ts'
 
 /** A `File`, or bytes without a name. */
 export type LocalFile = Blob & { readonly name?: string; readonly lastModified?: number }
@@ -11,8 +14,8 @@ export interface UploadFileOptions {
   /** How often something is tried again that may pass, before it fails. Default 8. */
   readonly retries?: number | undefined
   /**
-   * Has each part bound to its SHA-256 where the storage checks that of parts, and a file of less than 16 MB to that of all of it, which the service
-   * then knows as well: other bytes are refused. It needs a secure context. Default false.
+   * Has bytes that changed on their way refused: by the SHA-256 of all of them below 16 MB, above by those of the parts, or by CRC-32Cs where the
+   * storage checks none of parts, or it is one request. It needs a secure context. Default false.
    */
   readonly checksums?: boolean | undefined
   /** Goes on with an upload of the same file that was broken off, also by a reload. Default true. */
@@ -31,22 +34,6 @@ export interface UploadProgress {
   readonly total: number
 }
 
-/** What an upload has become. */
-export interface UploadedFile<Result = unknown> {
-  readonly file: {
-    readonly id: string
-    readonly key: string
-    readonly name: string
-    readonly type: string
-    readonly size: number
-    readonly sha256: string | null
-    readonly crc32c: string | null
-    readonly picture: { readonly width: number; readonly height: number } | null
-  }
-  /** What `onStored` of the service returned. */
-  readonly result: Result
-}
-
 /** An upload that is under way. */
 export interface FileUpload<Result = unknown> {
   /** What it becomes. Rejects with an {@link UploadError}, or an AbortError once it is given up. */
@@ -58,33 +45,6 @@ export interface FileUpload<Result = unknown> {
   abort(): Promise<void>
 }
 
-interface Signed {
-  readonly number: number
-  readonly url: string
-  readonly headers: Readonly<Record<string, string>>
-  /** How often addresses had been renewed when this one was signed. */
-  readonly renewal: number
-}
-
-interface Parts {
-  readonly size: number
-  readonly count: number
-  readonly url: string
-  readonly most: number
-  readonly arrived: readonly number[]
-  readonly checksums: readonly string[]
-}
-
-interface Ticket {
-  readonly state: 'open' | 'stored' | 'refused'
-  readonly self: string
-  readonly complete: string
-  readonly put: Pick<Signed, 'url' | 'headers'> | null
-  readonly parts: Parts | null
-  readonly stored: UploadedFile | null
-  readonly problem: Readonly<Record<string, unknown>> | null
-}
-
 /** As much of localStorage as is used; there is none where it is forbidden. */
 interface Memory {
   getItem(key: string): string | null
@@ -94,7 +54,7 @@ interface Memory {
 
 /** What is sent of a file at once when its service says so of one request. */
 const whole = 0
-/** Of smaller files, in bytes, a checksum of the whole is made: by default services take larger ones in parts. */
+/** Of smaller files, in bytes, the SHA-256 of the whole is made, for which they are in memory: by default services take larger ones in parts. */
 const hashedBelow = 16 * 1024 * 1024
 /** How often in a row new addresses are asked for without anything arriving by them: then it is not that they have expired. */
 const mostRenewals = 3
@@ -168,7 +128,7 @@ class Run {
     this.#running.abort()
     this.#wake?.()
     this.#forget()
-    if (this.#self !== undefined) await fetch(this.#self, { method: 'DELETE', ...this.#asks() }).catch(() => {})
+    if (this.#self !== undefined) await this.#giveUp(this.#self)
   }
 
   async #run(): Promise<UploadedFile> {
@@ -226,12 +186,25 @@ class Run {
         this.#self = undefined
       }
     }
-    const { name = 'file', size, type } = this.#file
-    // A larger one comes in parts, which have their own, and is not read into memory.
-    const sha256 = this.#options.checksums === true && size < hashedBelow ? await sha256Of(this.#file) : undefined
-    const ticket = (await this.#ask(this.#endpoint, 'POST', { name, size, type, sha256 })) as Ticket
+    const ticket = await this.#begin()
     this.#remember(this.#at(ticket.self))
     return ticket
+  }
+
+  async #begin(): Promise<Ticket> {
+    const { name = 'file', size, type } = this.#file
+    const begin = (sums: object): Promise<unknown> => this.#ask(this.#endpoint, 'POST', { name, size, type, ...sums })
+    if (this.#options.checksums !== true) return (await begin({})) as Ticket
+    if (size < hashedBelow) return (await begin({ sha256: await sha256Of(this.#file) })) as Ticket
+    const ticket = (await begin({})) as Ticket
+    if (ticket.parts?.checksums.includes('sha256') === true) return ticket
+    // Nothing would tell other bytes, so it is begun with what every storage can compare, and is read for that once more.
+    await this.#giveUp(this.#at(ticket.self))
+    return (await begin({ crc32c: await crc32cOf(this.#file, this.#running.signal) })) as Ticket
+  }
+
+  async #giveUp(self: string): Promise<void> {
+    await fetch(self, { method: 'DELETE', ...this.#asks() }).catch(() => {})
   }
 
   async #send(parts: Parts): Promise<void> {
@@ -271,13 +244,18 @@ class Run {
     slice: (number: number) => Blob,
   ): Promise<readonly Signed[]> {
     const renewal = this.#renewals
-    const wanted: { readonly number: number; readonly sha256?: string }[] = []
-    // A storage that does not check them refuses them.
-    const checked = this.#options.checksums === true && checksums.includes('sha256')
+    const wanted: object[] = []
     // One after the other, so that one of them is in memory at a time.
-    for (const number of numbers) wanted.push(checked ? { number, sha256: await sha256Of(slice(number)) } : { number })
+    for (const number of numbers) wanted.push({ number, ...(await this.#sumsOf(slice(number), checksums)) })
     const { parts } = (await this.#ask(url, 'POST', { parts: wanted })) as { readonly parts: readonly Signed[] }
     return parts.map((part) => ({ ...part, renewal }))
+  }
+
+  /** What a part is bound to: a storage that does not check a checksum refuses it. */
+  async #sumsOf(part: Blob, checked: readonly string[]): Promise<object> {
+    if (this.#options.checksums !== true) return {}
+    if (checked.includes('sha256')) return { sha256: await sha256Of(part) }
+    return checked.includes('crc32c') ? { crc32c: await crc32cOf(part, this.#running.signal) } : {}
   }
 
   /** Sends bytes, and again until they arrive; false when another address is to be had for them. */
@@ -392,9 +370,4 @@ class Run {
       return undefined
     }
   }
-}
-
-async function sha256Of(blob: Blob): Promise<string> {
-  const sum = await crypto.subtle.digest('SHA-256', await blob.arrayBuffer())
-  return Array.from(new Uint8Array(sum), (byte) => byte.toString(16).padStart(2, '0')).join('')
 }

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { gcsStore } from '../../src/files/drivers/gcs/gcs-store.ts'
+import { Crc32c } from '../../src/files/index.ts'
 import type * as helper from '../../src/upload/index.ts'
 import { openService, sha256 } from '../integration/http/uploads/upload-service.ts'
 import { startGoogleStorage } from '../servers/google-storage.ts'
@@ -90,6 +91,26 @@ describe.skipIf(missingBrowser() !== undefined)('the upload helper in Chromium, 
       await uploadFile('/uploads', makeFile(bytes), { checksums: true, retries: 0 }).done
     }, size)
     expect(statuses).toEqual([200, 200, 200])
+    await expectStored(service, size)
+  })
+
+  test('has the parts of a large file bound to their CRC-32Cs, when it is asked to: none comes changed', async () => {
+    const { service, page, statuses, google } = await setup()
+    const size = 16 * mb + 3
+    let seen = 0
+    await page.route(`${google.endpoint}/**`, (route) => {
+      const request = route.request()
+      if (request.method() !== 'PUT' || ++seen > 1) return route.continue()
+      const changed = Buffer.from(request.postDataBuffer()!)
+      changed[1000]! ^= 1
+      return route.continue({ postData: changed })
+    })
+    const sum = await page.evaluate(async (bytes) => {
+      const { uploadFile, makeFile } = globalThis as unknown as Window
+      return (await uploadFile('/uploads', makeFile(bytes), { checksums: true, parallel: 1 }).done).file.crc32c
+    }, size)
+    expect(sum).toBe(new Crc32c().update(madeBytes(size)).digest('hex'))
+    expect(statuses).toEqual([400, 200, 200, 200, 200])
     await expectStored(service, size)
   })
 

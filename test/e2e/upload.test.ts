@@ -5,6 +5,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type * as helper from '../../src/upload/index.ts'
 import type { Size } from '../../src/core/size.ts'
+import { Crc32c } from '../../src/files/index.ts'
 import { openService, sha256, type UploadService } from '../integration/http/uploads/upload-service.ts'
 import { missingBrowser, openBrowser } from './browser.ts'
 import { bundleUpload } from './upload-bundle.ts'
@@ -112,6 +113,18 @@ describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
     })
     expect(sum).toBe(sha256(madeBytes(1000)))
     await expectStored(service, 1000)
+  })
+
+  test('has a larger file in one request bound to its CRC-32C, of which it holds no more than a block', async () => {
+    const { service, page, traffic } = await setup({ from: '64MB', bytes: '8MB' })
+    const size = 16 * mb + 3
+    const sum = await page.evaluate(async (bytes) => {
+      const { uploadFile, makeFile } = globalThis as unknown as Window
+      return (await uploadFile('/uploads', makeFile(bytes), { checksums: true }).done).file.crc32c
+    }, size)
+    expect(sum).toBe(new Crc32c().update(madeBytes(size)).digest('hex'))
+    expect(traffic.puts).toBe(1)
+    await expectStored(service, size)
   })
 
   test('tries again what fails, and asks for new addresses when they do not hold', async () => {
