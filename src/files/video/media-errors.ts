@@ -20,6 +20,8 @@ const memoryGone = /Cannot allocate memory|bad_alloc|malloc of size|Error while 
 const oversized = /Picture size (\d+x\d+) exceeds specified max pixel count (\d+)/
 /** Where less than this is left, it is the disk that a program could not go on for, whatever it says. */
 const leastRoom = 65_536
+/** What ffmpeg says of files that it could read, and is not to: it goes on with all that it may. */
+const notTaken = /(Format|Codec) .*not on whitelist/
 /** What ffmpeg says of files that are not what they seem to be; it is the same for a retry. */
 const unreadable = [
   /Invalid data found/i,
@@ -58,6 +60,11 @@ export function toMediaError(error: unknown, { task, subject, folder, full = fal
   if (large !== undefined) return large
   if (memoryGone.test(error.stderr))
     return mediaError('PLIMSOLL_MEDIA_TOO_LARGE', `'${subject}' needs more memory than limits.memory allows`, options)
+  const [, what] = notTaken.exec(error.stderr) ?? []
+  if (what !== undefined) {
+    const message = `'${subject}' has a ${what.toLowerCase()} that is not taken, or is no video or sound at all`
+    return mediaError('PLIMSOLL_MEDIA_INVALID', message, options)
+  }
   if (unreadable.some((pattern) => pattern.test(error.stderr)))
     return mediaError('PLIMSOLL_MEDIA_INVALID', `'${subject}' cannot be read: ${said}`, options)
   return mediaError(
