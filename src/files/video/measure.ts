@@ -3,6 +3,7 @@ import { mediaInput } from './media-input.ts'
 import type { ProbeOptions } from './probe.ts'
 import { secondsOf } from './progress-line.ts'
 import { runTool } from './run-tool.ts'
+import { valueOf } from './stream-facts.ts'
 import type { VideoProbe } from './types.ts'
 
 /** A file that was looked at. */
@@ -42,7 +43,9 @@ function check(duration: number, { subject, probe, limits }: MeasureOptions): vo
     const message = `'${subject}' takes ${Math.round(duration)} s, more than the ${limits.durationMs / 1000} s of limits.duration`
     throw mediaError('PLIMSOLL_MEDIA_TOO_LARGE', message, { details: { subject, duration } })
   }
-  const missing = probe.duration - duration
+  // Of the last frame its beginning is known, and some are shown for seconds.
+  const lastFrame = probe.video === undefined ? 0 : 1 / valueOf(probe.video.frameRate)
+  const missing = probe.duration - duration - lastFrame
   if (duration > 0 && missing <= Math.max(1, probe.duration * 0.02)) return
   const message =
     duration > 0

@@ -237,6 +237,11 @@ describe.skipIf(!hasFfmpeg())('a package', () => {
       expect((await mediaOf(folder, '90p/index.m3u8')).segments[0]!.duration).toBeGreaterThan(3.5)
     })
 
+    test('of pictures that are shown for seconds has the last of them to its end', async () => {
+      const slides = await bench.clips.picture('slides.mp4', { rate: '1/7', seconds: 28 })
+      expect((await of(slides)).video.duration).toBeCloseTo(28, 0)
+    })
+
     test('without sound has no sound, and without a picture sound alone', async () => {
       const silent = await of(await bench.clips.picture('silent.mp4'))
       expect(silent.video.audio).toBeUndefined()
