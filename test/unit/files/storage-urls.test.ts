@@ -1,4 +1,6 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { gcsStore } from '../../../src/files/drivers/gcs/gcs-store.ts'
+import { s3Store } from '../../../src/files/drivers/s3/s3-store.ts'
 import { parseDiskUrl } from '../../../src/files/drivers/disk/parse-disk-url.ts'
 import { parseGcsUrl } from '../../../src/files/drivers/gcs/parse-gcs-url.ts'
 import { parseS3Url } from '../../../src/files/drivers/s3/parse-s3-url.ts'
@@ -56,6 +58,19 @@ describe('a URL of S3', () => {
     expect(() => parseS3Url(url)).toThrow(reason)
   })
 
+  test.each(['s3://bucket', 's3://bucket?region='])('without a region, as %s, says how to give one', async (url) => {
+    for (const name of ['AWS_REGION', 'AWS_DEFAULT_REGION', 'AWS_PROFILE']) vi.stubEnv(name, undefined)
+    for (const name of ['AWS_CONFIG_FILE', 'AWS_SHARED_CREDENTIALS_FILE']) vi.stubEnv(name, '/nowhere')
+    onTestFinished(() => void vi.unstubAllEnvs())
+    const store = await s3Store({ url })
+    onTestFinished(() => store.close())
+    const refused = {
+      code: 'PLIMSOLL_STORAGE_UNAVAILABLE',
+      message: expect.stringMatching(/has no region; give one, such/),
+    }
+    await expect(store.head('a')).rejects.toMatchObject(refused)
+  })
+
   test('is refused without its secret in the message', () => {
     expect(() => parseS3Url('s3://AK:verysecret@bucket?what=1')).toThrow(/^(?!.*verysecret)/)
   })
@@ -70,6 +85,14 @@ describe('a URL of Google Cloud Storage', () => {
       endpoint: 'http://127.0.0.1:4443',
       timeoutMs: 30_000,
     })
+  })
+
+  test.each([
+    ['/nowhere/key.json', /keyFile is '\/nowhere\/key.json', which cannot be read \(ENOENT\)/],
+    [import.meta.filename, /, which is no JSON/],
+  ])('is refused with the key file %s, before the storage is asked', async (keyFile, message) => {
+    const refused = { code: 'PLIMSOLL_OPTION_INVALID', message: expect.stringMatching(message) }
+    await expect(gcsStore({ url: `gs://bucket?keyFile=${keyFile}` })).rejects.toMatchObject(refused)
   })
 
   test.each(['gs://', 'gs://user@bucket', 'gs://bucket?region=x', 'gs://bucket/x'])('is refused as %s', (url) => {

@@ -1,9 +1,10 @@
+import { readFile } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import type * as Sdk from '@google-cloud/storage'
-import { isPlimsollError } from '../../../core/errors.ts'
+import { isPlimsollError, showValue } from '../../../core/errors.ts'
 import { importPeer } from '../../../core/peer.ts'
 import { answeredWithin } from '../../answered-within.ts'
-import { defaultTimeoutMs, readPrefix } from '../../bucket-url.ts'
+import { defaultTimeoutMs, invalidUrl, readPrefix } from '../../bucket-url.ts'
 import { storageClosed } from '../../file-errors.ts'
 import { orAborted } from '../../file-body.ts'
 import { answerError, toStorageError, type GcsSubject } from './gcs-errors.ts'
@@ -74,6 +75,7 @@ export class GcsClient {
       return new GcsClient(client, { bucket, prefix: readPrefix(prefix, name), name, timeoutMs: defaultTimeoutMs })
     }
     const { endpoint, keyFile, ...parts } = parseGcsUrl(source.url)
+    if (keyFile !== undefined) await checkKeyFile(keyFile, parts.name)
     const { Storage } = await importPeer<typeof Sdk>('@google-cloud/storage', 'Keeping files in Google Cloud Storage')
     const storage = new Storage({
       ...(endpoint !== undefined && { apiEndpoint: endpoint }),
@@ -174,4 +176,15 @@ function defined(headers: Readonly<Record<string, string | undefined>>): Record<
   return Object.fromEntries(
     Object.entries(headers).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
   )
+}
+
+/** The SDK reads it when it is first asked, and takes what is wrong with it for a storage that is away. */
+async function checkKeyFile(path: string, name: string): Promise<void> {
+  try {
+    JSON.parse(await readFile(path, 'utf8'))
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const problem = code === undefined ? 'is no JSON' : `cannot be read (${code})`
+    throw invalidUrl(name, `its keyFile is ${showValue(path)}, which ${problem}`)
+  }
 }

@@ -43,7 +43,7 @@ export function parseS3Url(url: string): S3Place {
     bucket,
     prefix: readPrefix(values.get('prefix') ?? '', name),
     // A service of one's own seldom has regions, and the signature needs one.
-    region: values.get('region') ?? (endpoint === undefined ? undefined : 'us-east-1'),
+    region: values.get('region') || (endpoint === undefined ? undefined : 'us-east-1'),
     endpoint,
     pathStyle: style === 'true',
     credentials: readUser(user, name),

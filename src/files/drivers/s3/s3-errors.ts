@@ -57,6 +57,11 @@ export function isMissing(error: unknown): boolean {
 /** What an error of the SDK means to whoever stores files; what is none of the service's is returned as it is. */
 export function toStorageError(error: unknown, name: string, call: S3Call = {}): unknown {
   if (error instanceof PlimsollError || isFromBody(error) || !(error instanceof Error)) return error
+  // The SDK looks for it when it is first asked.
+  if (error.message === 'Region is missing') {
+    const message = `${name} has no region; give one, such as s3://bucket?region=eu-north-1, or set AWS_REGION.`
+    return new PlimsollError('PLIMSOLL_STORAGE_UNAVAILABLE', message, { cause: error, details: { storage: name } })
+  }
   const known = toKnown(error, call)
   if (known !== undefined) return known
   const code = codeOf(error)
