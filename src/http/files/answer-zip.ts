@@ -53,6 +53,7 @@ export async function answerZip(
   const signal = untilGone(reply)
   const objects = await lookUp(source, entries, signal)
   const names = zipNames(entries.map((entry) => entry.name ?? entry.key.slice(entry.key.lastIndexOf('/') + 1)))
+  const isHead = reply.request.method === 'HEAD'
   const zip = new ZipFile()
   const body = new PassThrough()
   let reading: Readable | undefined
@@ -66,6 +67,7 @@ export async function answerZip(
       mode: 0o100644,
     }
     zip.addReadStreamLazy(names[at]!, options, (callback) => {
+      if (isHead) return
       source.get(object.key, { ifMatch: object.etag, signal }).then(({ stream }) => {
         reading = stream
         // yazl pipes it on, which hands no errors on.
@@ -78,7 +80,9 @@ export async function answerZip(
   // Typed without what it is called with.
   zip.end({ forceZip64Format: false, comment: '' }, resolve as () => void)
   body.once('close', () => reading?.destroy())
-  zip.outputStream.pipe(body)
+  // Fastify reads what it answers a HEAD with to its end, to throw it away.
+  if (isHead) body.end()
+  else zip.outputStream.pipe(body)
   return reply
     .header('content-type', 'application/zip')
     .header('content-length', await length)

@@ -47,6 +47,15 @@ describe('an archive of files', () => {
     expect(await unpack(body)).toEqual({ '1.bin': one, '1 (2).bin': two, 'etc/ü.bin': one, empty: Buffer.alloc(0) })
   })
 
+  test('answers HEAD like GET, and reads no file for it', async () => {
+    const { store, url } = await setup([{ key: 'a' }, { key: 'b' }])
+    for (const key of ['a', 'b']) await store.put(key, pattern(100_000))
+    const head = await ask(url, '/archive', { method: 'HEAD' })
+    expect([head.status, head.body.length, store.gets]).toEqual([200, 0, 0])
+    const { headers } = await ask(url, '/archive')
+    expect({ ...head.headers, date: '', connection: '' }).toEqual({ ...headers, date: '', connection: '' })
+  })
+
   test('of nothing is empty', async () => {
     const { url } = await setup([])
     expect(await unpack((await ask(url, '/archive')).body)).toEqual({})
