@@ -99,4 +99,17 @@ describe('a folder of PGlite', () => {
     )
     expect(outcomes.toSorted()).toEqual([...Array.from({ length: 3 }, () => taken.code), 'opened'])
   })
+
+  test('keeps no process alive whose work is done, by the timers that PostgreSQL sets after statements', () => {
+    const { url } = somewhere()
+    const script = `import { openPostgres, createStatement } from ${door}
+      const db = await openPostgres({ url: ${JSON.stringify(url)} })
+      for (const text of ['create table t (n int)', 'insert into t values (1)', 'select n from t'])
+        await db.execute(createStatement(text), [])
+      // The door's own ticks come before it, PostgreSQL's after ten seconds.
+      setTimeout(() => setImmediate(() => console.log(process.getActiveResourcesInfo().join())), 500)`
+    const child = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' })
+    expect(child.stderr).toBe('')
+    expect(child.stdout).not.toContain('Timeout')
+  })
 })

@@ -7,13 +7,14 @@ import { inject, vi } from 'vitest'
 vi.mock('@electric-sql/pglite', async (importOriginal) => {
   const { PGlite, ...others } = await importOriginal<typeof Pglite>()
   let archive: Blob | undefined
-  const create = (folder?: string): Promise<unknown> => {
+  const create = (options: Pglite.PGliteOptions): Promise<unknown> => {
+    const { dataDir: folder } = options
     if (folder !== undefined) {
       if (!existsSync(folder)) cpSync(join(inject('pgliteTemplate'), 'db'), folder, { recursive: true })
-      return PGlite.create(folder)
+      return PGlite.create(options)
     }
     archive ??= new Blob([readFileSync(join(inject('pgliteTemplate'), 'db.tar'))])
-    return PGlite.create({ loadDataDir: archive })
+    return PGlite.create({ ...options, loadDataDir: archive })
   }
   return { ...others, PGlite: { create } }
 })

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { importPeer } from '../../core/peer.ts'
 import { lockFolder, type FolderLock } from './folder-lock.ts'
 import { PgliteStream, type ProtocolEngine } from './pglite-stream.ts'
+import { unheldTimers } from './unheld-timers.ts'
 
 interface PgliteEngine extends ProtocolEngine {
   readonly waitReady: Promise<void>
@@ -11,7 +12,9 @@ interface PgliteEngine extends ProtocolEngine {
 }
 
 interface PgliteModule {
-  readonly PGlite: { create(folder?: string): Promise<PgliteEngine> }
+  readonly PGlite: {
+    create(options: { readonly dataDir: string | undefined; readonly extensions: object }): Promise<PgliteEngine>
+  }
 }
 
 /** PGlite, opened: a stream for each connection of `pg`, of which there must be only one at a time. */
@@ -36,7 +39,7 @@ export async function openPglite(url: string): Promise<OpenedPglite> {
     lock = await lockFolder(folder)
   }
   try {
-    const engine = await PGlite.create(folder)
+    const engine = await PGlite.create({ dataDir: folder, extensions: { unheldTimers } })
     // One session for everybody: set here what other engines are told when a session starts.
     await engine.query(`set time zone 'UTC'`)
     await engine.query(`set datestyle to 'ISO, MDY'`)
