@@ -61,7 +61,8 @@ export class Run {
       lost: 'has lost its lease; another worker may run it by now',
     }[why]
     this.#controller.abort(new PlimsollError(code, `The job '${name}' ${text}.`, { details: { id, name, why } }))
-    if (this.#leave !== undefined) this.#grace = setTimeout(() => this.#giveUp(), graceMs)
+    // It may last longer than its worker.
+    if (this.#leave !== undefined) this.#grace = setTimeout(() => this.#giveUp(), graceMs).unref()
   }
 
   /**

@@ -94,3 +94,14 @@ describe('a run that is ended', () => {
     expect(handler).not.toHaveBeenCalled()
   })
 })
+
+test('a run whose handler ignores its signal does not keep the process alive when its worker has closed', () => {
+  const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
+  const run = start(never)
+  void run.within(never())
+  const before = timers()
+  run.end('released')
+  expect(run.signal.aborted).toBe(true)
+  expect(timers()).toBe(before)
+  run.over()
+})
