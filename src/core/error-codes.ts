@@ -60,6 +60,11 @@ export const errorCodes = {
     title: 'The queue of the jobs cannot be reached',
     fix: 'Check QUEUE_URL and the server that it names; jobs that are enqueued in a transaction are kept until it is back.',
   },
+  PLIMSOLL_JOBS_CLOSED: {
+    status: 503,
+    title: 'The jobs were closed',
+    fix: 'Nothing while the process ends; otherwise close the app or the jobs when nobody waits for a result any more. The job itself is not lost.',
+  },
   PLIMSOLL_JOB_INPUT_INVALID: {
     status: 422,
     title: 'The input of a job does not fit its schema',

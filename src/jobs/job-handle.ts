@@ -12,11 +12,13 @@ import { hasEnded, watchJob } from './watch-job.ts'
 export interface HandleParts {
   readonly engine: JobEngine
   readonly postgres: Postgres
+  /** Aborts when the jobs are closed: what is waited for then is told by nobody. */
+  readonly closed: AbortSignal
 }
 
 /** The handle of a job, whether it was enqueued here or elsewhere. */
 export function jobHandle<O>(parts: HandleParts, given: string, duplicate: boolean): JobHandle<O> {
-  const { engine } = parts
+  const { engine, closed } = parts
   const id = given.toLowerCase()
   const isId = isJobId(id)
   return Object.freeze<JobHandle<O>>({
@@ -31,10 +33,16 @@ export function jobHandle<O>(parts: HandleParts, given: string, duplicate: boole
       return record && toStatus(record)
     },
     watch: async function* (options) {
-      if (isId) for await (const record of watchJob(engine, id, options?.signal)) yield toStatus(record)
+      const signal = firstOf(closed, options?.signal)
+      if (isId) for await (const record of watchJob(engine, id, signal)) yield toStatus(record)
     },
     cancel: async () => isId && (await engine.cancel([id])) > 0,
   })
+}
+
+/** Aborts as the first of them does. */
+export function firstOf(closed: AbortSignal, signal: AbortSignal | undefined): AbortSignal {
+  return signal === undefined ? closed : AbortSignal.any([closed, signal])
 }
 
 /** A record with its JSON read. */
@@ -44,13 +52,14 @@ export function toStatus(record: JobRecord): JobStatus {
 }
 
 async function resultOf<O>(
-  { engine, postgres }: HandleParts,
+  { engine, postgres, closed }: HandleParts,
   id: string,
   { timeout, signal }: { readonly timeout?: Duration; readonly signal?: AbortSignal } = {},
 ): Promise<O> {
   refuseInTransaction(postgres, `the job '${id}'`)
   const timeoutMs = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(timeout, 'timeout')
   const deadline = performance.now() + timeoutMs
+  const ended = firstOf(closed, signal)
   for (;;) {
     signal?.throwIfAborted()
     const record = await engine.find(id)
@@ -58,7 +67,8 @@ async function resultOf<O>(
     if (hasEnded(record)) return outputOf<O>(record)
     const leftMs = deadline - performance.now()
     if (leftMs <= 0) throw late(record, timeoutMs)
-    await engine.settled(id, { timeoutMs: leftMs, signal })
+    ended.throwIfAborted()
+    await engine.settled(id, { timeoutMs: leftMs, signal: ended })
   }
 }
 

@@ -34,7 +34,9 @@ const stuck: readonly JobState[] = ['failed', 'parked', 'quarantined']
 export function openJobs({ postgres, engine, jobs: given, relay, tracer, schedules = [] }: OpenJobsOptions): Jobs {
   const definitions = byName(given)
   const enqueuer = new Enqueuer(postgres, { engine, relay, tracer })
-  const workflows = openWorkflows(postgres, { engine, enqueuer })
+  const over = new AbortController()
+  const handles = { engine, postgres, closed: over.signal }
+  const workflows = openWorkflows(postgres, { engine, enqueuer, closed: over.signal })
   const scheduler = new Scheduler(postgres, { enqueuer, schedules: scheduleDefinitions(schedules, definitions) })
   const enqueueMany = async <O>(
     job: Job<any, O>,
@@ -42,7 +44,7 @@ export function openJobs({ postgres, engine, jobs: given, relay, tracer, schedul
     options?: EnqueueOptions,
   ): Promise<JobHandle<O>[]> => {
     const added = await enqueuer.enqueue(definitionOf(job), inputs, options)
-    return added.map(({ id, duplicate }) => jobHandle<O>({ engine, postgres }, id, duplicate))
+    return added.map(({ id, duplicate }) => jobHandle<O>(handles, id, duplicate))
   }
   // A worker may run jobs before it has been handed out.
   const workers = new Set<Promise<JobWorker>>()
@@ -52,6 +54,7 @@ export function openJobs({ postgres, engine, jobs: given, relay, tracer, schedul
     await scheduler.close()
     const opened = await Promise.allSettled(workers)
     await Promise.all(opened.flatMap((one) => (one.status === 'fulfilled' ? one.value.close(options) : [])))
+    over.abort(closedError())
     await workflows.close()
     for (const { boundTo } of definitions.values()) boundTo.delete(jobs)
     await engine.close()
@@ -60,7 +63,7 @@ export function openJobs({ postgres, engine, jobs: given, relay, tracer, schedul
     inTransaction: () => postgres.current() !== undefined,
     enqueue: async (job, input, options) => (await enqueueMany(job, [input], options))[0]!,
     enqueueMany,
-    handle: (id) => jobHandle({ engine, postgres }, id, false),
+    handle: (id) => jobHandle(handles, id, false),
     start: (flow, ...[startOptions]) => workflows.start(flow, startOptions),
     flow: (id) => workflows.handle(id),
     work: async (options) => {
@@ -86,6 +89,11 @@ export function openJobs({ postgres, engine, jobs: given, relay, tracer, schedul
   })
   for (const { boundTo } of definitions.values()) boundTo.add(jobs)
   return jobs
+}
+
+function closedError(): PlimsollError {
+  const text = 'The jobs were closed here before what was waited for had ended; it goes on wherever there are workers.'
+  return new PlimsollError('PLIMSOLL_JOBS_CLOSED', text)
 }
 
 /** Those of them that jobs can have, as they are spelled. */

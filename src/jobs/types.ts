@@ -150,12 +150,16 @@ export interface JobHandle<Output = unknown> {
    *
    * @throws PLIMSOLL_JOB_FAILED when it has failed for good, with what it failed of as the `cause`; PLIMSOLL_JOB_CANCELLED when it was
    *   cancelled; PLIMSOLL_JOB_UNKNOWN when it is not kept any more;
-   *   PLIMSOLL_JOB_TIMEOUT when it has not ended within `timeout` (default: no limit); PLIMSOLL_JOB_IN_TRANSACTION when the
-   *   caller runs in a transaction
+   *   PLIMSOLL_JOB_TIMEOUT when it has not ended within `timeout` (default: no limit); PLIMSOLL_JOBS_CLOSED when the jobs of this process
+   *   are closed before; PLIMSOLL_JOB_IN_TRANSACTION when the caller runs in a transaction
    */
   result(options?: { readonly timeout?: Duration; readonly signal?: AbortSignal }): Promise<Output>
   status(): Promise<JobStatus | undefined>
-  /** Its status now, and again when that has changed, until it has ended; who reads slowly is given the latest only. */
+  /**
+   * Its status now, and again when that has changed, until it has ended; who reads slowly is given the latest only.
+   *
+   * @throws PLIMSOLL_JOBS_CLOSED when the jobs of this process are closed before
+   */
   watch(options?: { readonly signal?: AbortSignal }): AsyncIterable<JobStatus>
   /** Ends it; false when it has ended already. */
   cancel(): Promise<boolean>

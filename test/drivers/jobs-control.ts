@@ -222,6 +222,21 @@ export const controlCases: readonly JobsCase[] = [
     },
   },
   {
+    name: 'who waits for a job or a workflow is told when the jobs are closed, and the job is left as it is',
+    async run({ define, open }) {
+      const job = define('job', (input) => input)
+      const [one, two] = [await open(job), await open(job)]
+      const handle = await one.jobs.enqueue(job, 1, { delay: '1h' })
+      const flow = await one.jobs.start(job.step(2))
+      const statuses = handle.watch()[Symbol.asyncIterator]()
+      expect((await statuses.next()).value).toMatchObject({ state: 'delayed' })
+      const waiting = [handle.result(), handle.result({ timeout: '1m' }), flow.result(), statuses.next()].map(failureOf)
+      await one.jobs.close()
+      for (const failure of await Promise.all(waiting)) expect(failure.code).toBe('PLIMSOLL_JOBS_CLOSED')
+      expect((await two.jobs.handle(handle.id).status())!.state).toBe('delayed')
+    },
+  },
+  {
     name: 'a worker that is closed while it takes jobs leaves none behind',
     async run({ queue, define, open }) {
       let runs = 0

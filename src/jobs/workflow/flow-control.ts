@@ -22,6 +22,8 @@ export interface FlowParts {
   readonly enqueuer: Enqueuer
   readonly news: FlowNews
   readonly outcomes: FlowOutcomes
+  /** Aborts when the jobs are closed. */
+  readonly closed: AbortSignal
 }
 
 /** How many jobs are cancelled, or looked up, at once. */

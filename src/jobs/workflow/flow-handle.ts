@@ -3,6 +3,7 @@ import { PlimsollError } from '../../core/errors.ts'
 import { readTexts } from '../../postgres/index.ts'
 import type { JobFailure } from '../contract.ts'
 import { causeOf } from '../failure-cause.ts'
+import { firstOf } from '../job-handle.ts'
 import { isJobId } from '../job-id.ts'
 import { refuseInTransaction } from '../refuse-in-transaction.ts'
 import { cancel, retry, type FlowParts } from './flow-control.ts'
@@ -46,6 +47,7 @@ async function resultOf<O>(
   const timeoutMs = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration(timeout, 'timeout')
   const deadline = performance.now() + timeoutMs
   await readTexts(parts.postgres, watchFlow, [id])
+  const ended = firstOf(parts.closed, signal)
   for (;;) {
     signal?.throwIfAborted()
     const row = await readFlow(parts, id)
@@ -58,7 +60,8 @@ async function resultOf<O>(
         details: { id },
       })
     }
-    await parts.news.wait(id, { timeoutMs: leftMs, signal })
+    ended.throwIfAborted()
+    await parts.news.wait(id, { timeoutMs: leftMs, signal: ended })
   }
 }
 

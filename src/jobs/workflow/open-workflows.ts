@@ -29,11 +29,15 @@ export interface Workflows {
 /** Opens the workflows of an application. */
 export function openWorkflows(
   postgres: Postgres,
-  { engine, enqueuer }: { readonly engine: JobEngine; readonly enqueuer: Enqueuer },
+  {
+    engine,
+    enqueuer,
+    closed,
+  }: { readonly engine: JobEngine; readonly enqueuer: Enqueuer; readonly closed: AbortSignal },
 ): Workflows {
   const news = new FlowNews(postgres)
   const outcomes = new FlowOutcomes(postgres, { enqueuer, news })
-  const parts: FlowParts = { postgres, engine, enqueuer, news, outcomes }
+  const parts: FlowParts = { postgres, engine, enqueuer, news, outcomes, closed }
   const look = new FlowLook(parts)
   let working: Promise<void> | undefined
   return {

@@ -89,7 +89,8 @@ export interface FlowHandle<Out = unknown> {
    * Resolves to what it comes to, as JSON gives it back.
    *
    * @throws PLIMSOLL_JOB_FAILED when a step has failed for good; PLIMSOLL_JOB_CANCELLED when it was cancelled; PLIMSOLL_JOB_UNKNOWN when it is not kept any
-   *   more; PLIMSOLL_JOB_TIMEOUT when it has not ended within `timeout` (default: no limit); PLIMSOLL_JOB_IN_TRANSACTION
+   *   more; PLIMSOLL_JOB_TIMEOUT when it has not ended within `timeout` (default: no limit); PLIMSOLL_JOBS_CLOSED
+   *   when the jobs of this process are closed before; PLIMSOLL_JOB_IN_TRANSACTION
    *   when the caller runs in a transaction
    */
   result(options?: { readonly timeout?: Duration; readonly signal?: AbortSignal }): Promise<Out>

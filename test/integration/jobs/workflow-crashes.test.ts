@@ -22,7 +22,8 @@ async function openProcess({ database }: Place): Promise<{ readonly workflows: W
   await ensureFlowTables(postgres)
   const engine = await databaseEngine({ postgres })
   const enqueuer = new Enqueuer(postgres, { engine, relay: undefined })
-  const workflows = openWorkflows(postgres, { engine, enqueuer })
+  const { signal: closed } = new AbortController()
+  const workflows = openWorkflows(postgres, { engine, enqueuer, closed })
   const news = new FlowNews(postgres)
   const outcomes = new FlowOutcomes(postgres, { enqueuer, news })
   onTestFinished(async () => {
@@ -30,7 +31,7 @@ async function openProcess({ database }: Place): Promise<{ readonly workflows: W
     await engine.close()
     await postgres.close()
   })
-  return { workflows, look: new FlowLook({ postgres, engine, enqueuer, news, outcomes }) }
+  return { workflows, look: new FlowLook({ postgres, engine, enqueuer, news, outcomes, closed }) }
 }
 
 /** The jobs of steps that are enqueued, as a worker would be given them. */
