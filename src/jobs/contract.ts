@@ -41,7 +41,10 @@ export interface JobEngine extends AsyncDisposable {
     page: { readonly size: number; readonly after?: string | undefined },
   ): Promise<readonly JobRecord[]>
 
-  /** Ends jobs that have not, also those that are running: their signals abort. Resolves to how many it were. */
+  /**
+   * Ends jobs that have not, also those that are running: their signals abort. A unique key that one holds until it has ended is free at
+   * once; what is stored under that of a run begins when the run has ended, and not before. Resolves to how many it were.
+   */
   cancel(ids: readonly string[]): Promise<number>
 
   /**

@@ -30,7 +30,7 @@ export interface JobOptions<I extends Schema, O extends Schema | undefined = und
   /** How long one run may take before its signal aborts. Default 10 minutes. */
   readonly timeout?: Duration | undefined
   readonly retry?: RetryOptions | false | undefined
-  /** While a job with the same key waits or runs, another one is not enqueued. */
+  /** While a job with the same key waits or runs, another one is not enqueued; while one is being cancelled, another one is, and waits for its end. */
   readonly unique?: UniqueOptions<InputOf<I>> | undefined
   /** How many of them run at a time, in all processes. Default: no bound. */
   readonly concurrency?: number | undefined

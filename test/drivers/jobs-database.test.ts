@@ -1,3 +1,4 @@
+// Over 400 lines: one test after another, none of which needs to know of the others.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -269,6 +270,27 @@ describe.runIf(inject('postgresUrl'))('the database engine', () => {
     expect(await handle!.result()).toBe('ran')
     expect(await handle!.status()).toMatchObject({ deaths: 1, attempts: 1 })
     expect(await failureOf(cancelled!.result())).toMatchObject({ details: { state: 'cancelled' } })
+  })
+
+  test('who follows a cancelled run is told of the end that a look has brought it, though later ones have been taken', async () => {
+    const { queue, define, open } = setup({ lease: '1h' })
+    const job = define('job', (input) => input)
+    const [victim, other, looking] = [await open(job), await open(job), await open(job)]
+    const old = await victim.jobs.enqueue(job, 'old', { unique: 'k' })
+    const { consumer } = await takeOne(victim.engine, queue)
+    await consumer.pause()
+    expect(await old.cancel()).toBe(true)
+    const next = await other.jobs.enqueue(job, 'next', { unique: 'k' })
+    await other.work()
+    await (await other.jobs.enqueue(job, 'later')).result()
+    expect(await next.status()).toMatchObject({ state: 'waiting', attempts: 0 })
+    await run(
+      postgres,
+      'delete from plimsoll.job_workers where id = (select worker from plimsoll.jobs where id = $1)',
+      [old.id],
+    )
+    await looking.work({ queues: [`${queue}-other`] })
+    expect(await next.result()).toBe('next')
   })
 
   test('a job whose enqueuer was late to commit runs, though later ones have been taken', async () => {

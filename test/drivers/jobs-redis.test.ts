@@ -11,7 +11,7 @@ import { jobId } from '../../src/jobs/job-id.ts'
 import type { JobEngine, LeasedJob, NewJob } from '../../src/jobs/contract.ts'
 import { redisEngine } from '../../src/jobs/drivers/redis/redis-engine.ts'
 import { claimJobs } from '../../src/jobs/drivers/redis/scripts/claim.ts'
-import { beat, registerWorker, sweep } from '../../src/jobs/drivers/redis/scripts/lease.ts'
+import { beat, reconcile, registerWorker, sweep } from '../../src/jobs/drivers/redis/scripts/lease.ts'
 import { openPostgres } from '../../src/postgres/index.ts'
 import { startRedisSentinel } from '../servers/redis-sentinel.ts'
 import { findRedis, startRedis, type RedisServer } from '../servers/redis.ts'
@@ -102,6 +102,29 @@ describe.runIf(findRedis())('the engine on Redis', () => {
     const refused = await failureOf(redisEngine({ url: `redis://:wrong@127.0.0.1:${redis.port}` }))
     expect(refused.code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
     expect(refused.message).not.toContain('wrong@')
+  })
+
+  test('ends what was cancelled before its worker has learnt that it was given it, and lets those go on that follow it', async () => {
+    const redis = await start(...keeping)
+    const client = new Redis(redis.url)
+    onTestFinished(() => client.disconnect())
+    const engine = await open({ url: redis.url })
+    const ask = (text: string, ...values: readonly (string | number)[]) =>
+      client.eval(text, 1, '{plimsoll:jobs}', ...values)
+    const unique = { key: 'k', until: 'ended', replace: false } as const
+    const [old, next] = [newJob('old', { unique }), newJob('next', { unique })]
+    await engine.add([old])
+    await ask(registerWorker.text, 'w')
+    await ask(claimJobs.text, 'w', 1, 1, 1, '{}', 'q', 1)
+    expect(await engine.find(old.id)).toMatchObject({ state: 'active' })
+    expect(await engine.cancel([old.id])).toBe(1)
+    await engine.add([next])
+    await ask(claimJobs.text, 'w', 1, 1, 1, '{}', 'q', 1)
+    expect(await engine.find(next.id)).toMatchObject({ state: 'waiting' })
+    await ask(reconcile.text, 'w')
+    expect(await engine.find(old.id)).toMatchObject({ state: 'cancelled', attempts: 0 })
+    const began = await runAll(engine)
+    await expect.poll(() => began).toEqual(['next'])
   })
 
   test('hands nothing back that runs, when Redis has forgotten the script that hands back and knows the one that takes', async () => {

@@ -14,6 +14,7 @@ import { findRabbitmq } from '../servers/rabbitmq.ts'
 import { findRedis, startRedis, type RedisServer } from '../servers/redis.ts'
 import { rabbitmqUrl } from '../servers/shared-rabbitmq.ts'
 import { run } from './door.ts'
+import { cancelledKeyCases } from './jobs-cancelled-keys.ts'
 import { controlCases } from './jobs-control.ts'
 import { enqueueCases } from './jobs-enqueue.ts'
 import { flowCases } from './jobs-flows.ts'
@@ -27,6 +28,7 @@ const cases = {
   runs: runCases,
   orphans: orphanCases,
   control: controlCases,
+  'keys of cancelled runs': cancelledKeyCases,
   sandboxes: sandboxCases,
   'workflows and schedules': flowCases,
 }

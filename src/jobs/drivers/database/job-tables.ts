@@ -5,6 +5,8 @@ import { ensureTables } from '../../ensure-tables.ts'
  * `lane` names what a job waits with: the jobs of one queue, priority and tenant, in the order of `seq`. A job gets a new `seq` each
  * time it becomes ready. Text columns hold JSON, which is handed through and never looked into.
  *
+ * `unique_key` is the key that a job holds, and `ending_key` the one that it held when it was cancelled while it ran.
+ *
  * The states are those of the contract, and `handed` for what a broker has: it waits there, and is in no lane.
  *
  * Every state has an index of its own that holds just the jobs in it: those that are ready are found in the order they run in,
@@ -30,6 +32,7 @@ create table if not exists plimsoll.jobs (
   unique_key text,
   unique_until timestamptz,
   unique_started boolean,
+  ending_key text,
   due_at timestamptz,
   created_at timestamptz not null default clock_timestamp(),
   started_at timestamptz,
@@ -52,6 +55,7 @@ create index if not exists jobs_limited_idx on plimsoll.jobs (limit_key) where s
 create index if not exists jobs_expiring_idx on plimsoll.jobs (expires_at) where expires_at is not null;
 create index if not exists jobs_stuck_idx on plimsoll.jobs (state, seq) where state in ('failed', 'parked', 'quarantined');
 create unique index if not exists jobs_unique_idx on plimsoll.jobs (unique_key) where unique_key is not null;
+create index if not exists jobs_ending_idx on plimsoll.jobs (ending_key) where state = 'active' and ending_key is not null;
 create table if not exists plimsoll.job_workers (
   id bigint generated always as identity primary key,
   host text not null,

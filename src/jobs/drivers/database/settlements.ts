@@ -7,6 +7,7 @@ import type { Outcome } from '../../contract.ts'
 import { Batches } from './batches.ts'
 import type { Bulletin } from './bulletin.ts'
 import { endsWithin } from './ends-within.ts'
+import { follow } from './follow.ts'
 import { toNotice } from './job-rows.ts'
 import { finishJobs, settleJobs } from './statements.ts'
 
@@ -147,6 +148,7 @@ export class Settlements {
       batch.map(({ outcome }) => (outcome.state === 'done' ? outcome.keepMs : 0)),
     ])
     this.#bulletin.ended(rows.filter(([, watched]) => watched === 't').map(([id]) => id!))
+    await this.#follow(rows.map(([, , endingKey]) => endingKey!))
     return new Set(rows.map(([id]) => id!))
   }
 
@@ -164,7 +166,7 @@ export class Settlements {
       outcomes.map(({ timeMs }) => timeMs),
     ])
     const timeOf = new Map(batch.map(({ run }, i) => [run.id, outcomes[i]!.timeMs]))
-    for (const [id, , state, ...lane] of rows) {
+    for (const [id, , state, , ...lane] of rows) {
       if (state === 'waiting') this.#bulletin.ready([toNotice(lane)])
       if (state === 'delayed') this.#bulletin.delayed(timeOf.get(id!)!)
     }
@@ -172,7 +174,13 @@ export class Settlements {
     const hasEnded = ([, , state]: readonly (string | null)[]): boolean => state === 'failed' || state === 'cancelled'
     this.#bulletin.ended(watched.filter(hasEnded).map(([id]) => id!))
     this.#bulletin.changed(watched.filter((row) => !hasEnded(row)).map(([id]) => id!))
+    await this.#follow(rows.map(([, , , endingKey]) => endingKey!))
     return new Set(rows.map(([id]) => id!))
+  }
+
+  // Should the database go away just now, what waits is found by a look at everything.
+  #follow(endedKeys: readonly (string | null)[]): Promise<void> {
+    return follow(this.#postgres, this.#bulletin, endedKeys).catch(() => {})
   }
 }
 

@@ -51,6 +51,13 @@ export const findHolders = own(
 )
 
 /**
+ * A job does not begin while one runs that was cancelled with its key. Whoever sees it sees that one too, since it was stored after the
+ * cancellation; whoever sees that one for too long is told again (`followJobs`). A sub-select of a row is looked up, and never hashed.
+ */
+const unfollowed = `(unique_key is null or (
+        select true from plimsoll.jobs as ending where ending_key = jobs.unique_key and state = 'active' limit 1) is null)`
+
+/**
  * Takes the first jobs of lanes. `any(array(…))` is worked out once, before the update begins. A claim that a crash of the server undoes
  * leaves a job that is ready, which is run again as that of any worker that has died: it need not be on disk before the run begins.
  */
@@ -60,8 +67,8 @@ export const claimJobs =
   where id = any(array(
     select job.id from unnest($1::bigint[], $2::bigint[], $3::int[]) as ask(lane, mark, most)
     cross join lateral (
-      select id from plimsoll.jobs where state = 'waiting' and lane = ask.lane and seq >= ask.mark order by seq limit ask.most
-      for update skip locked) job))
+      select id from plimsoll.jobs where state = 'waiting' and lane = ask.lane and seq >= ask.mark and ${unfollowed}
+      order by seq limit ask.most for update skip locked) job))
     and (select set_config('synchronous_commit', 'off', true)) is not null
   returning ${leased}`)
 
@@ -125,7 +132,7 @@ export const finishJobs =
     ended_at = clock_timestamp(), expires_at = ${expiry('run.keep')}, unique_key = ${heldKey}
   from unnest($2::uuid[], $3::bigint[], $4::text[], $5::double precision[]) as run(id, begun, output, keep)
   where jobs.id = run.id and ${held}
-  returning jobs.id, watched`)
+  returning jobs.id, watched, ending_key`)
 /**
  * Outcomes of all kinds. A run that was handed back, or is parked, was no attempt. What was cancelled meanwhile does not come again,
  * whatever has come of this run. A job that nobody has seen die is no suspect when it has come through a run.
@@ -142,7 +149,10 @@ export const settleJobs =
   from unnest($2::uuid[], $3::bigint[], $4::text[], $5::int[], $6::text[], $7::boolean[], $8::double precision[])
     as run(id, begun, state, uncounted, error, ended, time)
   where jobs.id = run.id and ${held}
-  returning jobs.id, watched, jobs.state, ${lane}`)
+  returning jobs.id, watched, jobs.state, ending_key, ${lane}`)
+/** Has jobs looked at that have waited for the end of a run with their keys. */
+export const followJobs = own(`update plimsoll.jobs set seq = nextval('plimsoll.jobs_seq')
+  where unique_key = any($1::text[]) and state = 'waiting' returning ${lane}`)
 /** Stores how far runs are. */
 export const storeProgress = own(`update plimsoll.jobs set progress = run.progress
   from unnest($2::uuid[], $3::text[]) as run(id, progress)
@@ -185,7 +195,7 @@ export const recoverJobs = own(`with gone as (
   where id = any(array(select job.id from gaps cross join lateral (
     select id from plimsoll.jobs where state = 'active' and worker > above and worker < below order by worker limit 10000
     for update skip locked) job))
-  returning id, state, name, watched, ${lane}`)
+  returning id, state, name, watched, ending_key, ${lane}`)
 /** All leases at once: of an embedded database, which only one process uses. */
 export const endWorkers = own(`update plimsoll.job_workers set alive_until = '-infinity'`)
 /** Ends the lease of a worker process. */
@@ -217,12 +227,15 @@ export const findJob = own(`select ${record} from plimsoll.jobs where id = $1 an
 export const watchJob = own(`update plimsoll.jobs set watched = true where id = $1 and ${open} returning id`)
 /** A row when it has not ended. */
 export const isOpen = own(`select id from plimsoll.jobs where id = $1 and ${open}`)
-/** Ends jobs that wait, and marks those that run; in the order of their ids, in which outcomes of runs are said too. */
+/**
+ * Ends jobs that wait, and marks those that run; in the order of their ids, in which outcomes of runs are said too. A key that is held until
+ * an end is free at once.
+ */
 export const cancelJobs = own(`update plimsoll.jobs set
     state = case when state = 'active' then state else 'cancelled' end, cancel = true, due_at = null,
     ended_at = case when state = 'active' then null else clock_timestamp() end,
     expires_at = case when state = 'active' then null else ${cancelledDay} end,
-    unique_key = case when state = 'active' or unique_until is not null then unique_key end
+    unique_key = ${heldKey}, ending_key = case when state = 'active' and unique_until is null then unique_key end
   where id = any(array(select id from plimsoll.jobs where id = any($1::uuid[])
     and state in ('waiting', 'delayed', 'active', 'parked', 'quarantined') and cancel is not true order by id for update))
   returning id, state, watched`)
@@ -236,7 +249,7 @@ export const listJobs = own(
 /** Puts jobs behind an id back to their lanes, with all their attempts: those that have ended without being done. */
 export const redriveJobs =
   own(`update plimsoll.jobs set state = 'waiting', seq = nextval('plimsoll.jobs_seq'), attempts = 0, deaths = 0,
-    lane = lane & ~3::bigint, ended_at = null, expires_at = null, cancel = null, due_at = null, progress = null
+    lane = lane & ~3::bigint, ended_at = null, expires_at = null, cancel = null, ending_key = null, due_at = null, progress = null
   where id = any(array(select id from plimsoll.jobs where ${filter} and ${kept}
     and state in ('failed', 'parked', 'quarantined', 'cancelled') and ($6::uuid is null or id > $6)
     order by id limit 1000 for update skip locked))

@@ -48,12 +48,14 @@ local function start(id, lane)
   local f = redis.call('HMGET', key(id), 's', 'n', 'v', 'q', 't', 'i', 'a', 'd', 'o', 'tr', 'st', 'c', 'l', 'u', 'us', 'ep', 'wt')
   -- Cancelled, or put off, since it came into the lane.
   if f[1] ~= 'waiting' then return 0 end
+  local ending = f[14] and redis.call('GET', P .. ':ending:' .. f[14])
+  if ending and redis.call('HGET', key(ending), 's') == 'active' then
+    redis.call('RPUSH', P .. ':behind:' .. f[14], id)
+    return 0
+  end
   local attempt, epoch = f[7] + 1, f[16] + 1
   redis.call('HSET', key(id), 's', 'active', 'w', worker, 'a', attempt, 'ep', epoch, 'sa', now)
-  if f[14] and f[15] then
-    release(f[14], id)
-    redis.call('HDEL', key(id), 'u')
-  end
+  if f[14] and f[15] then release(f[14], id) end
   if f[13] then redis.call('SADD', P .. ':running:' .. f[13], id) end
   if f[17] then tell('p\\t' .. id) end
   taken[#taken + 1] = id

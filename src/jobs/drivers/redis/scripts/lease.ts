@@ -58,12 +58,12 @@ export const sweep = script(
 local died = {}
 for _, worker in ipairs(redis.call('ZRANGEBYSCORE', P .. ':workers', '-inf', '(' .. now)) do
   for _, id in ipairs(redis.call('SMEMBERS', P .. ':worker:' .. worker)) do
-    local f = redis.call('HMGET', key(id), 's', 'w', 'q', 'p', 'l', 't', 'a', 'd', 'u', 'uu', 'x', 'wt', 'rl', 'n')
+    local f = redis.call('HMGET', key(id), 's', 'w', 'q', 'p', 'l', 't', 'a', 'd', 'u', 'uu', 'x', 'wt', 'rl', 'n', 'en')
     if f[1] == 'active' and f[2] == worker then
       local queue, deaths = f[3], f[8] + 1
       count(queue, 'active', -1)
       if f[5] then redis.call('SREM', P .. ':running:' .. f[5], id) end
-      local job = { queue = queue, unique = f[9], uniqueUntil = f[10], watched = f[12], relayed = f[13] }
+      local job = { queue = queue, unique = f[9], uniqueUntil = f[10], ending = f[15], watched = f[12], relayed = f[13] }
       died[#died + 1] = { id, f[14], queue, deaths >= tonumber(ARGV[1]) and 1 or 0 }
       if f[11] then
         finish(id, 'cancelled', day, job, { 'd', deaths, 'a', f[7] - 1 })
@@ -108,7 +108,7 @@ for at = 2, #ARGV, 2 do
   if f[1] and f[1] ~= 'waiting' and f[1] ~= 'delayed' and not held then lost[#lost + 1] = id end
 end
 for _, id in ipairs(redis.call('SMEMBERS', P .. ':worker:' .. worker)) do
-  local f = redis.call('HMGET', key(id), 's', 'w', 'q', 'p', 'l', 't', 'a', 'd', 'x', 'ep', 'u', 'uu', 'wt', 'rl')
+  local f = redis.call('HMGET', key(id), 's', 'w', 'q', 'p', 'l', 't', 'a', 'd', 'x', 'ep', 'u', 'uu', 'en', 'wt', 'rl')
   if f[1] ~= 'active' or f[2] ~= worker then
     redis.call('SREM', P .. ':worker:' .. worker, id)
   elseif known[id .. ':' .. f[10]] then
@@ -118,7 +118,7 @@ for _, id in ipairs(redis.call('SMEMBERS', P .. ':worker:' .. worker)) do
     if f[5] then redis.call('SREM', P .. ':running:' .. f[5], id) end
     count(f[3], 'active', -1)
     if f[9] then
-      finish(id, 'cancelled', day, { queue = f[3], unique = f[11], uniqueUntil = f[12], watched = f[13], relayed = f[14] }, { 'a', f[7] - 1 })
+      finish(id, 'cancelled', day, { queue = f[3], unique = f[11], uniqueUntil = f[12], ending = f[13], watched = f[14], relayed = f[15] }, { 'a', f[7] - 1 })
     else
       redis.call('HSET', key(id), 's', 'waiting', 'a', f[7] - 1)
       count(f[3], 'waiting', 1)

@@ -33,7 +33,7 @@ redis.call('HSET', key(id), 'wt', '1')
 return id
 `)
 
-/** Ends jobs that wait, and marks those that run. How many it were. */
+/** Ends jobs that wait, and marks those that run; a key that is held until an end is free at once. How many it were. */
 export const cancelJobs = script(
   `
 local cancelled = 0
@@ -43,6 +43,11 @@ for _, id in ipairs(ARGV) do
   if state == 'active' then
     if not marked then
       redis.call('HSET', key(id), 'x', '1')
+      if unique and not uniqueUntil then
+        release(unique, id)
+        redis.call('HSET', key(id), 'en', unique)
+        redis.call('SET', P .. ':ending:' .. unique, id)
+      end
       tell('c\\t' .. id)
       cancelled = cancelled + 1
     end
@@ -82,7 +87,7 @@ for at = 2, #ARGV do
       redis.call('HSET', key(id), 'a', 0, 'd', 0)
       deaths = 0
     end
-    redis.call('HDEL', key(id), 'ea', 'xa', 'x')
+    redis.call('HDEL', key(id), 'ea', 'xa', 'x', 'en')
     redis.call('ZREM', P .. ':state:' .. state, id)
     redis.call('ZREM', P .. ':expires', id)
     redis.call('ZREM', P .. ':delayed', id)

@@ -55,9 +55,21 @@ local function idsOf(lane, line) return P .. ':' .. line .. ':' .. lane end
 -- The higher priority first; in one priority whoever was served the longest ago.
 local function rank(priority, turn) return -priority * 1099511627776 + turn end
 
+-- Frees a key that a job holds.
 local function release(unique, id)
   local name = P .. ':unique:' .. unique
   if redis.call('GET', name) == id then redis.call('DEL', name) end
+  redis.call('HDEL', key(id), 'u')
+end
+
+-- A run that was cancelled with a key has ended: those go on that have waited for that.
+local function follow(ending)
+  local waiting = P .. ':behind:' .. ending
+  for _, id in ipairs(redis.call('LRANGE', waiting, 0, -1)) do
+    local state, queue, priority, limit, tenant, deaths = unpack(redis.call('HMGET', key(id), 's', 'q', 'p', 'l', 't', 'd'))
+    if state == 'waiting' then push(id, queue, priority, limit, tenant, deaths) end
+  end
+  redis.call('DEL', waiting, P .. ':ending:' .. ending)
 end
 
 local function forget(id, queue, state, relayed)
@@ -69,9 +81,10 @@ local function forget(id, queue, state, relayed)
   if relayed then redis.call('SET', P .. ':gone:' .. id, id, 'PX', day) end
 end
 
--- The end of a job, with the fields that tell of it. job: queue, unique, uniqueUntil, watched, relayed. Without keep it is kept for ever.
+-- The end of a job, with the fields that tell of it. job: queue, unique, uniqueUntil, ending, watched, relayed. Without keep it is kept for ever.
 local function finish(id, state, keep, job, fields)
   if job.unique and not job.uniqueUntil then release(job.unique, id) end
+  if job.ending then follow(job.ending) end
   if job.watched then tell('e\\t' .. id) end
   count(job.queue, state, 1)
   local n = #fields

@@ -11,7 +11,7 @@ local answer, ended = {}, {}
 for at = 2, #ARGV, 5 do
   local id, epoch, state, text, ms = unpack(ARGV, at, at + 4)
   ms = tonumber(ms)
-  local f = redis.call('HMGET', key(id), 's', 'w', 'ep', 'q', 'p', 'l', 't', 'a', 'd', 'u', 'uu', 'x', 'wt', 'rl', 'ls')
+  local f = redis.call('HMGET', key(id), 's', 'w', 'ep', 'q', 'p', 'l', 't', 'a', 'd', 'u', 'uu', 'x', 'wt', 'rl', 'ls', 'en')
   local run = worker .. ':' .. epoch
   if f[1] ~= 'active' or f[2] ~= worker or f[3] ~= epoch then
     answer[#answer + 1] = f[15] == run and 1 or 0
@@ -52,7 +52,7 @@ for at = 2, #ARGV, 5 do
       count(queue, 'parked', 1)
       redis.call('ZADD', P .. ':state:parked', 0, id)
     else
-      finish(id, state, ms, { queue = queue, unique = f[10], uniqueUntil = f[11], watched = f[13], relayed = f[14] }, fields)
+      finish(id, state, ms, { queue = queue, unique = f[10], uniqueUntil = f[11], ending = f[16], watched = f[13], relayed = f[14] }, fields)
     end
   end
 end
