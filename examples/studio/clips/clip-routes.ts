@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { App } from 'plimsoll'
 import type { Job } from 'plimsoll/jobs'
 import { greetVisitor, visitorOf } from '../jobs/visitor.ts'
@@ -52,24 +51,19 @@ export function takeClips(app: App<typeof relations>, transcode: Job<ReturnType<
 
   takeCaptions(app, {
     mine,
-    async change({ id }, edit) {
-      const changed = await db.transaction(async (tx) => {
+    change({ id }, edit) {
+      return db.transaction(async (tx) => {
         const clip = await lockClip(tx, id)
         const captions = clip === undefined ? undefined : edit(clip.captions)
         if (clip === undefined || captions === undefined) return undefined
         const { owner, jobId, video } = clip
         const input = transcodeInput({ ...clip, captions })
-        // Its first encode sees to them when it is done.
-        // One that is being cancelled may have been for the same captions: this one is not to be taken for it.
-        const options = { owner, tenant: owner, unique: randomUUID() }
-        const job = video === null ? jobId : (await transcode.enqueue(input, options)).id
+        // Its first encode sees to them when it is done; a later one that is under way has other captions.
+        if (video !== null && jobId !== null) await app.jobs.cancel(jobId)
+        const job = video === null ? jobId : (await transcode.enqueue(input, { owner, tenant: owner })).id
         await tx.clips.filter({ id }).update({ captions, jobId: job })
-        return { before: clip.captions, after: captions, job, jobBefore: jobId }
+        return { before: clip.captions, after: captions, job }
       })
-      // What is under way has other captions.
-      if (changed !== undefined && changed.jobBefore !== null && changed.jobBefore !== changed.job)
-        await app.jobs.cancel(changed.jobBefore)
-      return changed
     },
   })
 
