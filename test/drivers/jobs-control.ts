@@ -1,3 +1,4 @@
+// Over 400 lines: one case after another, none of which needs to know of the others.
 import { expect } from 'vitest'
 import { observe } from '../../src/core/events.ts'
 import { jobId } from '../../src/jobs/job-id.ts'
