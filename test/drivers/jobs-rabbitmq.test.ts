@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import dns from 'node:dns'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,6 +24,7 @@ import { packJobs, relayKind } from '../../src/jobs/relay/packed-jobs.ts'
 import { openPostgres, type Postgres } from '../../src/postgres/index.ts'
 import { freePort } from '../servers/free-port.ts'
 import { findRabbitmq, startRabbitmq, type RabbitmqServer } from '../servers/rabbitmq.ts'
+import { twoAddresses } from '../servers/two-addresses.ts'
 import { intercepted, rowsOf, run } from './door.ts'
 import { eventually, failureOf, gate } from './jobs.ts'
 
@@ -174,6 +176,14 @@ describe.runIf(findRabbitmq())('the engine on RabbitMQ', () => {
     const taken = await failure(`guest:guest@${host}?namespace=taken`)
     expect(taken.code).toBe('PLIMSOLL_JOBS_UNAVAILABLE')
     expect(taken.message).toContain(`'${dropped}' of another kind`)
+  })
+
+  test('says what keeps it from a name of several addresses', async () => {
+    const lookup = vi.spyOn(dns, 'lookup').mockImplementation(twoAddresses as never)
+    onTestFinished(() => lookup.mockRestore())
+    const failure = await failureOf(rabbitmqEngine({ url: `amqp://localhost:${await freePort()}`, postgres }))
+    expect(failure.code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
+    expect(failure.message).toContain('ECONNREFUSED')
   })
 
   test('a user who may not read is warned of, with what to do', async () => {

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import dns from 'node:dns'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,9 +14,11 @@ import { redisEngine } from '../../src/jobs/drivers/redis/redis-engine.ts'
 import { claimJobs } from '../../src/jobs/drivers/redis/scripts/claim.ts'
 import { beat, reconcile, registerWorker, sweep } from '../../src/jobs/drivers/redis/scripts/lease.ts'
 import { openPostgres } from '../../src/postgres/index.ts'
+import { freePort } from '../servers/free-port.ts'
 import { startRedisSentinel } from '../servers/redis-sentinel.ts'
 import { findRedis, startRedis, type RedisServer } from '../servers/redis.ts'
 import { startRedisCluster } from '../servers/redis-cluster.ts'
+import { twoAddresses } from '../servers/two-addresses.ts'
 import { failureOf, takeOne } from './jobs.ts'
 
 const keeping = ['--appendonly', 'yes']
@@ -216,6 +219,14 @@ describe.runIf(findRedis())('the engine on Redis', () => {
     expect(warn).not.toHaveBeenCalled()
     await open({ url: (await start()).url })
     expect(warn.mock.calls.map(([text]) => text)).toEqual([expect.stringContaining('appendonly yes')])
+  })
+
+  test('says what keeps it from a name of several addresses', async () => {
+    const lookup = vi.spyOn(dns, 'lookup').mockImplementation(twoAddresses as never)
+    onTestFinished(() => lookup.mockRestore())
+    const failure = await failureOf(redisEngine({ url: `redis://localhost:${await freePort()}` }))
+    expect(failure.code).toBe('PLIMSOLL_JOBS_UNREACHABLE')
+    expect(failure.message).toContain('ECONNREFUSED')
   })
 
   test('says what to do about a Redis that wants a password, or is a replica', async () => {

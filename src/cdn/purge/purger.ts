@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { backoffMs } from '../../core/backoff.ts'
+import { errorText } from '../../core/error-text.ts'
 import { isPlimsollError, PlimsollError } from '../../core/errors.ts'
 import { events } from '../../core/events.ts'
 import type { CdnProvider, PurgeOptions } from '../contract.ts'
@@ -181,11 +182,9 @@ function isPassing({ status }: PurgeAnswer): boolean {
   return status === 408 || status === 425 || status === 429 || status >= 500
 }
 
-/** An error of several connections says nothing itself; what `fetch` says of one stands in its cause. */
+/** What `fetch` says of a connection stands in its cause. */
 function causeText(error: unknown): string {
-  if (!(error instanceof Error)) return String(error)
-  if (error instanceof AggregateError && error.errors.length > 0) return causeText(error.errors[0])
-  return error.cause instanceof Error && error.message === 'fetch failed' ? causeText(error.cause) : error.message
+  return errorText(error instanceof Error && error.message === 'fetch failed' ? (error.cause ?? error) : error)
 }
 
 function* chunksOf(things: readonly string[], { most, mostCharacters = Infinity }: PurgeApi): Generator<string[]> {

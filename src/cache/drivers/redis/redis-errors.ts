@@ -33,10 +33,3 @@ export function isRefusal(error: unknown): boolean {
   const { code } = error as { code?: unknown }
   return typeof code === 'string' && /^(?:CERT_|ERR_TLS|ERR_SSL|DEPTH_ZERO|UNABLE_TO|SELF_SIGNED)|_CERT/.test(code)
 }
-
-/** What an error says, or its code where it says nothing. */
-export function describeError(error: unknown): string {
-  if (error instanceof AggregateError && error.message === '') return describeError(error.errors[0])
-  if (!(error instanceof Error)) return String(error)
-  return error.message === '' ? ((error as { code?: string }).code ?? error.name) : error.message
-}

@@ -1,9 +1,10 @@
 import { Breaker, type Run } from '../../../core/breaker.ts'
+import { errorText } from '../../../core/error-text.ts'
 import { PlimsollError } from '../../../core/errors.ts'
 import { connectTimeoutMs, openConnection, type ConnectionSettings } from './connection.ts'
 import type { KeyNames } from './key-names.ts'
 import type { Address } from './parse-source.ts'
-import { describeError, isOutage } from './redis-errors.ts'
+import { isOutage } from './redis-errors.ts'
 import type { ScriptClient } from './scripts.ts'
 import { inspectServer } from './server-info.ts'
 import { Tracking } from './tracking.ts'
@@ -139,7 +140,7 @@ export class RedisNode {
   #unreachable(cause: unknown): PlimsollError {
     return new PlimsollError(
       'PLIMSOLL_CACHE_UNREACHABLE',
-      `The Redis at ${this.name} cannot be reached: ${describeError(cause)}`,
+      `The Redis at ${this.name} cannot be reached: ${errorText(cause)}`,
       { cause, details: { server: this.name } },
     )
   }

@@ -1,5 +1,6 @@
 import type * as ioredis from 'ioredis'
 import { parseDuration, type Duration } from '../../../core/duration.ts'
+import { errorText } from '../../../core/error-text.ts'
 import { PlimsollError, showValue } from '../../../core/errors.ts'
 import { events } from '../../../core/events.ts'
 import { importPeer } from '../../../core/peer.ts'
@@ -17,7 +18,7 @@ import type {
 import { ClusterTopology } from './cluster-topology.ts'
 import { KeyNames } from './key-names.ts'
 import { parseSource } from './parse-source.ts'
-import { describeError, isRefusal } from './redis-errors.ts'
+import { isRefusal } from './redis-errors.ts'
 import type { NodeListener, NodeSettings } from './redis-node.ts'
 import type { RedisSource, RedisStoreOptions } from './redis-options.ts'
 import { Reads } from './reads.ts'
@@ -64,11 +65,9 @@ export async function redisStore(source: RedisSource, options: RedisStoreOptions
   if (failure === undefined || !isRefusal(failure)) return store
   await store.close()
   if (failure instanceof PlimsollError) throw failure
-  throw new PlimsollError(
-    'PLIMSOLL_CACHE_UNREACHABLE',
-    `${parsed.name} does not let us in: ${describeError(failure)}`,
-    { cause: failure },
-  )
+  throw new PlimsollError('PLIMSOLL_CACHE_UNREACHABLE', `${parsed.name} does not let us in: ${errorText(failure)}`, {
+    cause: failure,
+  })
 }
 
 interface StoreSettings {
@@ -102,7 +101,7 @@ class RedisStore implements CacheStore {
       recover: (node, run) => this.#recover({ node, run }),
       changed: (node, state, cause) => {
         if (!events.hasSubscribers) return
-        const error = cause === undefined ? {} : { error: describeError(cause) }
+        const error = cause === undefined ? {} : { error: errorText(cause) }
         events.publish({ type: 'cache.state', engine: 'redis', server: node.name, state, ...error })
       },
     })

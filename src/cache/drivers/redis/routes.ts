@@ -1,6 +1,7 @@
 import type { Run } from '../../../core/breaker.ts'
+import { errorText } from '../../../core/error-text.ts'
 import { isPlimsollError, PlimsollError } from '../../../core/errors.ts'
-import { describeError, isReply, redirectionOf } from './redis-errors.ts'
+import { isReply, redirectionOf } from './redis-errors.ts'
 import type { RedisNode } from './redis-node.ts'
 import type { ScriptClient } from './scripts.ts'
 import type { Topology } from './topology.ts'
@@ -67,7 +68,7 @@ export function unreachable(cause?: unknown, details: Readonly<Record<string, un
   const message = isPlimsollError(cause)
     ? cause.message
     : isReply(cause)
-      ? `Redis refuses: ${describeError(cause)}`
+      ? `Redis refuses: ${errorText(cause)}`
       : 'No server of the cluster is known to have the slot.'
   return new PlimsollError('PLIMSOLL_CACHE_UNREACHABLE', message, { cause, details: { ...about, ...details } })
 }

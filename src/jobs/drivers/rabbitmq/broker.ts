@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type * as Amqplib from 'amqplib'
+import { errorText } from '../../../core/error-text.ts'
 import { PlimsollError } from '../../../core/errors.ts'
 import { importPeer } from '../../../core/peer.ts'
 import type { RabbitmqAddress } from './rabbitmq-address.ts'
@@ -196,7 +197,7 @@ function unavailable(name: string, what: string): PlimsollError {
 /** What stands in the way of using a broker, as an error that says what to do. */
 function unreachable({ name, user, vhost }: RabbitmqAddress, cause: unknown): unknown {
   if (cause instanceof PlimsollError) return cause
-  const { message = 'no answer' } = (cause ?? {}) as { message?: string }
+  const message = errorText(cause)
   let advice = ''
   if (/ACCESS.REFUSED|403/.test(message)) advice = ` Check the user '${user}' and its password in QUEUE_URL.`
   // The library leaves out what the broker has said.

@@ -1,3 +1,4 @@
+import { errorText } from '../../../core/error-text.ts'
 import { PlimsollError } from '../../../core/errors.ts'
 import { createClient, type RedisAddress, type RedisClient } from './redis-source.ts'
 import type { RedisScript } from './scripts/script.ts'
@@ -132,10 +133,11 @@ export class RedisLink {
 
   #unreachable(cause: unknown): unknown {
     if (cause instanceof PlimsollError) return cause
-    const { name, message } = spokenOf(cause)
+    const spoken = spokenOf(cause)
+    const message = errorText(spoken)
     const text = adviceFor(message)
     // What the server itself has said, such as a fault in a script.
-    if (name === 'ReplyError' && text === undefined) return cause
+    if (spoken.name === 'ReplyError' && text === undefined) return cause
     return new PlimsollError(
       'PLIMSOLL_JOBS_UNREACHABLE',
       `The Redis of the jobs at ${this.#address.name} cannot be used: ${message.trim().replace(/\.$/, '')}.${text === undefined ? '' : ` ${text}`}`,
