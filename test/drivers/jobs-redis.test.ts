@@ -117,7 +117,7 @@ describe.runIf(findRedis())('the engine on Redis', () => {
     const unique = { key: 'k', until: 'ended', replace: false } as const
     const [old, next] = [newJob('old', { unique }), newJob('next', { unique })]
     await engine.add([old])
-    await ask(registerWorker.text, 'w')
+    await ask(registerWorker.text, 'w', 20_000)
     await ask(claimJobs.text, 'w', 1, 1, 1, '{}', 'q', 1)
     expect(await engine.find(old.id)).toMatchObject({ state: 'active' })
     expect(await engine.cancel([old.id])).toBe(1)
@@ -157,9 +157,9 @@ describe.runIf(findRedis())('the engine on Redis', () => {
     onTestFinished(() => client.disconnect())
     // The answer of the claim was lost.
     const [worker] = await client.zrange('{plimsoll:jobs}:workers', '0', '-1')
-    await engine.add([{ ...job, delayMs: 50 }])
-    await client.zadd('{plimsoll:jobs}:delayed', '0', job.id)
-    const claimed = await client.eval(claimJobs.text, 1, '{plimsoll:jobs}', worker!, 1, 0, 0, '{}', 'q', 1)
+    await engine.add([{ ...job, delayMs: 3_600_000 }])
+    const together = client.multi().zadd('{plimsoll:jobs}:delayed', '0', job.id)
+    const claimed = await together.eval(claimJobs.text, 1, '{plimsoll:jobs}', worker!, 1, 0, 0, '{}', 'q', 1).exec()
     expect(JSON.stringify(claimed)).toContain(job.id)
     expect(await engine.cancel([job.id])).toBe(1)
     await expect.poll(async () => (await engine.find(job.id))!.state, { timeout: 10_000 }).toBe('cancelled')
