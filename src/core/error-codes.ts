@@ -63,7 +63,7 @@ export const errorCodes = {
   PLIMSOLL_JOBS_CLOSED: {
     status: 503,
     title: 'The jobs were closed',
-    fix: 'Nothing while the process ends; otherwise close the app or the jobs when nobody waits for a result any more. The job itself is not lost.',
+    fix: 'Nothing while the process ends; otherwise close the app or the jobs when nobody enqueues or waits for a result any more. What was enqueued is not lost.',
   },
   PLIMSOLL_JOB_INPUT_INVALID: {
     status: 422,

@@ -109,7 +109,8 @@ export function isJob(value: unknown): value is JobDefinition {
 
 /** @throws PLIMSOLL_OPTION_INVALID */
 export function checkQueue(queue: string): void {
-  if (!/^[\w.:-]{1,100}$/.test(queue)) throw invalid('queue', queue, 'use up to 100 letters, digits and . _ : -')
+  // A colon is for `--queues mail:2`.
+  if (!/^[\w.-]{1,100}$/.test(queue)) throw invalid('queue', queue, 'use up to 100 letters, digits and . _ -')
 }
 
 /** @throws PLIMSOLL_OPTION_INVALID */

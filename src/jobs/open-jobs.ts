@@ -38,11 +38,15 @@ export function openJobs({ postgres, engine, jobs: given, relay, tracer, schedul
   const handles = { engine, postgres, closed: over.signal }
   const workflows = openWorkflows(postgres, { engine, enqueuer, closed: over.signal })
   const scheduler = new Scheduler(postgres, { enqueuer, schedules: scheduleDefinitions(schedules, definitions) })
+  const checkOpen = (): void => {
+    if (over.signal.aborted) throw closedError('enqueue before that, or open them again')
+  }
   const enqueueMany = async <O>(
     job: Job<any, O>,
     inputs: readonly unknown[],
     options?: EnqueueOptions,
   ): Promise<JobHandle<O>[]> => {
+    checkOpen()
     const added = await enqueuer.enqueue(definitionOf(job), inputs, options)
     return added.map(({ id, duplicate }) => jobHandle<O>(handles, id, duplicate))
   }
@@ -54,7 +58,7 @@ export function openJobs({ postgres, engine, jobs: given, relay, tracer, schedul
     await scheduler.close()
     const opened = await Promise.allSettled(workers)
     await Promise.all(opened.flatMap((one) => (one.status === 'fulfilled' ? one.value.close(options) : [])))
-    over.abort(closedError())
+    over.abort(closedError('what was waited for had not ended; it goes on wherever there are workers'))
     await workflows.close()
     for (const { boundTo } of definitions.values()) boundTo.delete(jobs)
     await engine.close()
@@ -64,7 +68,10 @@ export function openJobs({ postgres, engine, jobs: given, relay, tracer, schedul
     enqueue: async (job, input, options) => (await enqueueMany(job, [input], options))[0]!,
     enqueueMany,
     handle: (id) => jobHandle(handles, id, false),
-    start: (flow, ...[startOptions]) => workflows.start(flow, startOptions),
+    start: async (flow, ...[startOptions]) => {
+      checkOpen()
+      return workflows.start(flow, startOptions)
+    },
     flow: (id) => workflows.handle(id),
     work: async (options) => {
       if (inSandbox()) return idleWorker
@@ -91,9 +98,8 @@ export function openJobs({ postgres, engine, jobs: given, relay, tracer, schedul
   return jobs
 }
 
-function closedError(): PlimsollError {
-  const text = 'The jobs were closed here before what was waited for had ended; it goes on wherever there are workers.'
-  return new PlimsollError('PLIMSOLL_JOBS_CLOSED', text)
+function closedError(rest: string): PlimsollError {
+  return new PlimsollError('PLIMSOLL_JOBS_CLOSED', `The jobs were closed here: ${rest}.`)
 }
 
 /** Those of them that jobs can have, as they are spelled. */

@@ -223,7 +223,7 @@ export const controlCases: readonly JobsCase[] = [
     },
   },
   {
-    name: 'who waits for a job or a workflow is told when the jobs are closed, and the job is left as it is',
+    name: 'who waits for a job or a workflow, or comes later, is told when the jobs are closed, and the job is left as it is',
     async run({ define, open }) {
       const job = define('job', (input) => input)
       const [one, two] = [await open(job), await open(job)]
@@ -233,7 +233,8 @@ export const controlCases: readonly JobsCase[] = [
       expect((await statuses.next()).value).toMatchObject({ state: 'delayed' })
       const waiting = [handle.result(), handle.result({ timeout: '1m' }), flow.result(), statuses.next()].map(failureOf)
       await one.jobs.close()
-      for (const failure of await Promise.all(waiting)) expect(failure.code).toBe('PLIMSOLL_JOBS_CLOSED')
+      const late = [one.jobs.enqueue(job, 3), one.jobs.start(job.step(4))].map(failureOf)
+      for (const failure of await Promise.all([...waiting, ...late])) expect(failure.code).toBe('PLIMSOLL_JOBS_CLOSED')
       expect((await two.jobs.handle(handle.id).status())!.state).toBe('delayed')
     },
   },

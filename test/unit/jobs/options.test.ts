@@ -15,6 +15,7 @@ describe('a job is refused', () => {
     ['two words', {}, "name of a job is 'two words'"],
     ['', {}, "name of a job is ''"],
     ['job', { queue: 'mail/high' }, "queue of a job is 'mail/high'"],
+    ['job', { queue: 'mail:high' }, "queue of a job is 'mail:high'"],
     ['job', { priority: 101 }, 'priority of a job is 101; give a whole number from -100 to 100'],
     ['job', { priority: 0.5 }, 'priority of a job is 0.5'],
     ['job', { version: 0 }, 'version of a job is 0'],
