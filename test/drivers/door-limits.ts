@@ -87,6 +87,8 @@ export const limitCases: readonly DoorCase[] = [
     name: 'transactions one after another leave room for reads between them',
     async run(engine) {
       await using door = await openDoor(engine, { maxTransactions: 1 })
+      // So that nobody has to connect first.
+      await Promise.all([valueOf(door, 'select 1'), door.transaction((tx) => valueOf(tx, 'select 1'))])
       const order: string[] = []
       const transactions = Array.from({ length: 20 }, (_, n) =>
         door.transaction(async (tx) => {

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import type { FastifyInstance } from 'fastify'
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type * as helper from '../../src/upload/index.ts'
 import type { Size } from '../../src/core/size.ts'
 import { Crc32c } from '../../src/files/index.ts'
@@ -275,7 +275,7 @@ describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
       const { uploadFile, makeFile } = globalThis as unknown as Window
       Object.assign(globalThis, { upload: uploadFile('/uploads', makeFile(bytes), { parallel: 1 }) })
     }, 4 * mb)
-    await vi.waitFor(() => expect(traffic.puts).toBe(4))
+    await expect.poll(() => traffic.puts).toBe(4)
     await page.evaluate(() => (globalThis as unknown as { upload: helper.FileUpload }).upload.pause())
     held.resolve()
     traffic.hold = undefined
@@ -304,7 +304,7 @@ describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
       Object.assign(globalThis, { upload: uploadFile('/uploads', makeFile(bytes), { parallel: 1 }) })
     }
     await page.evaluate(begin, 4 * mb)
-    await vi.waitFor(() => expect(traffic.puts).toBe(4))
+    await expect.poll(() => traffic.puts).toBe(4)
     await page.reload()
     held.resolve()
     traffic.hold = undefined
@@ -327,7 +327,7 @@ describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
     }
     for (const value of [1, 2]) {
       await page.evaluate(begin, value)
-      await vi.waitFor(() => expect(traffic.puts).toBe(value))
+      await expect.poll(() => traffic.puts).toBe(value)
     }
     held.resolve()
     traffic.hold = undefined
@@ -353,7 +353,7 @@ describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
       const upload = uploadFile('/uploads', makeFile(bytes), { parallel: 1 })
       Object.assign(globalThis, { upload, failed: upload.done.catch((reason: Error) => reason.name) })
     }, 4 * mb)
-    await vi.waitFor(() => expect(traffic.puts).toBe(1))
+    await expect.poll(() => traffic.puts).toBe(1)
     const error = await page.evaluate(async () => {
       const { upload, failed } = globalThis as unknown as { upload: helper.FileUpload; failed: Promise<string> }
       await upload.abort()

@@ -55,8 +55,9 @@ export async function completeUpload(parts: UploadParts, row: UploadRow, spec: U
     )
     return outcome
   } catch (error) {
-    // Somebody else was quicker, and what has waited is gone: the row knows.
+    // Somebody else was quicker, perhaps, and what has waited is gone: the row knows.
     if (isPlimsollError(error, 'PLIMSOLL_FILE_NOT_FOUND')) return await again(parts, row)
+    if (gone.some((code) => isPlimsollError(error, code))) return await again(parts, row, error)
     if (!isRefusal(error)) throw error
     await ledger.end(postgres, row.id, { state: 'refused', key: undefined, outcome: toKept(error), keepMs: rememberMs })
     await removeWaiting(parts, row).catch(() => {})
@@ -72,12 +73,20 @@ function endOf(row: UploadRow): UploadOutcome | undefined {
   return undefined
 }
 
-async function again({ postgres }: UploadParts, { id, route }: UploadRow): Promise<UploadOutcome> {
+/** What is said of bytes that are not there, or not any more: some services call a file changed that is gone. */
+const gone = ['PLIMSOLL_UPLOAD_INCOMPLETE', 'PLIMSOLL_UPLOAD_NOT_FOUND', 'PLIMSOLL_FILE_CHANGED'] as const
+
+/** What has become of the upload meanwhile; `otherwise` is thrown when it has not ended. */
+async function again(
+  { postgres }: UploadParts,
+  { id, route }: UploadRow,
+  otherwise: unknown = incomplete('its bytes are not there'),
+): Promise<UploadOutcome> {
   const row = await ledger.find(postgres, id, route)
   const end = row && endOf(row)
   if (end !== undefined) return end
   if (row === undefined) throw unknownUpload(id)
-  throw incomplete('its bytes are not there')
+  throw otherwise
 }
 
 /** The object of all bytes. It may be there already: somebody has begun before. */

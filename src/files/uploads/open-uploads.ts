@@ -108,7 +108,7 @@ export class Uploads {
   async signPut(row: UploadRow): Promise<SignedRequest> {
     const { direct } = this.#parts
     const { size, type } = row
-    const sum = boundSum(row, await direct.checksumsOfPuts())
+    const sum = await boundSum(row, () => direct.checksumsOfPuts())
     return direct.signPut(waitingKey(row), { expires: signedMs, size, type, once: true, ...sum })
   }
 
@@ -128,8 +128,7 @@ export class Uploads {
     if (wanted.length === 0 || wanted.length > mostSigned)
       throw invalidUpload(`1 to ${mostSigned} parts are signed at a time`)
     const count = partCount(row)
-    const compared = await this.checksumsOfParts(row)
-    if (wanted.some(({ sha256 }) => sha256 !== undefined)) checkSha256(compared)
+    if (wanted.some(({ sha256 }) => sha256 !== undefined)) checkSha256(await this.checksumsOfParts(row))
     const open = await ledger.prolong(this.#parts.postgres, row.id, spec.keepMs)
     if (open === undefined) throw endedUpload(row.state)
     const ref = await this.#storeUpload(open)
@@ -142,8 +141,8 @@ export class Uploads {
           throw invalidUpload('its parts have a crc32c only where the upload was begun with one')
         const size = partSize(row, number)
         const offset = (number - 1) * row.partBytes
-        const part = { expires: signedMs, size, offset, ...boundSum(sums, compared) }
-        const request = await this.#parts.direct.signPart(ref, number, part)
+        const sum = await boundSum(sums, () => this.checksumsOfParts(row))
+        const request = await this.#parts.direct.signPart(ref, number, { expires: signedMs, size, offset, ...sum })
         return { number, size, ...request }
       }),
     )
