@@ -21,6 +21,7 @@ const longest = [
   'test/integration/jobs/relay.test.ts',
   'test/integration/jobs/sandbox.test.ts',
   'test/e2e/studio-jobs.test.ts',
+  'test/faults/jobs-rabbitmq-answers.test.ts',
   'test/faults/jobs-rabbitmq-timeout.test.ts',
   'test/drivers/door.test.ts',
   'test/faults/video-storage.test.ts',

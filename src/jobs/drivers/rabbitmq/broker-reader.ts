@@ -1,6 +1,15 @@
 import type { Channel, ConsumeMessage } from 'amqplib'
 import { backoffMs } from '../../../core/backoff.ts'
-import { connectBroker, declareQueue, dropBroker, holdProcess, refused, type Broker } from './broker.ts'
+import {
+  answerOf,
+  closeBroker,
+  connectBroker,
+  declareQueue,
+  dropBroker,
+  holdProcess,
+  refused,
+  type Broker,
+} from './broker.ts'
 import type { RabbitmqAddress } from './rabbitmq-address.ts'
 
 /** A message that has come: its number on its channel, whether it had been delivered before, and what it says. */
@@ -91,7 +100,8 @@ export class BrokerReader {
     this.#paused = true
     const channel = this.#channel
     const tags = this.#tags.splice(0)
-    if (channel !== undefined) await Promise.all(tags.map((tag) => channel.cancel(tag))).catch(() => {})
+    if (channel !== undefined)
+      await answerOf(this.#broker!, Promise.all(tags.map((tag) => channel.cancel(tag)))).catch(() => {})
     this.#flush()
     this.#tell({ type: 'paused' })
   }
@@ -100,8 +110,9 @@ export class BrokerReader {
   async look(): Promise<void> {
     try {
       for (const { queue, name } of this.#options.queues) {
-        const found = await this.#channel?.checkQueue(name)
-        if (found?.messageCount !== 0) continue
+        if (this.#channel === undefined) return
+        const found = await answerOf(this.#broker!, this.#channel.checkQueue(name))
+        if (found.messageCount !== 0) continue
         this.#flush()
         this.#tell({ type: 'empty', queue, readers: found.consumerCount })
       }
@@ -117,12 +128,8 @@ export class BrokerReader {
 
   async close(): Promise<void> {
     this.#closed = true
-    const broker = this.#broker
-    if (broker === undefined) return
-    const timer = setTimeout(() => dropBroker(broker), 1000)
     // In order: what was acknowledged before is on its way.
-    await broker.close().catch(() => {})
-    clearTimeout(timer)
+    if (this.#broker !== undefined) await closeBroker(this.#broker)
   }
 
   async #connect(): Promise<boolean> {
@@ -134,17 +141,16 @@ export class BrokerReader {
       await declareQueue(broker, { name: dropped }, address)
       for (const { queue, name } of queues)
         if (await declareQueue(broker, { name, dropped }, address)) this.#tell({ type: 'missing', queue })
-      const channel = await broker.createChannel()
+      const channel = await answerOf(broker, broker.createChannel())
       if (this.#closed) throw new Error('It was closed.')
       const state = this.#use(broker, channel)
       for (const { name, most } of [...queues, { name: dropped, most: 100 }]) {
         if (this.#paused) break
-        await channel.prefetch(most)
-        const { consumerTag } = await channel
-          .consume(name, (message) => this.#receive(message, name === dropped))
-          .catch((error: unknown) => {
-            throw refused(address, name, error)
-          })
+        await answerOf(broker, channel.prefetch(most))
+        const reads = channel.consume(name, (message) => this.#receive(message, name === dropped))
+        const { consumerTag } = await answerOf(broker, reads).catch((error: unknown) => {
+          throw refused(address, name, error)
+        })
         this.#tags.push(consumerTag)
       }
       if (this.#paused) await this.pause()

@@ -17,6 +17,10 @@ export interface ConnectOptions {
 }
 
 const connectMs = 5000
+/** A broker that does not answer for so long is given up. One that is busy with what it was sent before, or has just started, takes seconds. */
+const answerMs = 10_000
+/** How long the end is waited for. */
+const closeMs = 1000
 /** The first version whose quorum queues take all that is asked of them. */
 const oldest = [3, 8] as const
 
@@ -66,6 +70,46 @@ export function holdProcess(broker: Broker, hold: boolean): void {
 export function dropBroker(broker: Broker): void {
   const { stream } = broker.connection as unknown as { readonly stream?: Socket }
   stream?.destroy(new Error('The connection was given up.'))
+}
+
+/**
+ * Ends a connection in order, so that what was sent before is on its way; one whose broker does not answer soon is given up. The library
+ * waits for the answer for ever, even when the connection is gone.
+ */
+export async function closeBroker(broker: Broker): Promise<void> {
+  const { promise: gone, resolve } = Promise.withResolvers<void>()
+  broker.once('close', () => resolve())
+  const late = setTimeout(() => {
+    dropBroker(broker)
+    resolve()
+  }, closeMs)
+  await Promise.race([broker.close().catch(() => {}), gone])
+  clearTimeout(late)
+}
+
+/**
+ * Waits for an answer, until the connection ends, or is given up since there is none. The library waits for ever for the end of a channel
+ * whose connection is gone, and for whatever a broker does not answer.
+ */
+export async function answerOf<T>(broker: Broker, answer: Promise<T>): Promise<T> {
+  const { promise: none, reject } = Promise.withResolvers<never>()
+  const gone = (): void => reject(new Error('the connection has ended'))
+  let waits = true
+  const giveUp = (): void => {
+    if (!waits) return
+    reject(new Error(`it has not answered for ${answerMs / 1000} s`))
+    dropBroker(broker)
+  }
+  // What has come while something blocked the event loop is read first.
+  const late = setTimeout(() => setImmediate(giveUp), answerMs).unref()
+  broker.once('close', gone)
+  try {
+    return await Promise.race([answer, none])
+  } finally {
+    waits = false
+    clearTimeout(late)
+    broker.off('close', gone)
+  }
 }
 
 /** @throws PLIMSOLL_JOBS_UNAVAILABLE when the broker is too old */
@@ -127,8 +171,8 @@ export async function declareQueue(
 }
 
 /**
- * Sees whether messages may be sent to queues, by one that has none to go to. Resolves to false when the broker is full, which takes
- * nothing now and does not say.
+ * Sees whether messages may be sent to queues, by one that has none to go to. A broker that is full takes nothing now and does not say: then
+ * nothing is seen.
  *
  * @throws PLIMSOLL_JOBS_UNAVAILABLE when they may not
  */
@@ -136,19 +180,19 @@ export async function checkSending(
   broker: Broker,
   channel: Amqplib.ConfirmChannel,
   { queue, address }: { readonly queue: string; readonly address: RabbitmqAddress },
-): Promise<boolean> {
-  const { promise, resolve, reject } = Promise.withResolvers<boolean>()
-  const full = (): void => resolve(false)
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const full = (): void => resolve()
   const late = setTimeout(() => reject(unreachable(address, new Error('it confirms nothing'))), connectMs)
   broker.once('blocked', full)
   channel.once('error', (error) => reject(refused(address, queue, error)))
-  channel.publish('', `${queue}.none`, Buffer.alloc(0), { mandatory: true }, (error) => {
-    if (error === null) resolve(true)
-    // What closes the channel says more.
-    else setImmediate(reject, refused(address, queue, error))
-  })
   try {
-    return await promise
+    channel.publish('', `${queue}.none`, Buffer.alloc(0), { mandatory: true }, (error) => {
+      if (error === null) resolve()
+      // What closes the channel says more.
+      else setImmediate(reject, refused(address, queue, error))
+    })
+    await promise
   } finally {
     clearTimeout(late)
     broker.off('blocked', full)
@@ -156,12 +200,15 @@ export async function checkSending(
 }
 
 /** What is refused closes a channel, so each such question has its own. */
-async function onChannel<T>(broker: Broker, ask: (channel: Amqplib.Channel) => Promise<T>): Promise<T> {
-  const channel = await broker.createChannel()
-  channel.on('error', () => {})
-  const answer = await ask(channel)
-  await channel.close()
-  return answer
+export function onChannel<T>(broker: Broker, ask: (channel: Amqplib.Channel) => Promise<T>): Promise<T> {
+  const asked = async (): Promise<T> => {
+    const channel = await broker.createChannel()
+    channel.on('error', () => {})
+    const answer = await ask(channel)
+    await channel.close()
+    return answer
+  }
+  return answerOf(broker, asked())
 }
 
 /** What the broker says against the use of a queue, as an error that says what to do. */

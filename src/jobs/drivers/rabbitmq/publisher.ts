@@ -2,12 +2,16 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { ConfirmChannel } from 'amqplib'
 import { backoffMs } from '../../../core/backoff.ts'
 import {
+  answerOf,
   checkSending,
   checkVersion,
+  closeBroker,
   connectBroker,
   declareQueue,
   dropBroker,
   holdProcess,
+  onChannel,
+  refused,
   type Broker,
 } from './broker.ts'
 import type { Message, QueueNames } from './messages.ts'
@@ -31,7 +35,9 @@ interface Line {
   /** Ends calls whose messages the broker will not confirm soon. */
   readonly givingUp: Set<() => void>
   onTheirWay: number
+  /** It is full: it takes nothing now. */
   blocked: boolean
+  over: boolean
 }
 
 /** The parts of {@link Publisher}. */
@@ -121,13 +127,11 @@ export class Publisher {
   /** How many messages are ready in a queue; undefined when that is not known. */
   async depthOf(queue: string): Promise<number | undefined> {
     const line = this.#line
-    if (line === undefined) return undefined
+    // One that is full reads no questions either.
+    if (line === undefined || !this.#takes(line)) return undefined
     try {
-      const channel = await line.broker.createChannel()
-      channel.on('error', () => {})
-      const { messageCount } = await channel.checkQueue(this.#parts.names.of(queue))
-      await channel.close()
-      return messageCount
+      const name = this.#parts.names.of(queue)
+      return (await onChannel(line.broker, (channel) => channel.checkQueue(name))).messageCount
     } catch {
       return undefined
     }
@@ -137,44 +141,42 @@ export class Publisher {
     this.#closed = true
     const line = this.#line
     this.#line = undefined
-    if (line === undefined) return
-    const timer = setTimeout(() => dropBroker(line.broker), 1000)
-    await line.broker.close().catch(() => {})
-    clearTimeout(timer)
+    if (line !== undefined) await closeBroker(line.broker)
   }
 
   async #connect(): Promise<void> {
     // A loop that is blocked gives no heartbeat; that it has been cut off is told by what is not confirmed.
     const broker = await connectBroker(this.#address, { purpose: 'enqueue', heartbeatS: 0 })
+    const { dropped } = this.#parts.names
     try {
       checkVersion(broker, this.#address)
-      const { dropped } = this.#parts.names
       await declareQueue(broker, { name: dropped }, this.#address)
-      const channel = await broker.createConfirmChannel()
-      const takes = await checkSending(broker, channel, { queue: dropped, address: this.#address })
-      this.#use({
-        broker,
-        channel,
-        declared: new Set(),
-        returned: new Set(),
-        room: [],
-        givingUp: new Set(),
-        onTheirWay: 0,
-        blocked: !takes,
-      })
+      const line = this.#watch(broker, await answerOf(broker, broker.createConfirmChannel()))
+      await checkSending(broker, line.channel, { queue: dropped, address: this.#address })
+      if (this.#closed || line.over) throw new Error('The connection has ended.')
+      line.channel.on('return', ({ properties }) => void line.returned.add(properties.messageId as string))
+      this.#line = line
+      holdProcess(broker, false)
     } catch (error) {
       dropBroker(broker)
-      throw error
+      throw refused(this.#address, dropped, error)
     }
   }
 
-  #use(line: Line): void {
-    const { broker, channel } = line
-    if (this.#closed) return dropBroker(broker)
-    this.#line = line
-    holdProcess(broker, false)
+  /** Hears of all that happens to a connection, before it is used. */
+  #watch(broker: Broker, channel: ConfirmChannel): Line {
+    const line: Line = {
+      broker,
+      channel,
+      declared: new Set(),
+      returned: new Set(),
+      room: [],
+      givingUp: new Set(),
+      onTheirWay: 0,
+      blocked: false,
+      over: false,
+    }
     channel.on('error', () => {})
-    channel.on('return', ({ properties }) => void line.returned.add(properties.messageId as string))
     // Its memory or its disk is full: it reads nothing more of us.
     broker.on('blocked', () => {
       line.blocked = true
@@ -182,6 +184,7 @@ export class Publisher {
     })
     broker.on('unblocked', () => void (line.blocked = false))
     channel.once('close', () => {
+      line.over = true
       dropBroker(broker)
       if (this.#line !== line) return
       this.#line = undefined
@@ -189,6 +192,7 @@ export class Publisher {
       void this.#reconnect()
     })
     broker.once('close', () => channel.emit('close'))
+    return line
   }
 
   #takes(line: Line): boolean {
