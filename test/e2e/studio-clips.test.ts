@@ -245,6 +245,9 @@ describe.skipIf(noBrowser !== undefined || !hasFfmpeg())('a clip in the studio',
         await watched.getByLabel('DASH').check()
         await watched.locator('#stage[data-way=dash]').waitFor()
         await expect.poll(() => watched.getByLabel('Captions').inputValue()).toBe('en')
+        // What comes after the place was found is shown when it goes on.
+        await playAt(watched, 0.25)
+        await play(watched)
         await expect.poll(() => shownCaptions(watched)).toBe(`${texts.en} Later.`)
       }
       await watched.getByLabel('Captions').selectOption('')

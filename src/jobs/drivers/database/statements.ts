@@ -52,10 +52,11 @@ export const findHolders = own(
 
 /**
  * A job does not begin while one runs that was cancelled with its key. Whoever sees it sees that one too, since it was stored after the
- * cancellation; whoever sees that one for too long is told again (`followJobs`). A sub-select of a row is looked up, and never hashed.
+ * cancellation; whoever sees that one for too long is told again (`followJobs`). The keys, which are few, are read once, when a job with a key
+ * is met: were each looked up, PostgreSQL would take a claim from a million jobs for so much work that it compiles it first (its JIT).
  */
-const unfollowed = `(unique_key is null or (
-        select true from plimsoll.jobs as ending where ending_key = jobs.unique_key and state = 'active' limit 1) is null)`
+const unfollowed = `(unique_key is null or unique_key not in (
+        select ending_key from plimsoll.jobs where state = 'active' and ending_key is not null))`
 
 /**
  * Takes the first jobs of lanes. `any(array(…))` is worked out once, before the update begins. A claim that a crash of the server undoes
