@@ -148,8 +148,19 @@ function lives({ pid, exitCode, signalCode }: ChildProcess): boolean {
 async function endAll(child: ChildProcess): Promise<void> {
   if (!lives(child)) return
   const ended = new Promise((resolve) => child.once('exit', resolve))
-  for (const pid of descendants(child.pid!)) tryKill(pid)
+  const pids = descendants(child.pid!)
+  for (const pid of pids) tryKill(pid)
   await ended
+  // Until then its ports are taken.
+  while (pids.some(isThere)) await wait(10)
+}
+
+function isThere(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
 }
 
 function tryKill(pid: number): void {
