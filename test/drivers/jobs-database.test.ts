@@ -355,7 +355,7 @@ describe.runIf(inject('postgresUrl'))('the database engine', () => {
     door.open()
     await worker.close()
     await process.jobs.close()
-    expect((await failureOf(process.jobs.enqueue(job, 1))).code).toBe('PLIMSOLL_DATABASE_CLOSED')
+    expect((await failureOf(process.jobs.enqueue(job, 1))).code).toBe('PLIMSOLL_JOBS_CLOSED')
   })
 
   test('a job that waits for a result is told by who ends it; nobody writes to ask', async () => {

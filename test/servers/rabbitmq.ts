@@ -151,8 +151,8 @@ async function endAll(child: ChildProcess): Promise<void> {
   const pids = descendants(child.pid!)
   for (const pid of pids) tryKill(pid)
   await ended
-  // Until then its ports are taken.
-  while (pids.some(isThere)) await wait(10)
+  // Until then its ports are taken. What nobody buries is there for ever.
+  for (const until = performance.now() + 5000; pids.some(isThere) && performance.now() < until;) await wait(10)
 }
 
 function isThere(pid: number): boolean {
