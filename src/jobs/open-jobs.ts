@@ -38,17 +38,14 @@ export function openJobs({ postgres, engine, jobs: given, relay, tracer, schedul
   const handles = { engine, postgres, closed: over.signal }
   const workflows = openWorkflows(postgres, { engine, enqueuer, closed: over.signal })
   const scheduler = new Scheduler(postgres, { enqueuer, schedules: scheduleDefinitions(schedules, definitions) })
-  const checkOpen = (): void => {
-    // Those of a transaction wait in the outbox, for whoever carries them.
-    if (over.signal.aborted && postgres.current() === undefined)
-      throw closedError('enqueue before that, or open them again')
-  }
   const enqueueMany = async <O>(
     job: Job<any, O>,
     inputs: readonly unknown[],
     options?: EnqueueOptions,
   ): Promise<JobHandle<O>[]> => {
-    checkOpen()
+    // Those of a transaction wait in the outbox, for whoever carries them.
+    if (over.signal.aborted && postgres.current() === undefined)
+      throw closedError('enqueue before that, or open them again')
     const added = await enqueuer.enqueue(definitionOf(job), inputs, options)
     return added.map(({ id, duplicate }) => jobHandle<O>(handles, id, duplicate))
   }
@@ -70,10 +67,7 @@ export function openJobs({ postgres, engine, jobs: given, relay, tracer, schedul
     enqueue: async (job, input, options) => (await enqueueMany(job, [input], options))[0]!,
     enqueueMany,
     handle: (id) => jobHandle(handles, id, false),
-    start: async (flow, ...[startOptions]) => {
-      checkOpen()
-      return workflows.start(flow, startOptions)
-    },
+    start: (flow, ...[startOptions]) => workflows.start(flow, startOptions),
     flow: (id) => workflows.handle(id),
     work: async (options) => {
       if (inSandbox()) return idleWorker
