@@ -30,7 +30,7 @@ import { databaseQueue, noJobs, openQueue } from './open-queue.ts'
 import { memoryCache } from './open-store.ts'
 import { bindReadyJobs, schedulesOf } from './ready-made/ready-job.ts'
 import { recordChanged } from './purged-store.ts'
-import { serveFiles, usualAddresses } from './serve-files.ts'
+import { serveFiles } from './serve-files.ts'
 import { hasWorkerCommand } from './worker-command-mark.ts'
 
 /** The options of {@link createApp}. */
@@ -182,7 +182,7 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
   try {
     mail = await openAppMail(options)
     const changed = (tags: readonly string[]): Promise<void> => recordChanged(postgres!, caching!.outbox)(tags)
-    const addresses = signedAddresses({ secret, url: options.files?.addresses ?? usualAddresses })
+    const addresses = signedAddresses({ secret, url: options.files?.addresses ?? '/_files' })
     files = await openAppFiles(storageUrl, {
       store: options.files?.store,
       links: addresses,
@@ -224,7 +224,7 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
       files,
       addresses,
       postgres,
-      options: options.files ?? {},
+      sweep: options.files?.sweep,
       onError: options.onError,
     })
     observability.serve(fastify, { jobs, known: known ?? [] })

@@ -13,11 +13,8 @@ export interface FilesToServe extends Pick<PlimsollOptions, 'onError'> {
   /** Those that it was opened with. */
   readonly addresses: SignedAddresses
   readonly postgres: Postgres
-  readonly options: Pick<AppFilesOptions, 'addresses' | 'sweep'>
+  readonly sweep?: AppFilesOptions['sweep']
 }
-
-/** Where signed addresses of files begin, unless the application says otherwise. */
-export const usualAddresses = '/_files'
 
 /**
  * Answers at the signed addresses of an application's files, where their store has none of its own, and makes its uploads, which begin to
@@ -27,11 +24,10 @@ export const usualAddresses = '/_files'
  */
 export function serveFiles(
   fastify: FastifyInstance,
-  { files, addresses, postgres, options, onError }: FilesToServe,
+  { files, addresses, postgres, sweep = '15m', onError }: FilesToServe,
 ): { readonly uploads: () => Uploads } {
-  const { addresses: url = usualAddresses, sweep = '15m' } = options
   const sweepMs = parseDuration(sweep, 'files.sweep')
-  if (files.direct === addresses) serveAddresses(fastify, pathOf(url), { store: files, addresses, onError })
+  if (files.direct === addresses) serveAddresses(fastify, pathOf(addresses.url), { store: files, addresses, onError })
   let uploads: Uploads | undefined
   const open = (): Uploads => {
     if (uploads !== undefined) return uploads

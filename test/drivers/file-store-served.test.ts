@@ -21,7 +21,7 @@ function open(to: FastifyInstance) {
   const files = openFiles({ store: diskStore({ folder: join(folder, 'files') }), links })
   // Nobody uploads here, which is all that the database is for.
   const postgres = {} as Postgres
-  serveFiles(to, { files, addresses: links, postgres, options: { addresses } })
+  serveFiles(to, { files, addresses: links, postgres })
   return files
 }
 

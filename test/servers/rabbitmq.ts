@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { reportMissing } from './debian.ts'
-import { descendants } from './descendants.ts'
+import { commandOf, descendants } from './descendants.ts'
 import { freePort } from './free-port.ts'
 
 const home = '/usr/lib/rabbitmq/bin'
@@ -151,16 +151,9 @@ async function endAll(child: ChildProcess): Promise<void> {
   const pids = descendants(child.pid!)
   for (const pid of pids) tryKill(pid)
   await ended
-  // Until then its ports are taken. What nobody buries is there for ever.
-  for (const until = performance.now() + 5000; pids.some(isThere) && performance.now() < until;) await wait(10)
-}
-
-function isThere(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
+  // Until then its ports are taken.
+  const left = (): boolean => pids.some((pid) => commandOf(pid) !== '')
+  for (const until = performance.now() + 5000; left() && performance.now() < until;) await wait(10)
 }
 
 function tryKill(pid: number): void {

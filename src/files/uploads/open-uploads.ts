@@ -1,3 +1,4 @@
+import { doneOnce } from '../../core/done-once.ts'
 import { isPlimsollError, PlimsollError, showValue } from '../../core/errors.ts'
 import { randomToken } from '../../core/random-token.ts'
 import { readChecksums } from '../checksums.ts'
@@ -128,7 +129,8 @@ export class Uploads {
     if (wanted.length === 0 || wanted.length > mostSigned)
       throw invalidUpload(`1 to ${mostSigned} parts are signed at a time`)
     const count = partCount(row)
-    if (wanted.some(({ sha256 }) => sha256 !== undefined)) checkSha256(await this.checksumsOfParts(row))
+    const compared = doneOnce(() => this.checksumsOfParts(row))
+    if (wanted.some(({ sha256 }) => sha256 !== undefined)) checkSha256(await compared())
     const open = await ledger.prolong(this.#parts.postgres, row.id, spec.keepMs)
     if (open === undefined) throw endedUpload(row.state)
     const ref = await this.#storeUpload(open)
@@ -141,7 +143,7 @@ export class Uploads {
           throw invalidUpload('its parts have a crc32c only where the upload was begun with one')
         const size = partSize(row, number)
         const offset = (number - 1) * row.partBytes
-        const sum = await boundSum(sums, () => this.checksumsOfParts(row))
+        const sum = await boundSum(sums, compared)
         const request = await this.#parts.direct.signPart(ref, number, { expires: signedMs, size, offset, ...sum })
         return { number, size, ...request }
       }),

@@ -44,6 +44,8 @@ export interface Held {
 
 /** Signed addresses of this application, for storages that have none of their own. */
 export interface SignedAddresses extends DirectAccess {
+  /** Where they begin: where the routes are. */
+  readonly url: string
   /** What a token allows, if it was signed here for that and holds still. @throws PLIMSOLL_SIGNATURE_INVALID, which says nothing more */
   read<Does extends Grant['does']>(token: unknown, does: Does): Extract<Grant, { does: Does }> & Held
 }
@@ -75,6 +77,7 @@ export function signedAddresses({ secret, url }: SignedAddressOptions): SignedAd
   const addressOf = (grant: Grant, expires: Duration): string => `${url}?token=${tokenOf(grant, expires)}`
 
   return Object.freeze<SignedAddresses>({
+    url,
     async signGet(file, { expires, disposition, type, cacheControl }) {
       checkKey(file)
       for (const [name, value] of Object.entries({ disposition, type, cacheControl })) checkHeader(name, value)
