@@ -268,6 +268,20 @@ describe.skipIf(noBrowser !== undefined || !hasFfmpeg())('a clip in the studio',
     await page.locator('.clip[data-encoding=false]').waitFor({ timeout: 90_000 })
   })
 
+  test('is sent though it was chosen before the page knew whose it is', async () => {
+    const { url } = await studioFor({ PATH: folder })
+    const page = await openPage(browser, 'about:blank')
+    const { promise: chosen, resolve } = Promise.withResolvers<void>()
+    await page.route('**/api/clips', async (route) => {
+      await chosen
+      await route.continue()
+    })
+    await page.goto(`${url}/clips.html`)
+    await page.setInputFiles('#file', join(folder, short))
+    resolve()
+    await page.locator('.clip').waitFor({ timeout: 60_000 })
+  })
+
   test('waits for ffmpeg where there is none, and says what to install', async () => {
     const { url } = await studioFor({ PATH: folder })
     const page = await openPage(browser, `${url}/clips.html`)

@@ -27,8 +27,11 @@ function cardOf(clip) {
   return card
 }
 
-function bring(files) {
+async function bring(list) {
   page.problem.textContent = ''
+  const files = [...list]
+  // Nobody uploads without a name, which comes with the list.
+  await listed
   for (const file of files) {
     const card = createUploadCard(file, {
       announce,
@@ -51,8 +54,20 @@ function bring(files) {
   count()
 }
 
+/** Who has no name here yet is given one. */
+async function list() {
+  try {
+    const { data } = await get('/api/clips')
+    page.clips.append(...data.map(cardOf))
+  } catch (error) {
+    page.problem.textContent = error.message
+  }
+  count()
+}
+const listed = list()
+
 page.file.addEventListener('change', () => {
-  bring(page.file.files)
+  void bring(page.file.files)
   // The same file may be chosen again.
   page.file.value = ''
 })
@@ -67,16 +82,7 @@ for (const kind of ['dragenter', 'dragover']) {
 for (const kind of ['dragleave', 'drop']) page.quay.addEventListener(kind, () => delete page.quay.dataset.over)
 page.quay.addEventListener('drop', (event) => {
   event.preventDefault()
-  bring(event.dataTransfer.files)
+  void bring(event.dataTransfer.files)
 })
 // What is dropped beside it is not to be opened instead of this page.
 for (const kind of ['dragover', 'drop']) addEventListener(kind, (event) => event.preventDefault())
-
-try {
-  // Who has no name here yet is given one.
-  const { data } = await get('/api/clips')
-  page.clips.append(...data.map(cardOf))
-} catch (error) {
-  page.problem.textContent = error.message
-}
-count()
