@@ -186,13 +186,34 @@ describe.runIf(findRabbitmq())('the engine on RabbitMQ', () => {
     expect(failure.message).toContain('ECONNREFUSED')
   })
 
-  test('a user who may not read is warned of, with what to do', async () => {
-    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
-    onTestFinished(() => warn.mockRestore())
+  test.each([false, true])('a worker whose user may not read does not start (threaded: %s)', async (threaded) => {
     const host = `127.0.0.1:${rabbitmq.port}/shop%2F1`
     await (await open({ url: `amqp://ann:p%40ss@${host}` })).add([newJob('waits', { queue: 'unread' })])
-    await runAll(await open({ url: `amqp://dan:dan@${host}` }), { queue: 'unread' })
-    expect(String(warn.mock.calls[0])).toMatch(/not read.*jobs\.unread.*rabbitmqctl set_permissions -p shop\/1 dan/)
+    const failure = await failureOf(
+      runAll(await open({ url: `amqp://dan:dan@${host}`, threaded }), { queue: 'unread' }),
+    )
+    expect(failure.code).toBe('PLIMSOLL_JOBS_UNAVAILABLE')
+    expect(failure.message).toMatch(/jobs\.unread.*rabbitmqctl set_permissions -p shop\/1 dan/)
+  })
+
+  test('a worker who may not read any more is warned of, with what to do', async () => {
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    onTestFinished(() => warn.mockRestore())
+    const url = `amqp://ann:p%40ss@127.0.0.1:${rabbitmq.port}/shop%2F1`
+    const began = await runAll(await open({ url }), { queue: 'shut' })
+    const may = (read: string): void => {
+      const rights = `<<".*">>, <<".*">>, <<"${read}">>`
+      const set = `rabbit_auth_backend_internal:set_permissions(<<"ann">>, <<"shop/1">>, ${rights}, <<"test">>).`
+      rabbitmq.control('eval', set)
+    }
+    may('dropped$')
+    rabbitmq.control('close_all_connections', '--global', 'a test cuts them')
+    await expect
+      .poll(() => warn.mock.calls.map(String).join(), { timeout: 30_000 })
+      .toMatch(/not read.*jobs\.shut.*rabbitmqctl set_permissions -p shop\/1 ann/)
+    may('.*')
+    await (await open({ url })).add([newJob('after', { queue: 'shut' })])
+    await expect.poll(() => began, { timeout: 30_000 }).toEqual(['after'])
   })
 
   test('what asks for no order goes to the broker, all else waits in the tables, and another database is apart', async () => {

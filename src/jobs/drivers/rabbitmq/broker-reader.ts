@@ -1,5 +1,7 @@
 import type { Channel, ConsumeMessage } from 'amqplib'
 import { backoffMs } from '../../../core/backoff.ts'
+import { errorText } from '../../../core/error-text.ts'
+import { PlimsollError } from '../../../core/errors.ts'
 import {
   answerOf,
   closeBroker,
@@ -45,7 +47,8 @@ export type ReaderNews =
   /** Nothing is ready in this queue, which so many read; all that it has sent here until then has been told. */
   | { readonly type: 'empty'; readonly queue: string; readonly readers: number }
   | { readonly type: 'paused' }
-  | { readonly type: 'trouble'; readonly text: string }
+  /** It cannot be read now; `refused` when the broker answers, and does not let it be read. */
+  | { readonly type: 'trouble'; readonly text: string; readonly refused: boolean }
 
 const retry = { firstMs: 100, mostMs: 5000 }
 
@@ -160,8 +163,9 @@ export class BrokerReader {
       return true
     } catch (error) {
       if (broker !== undefined) dropBroker(broker)
-      const text = String(error)
-      if (text !== this.#reported && !this.#closed) this.#tell({ type: 'trouble', text })
+      const text = errorText(error)
+      const refused = error instanceof PlimsollError && error.code === 'PLIMSOLL_JOBS_UNAVAILABLE'
+      if (text !== this.#reported && !this.#closed) this.#tell({ type: 'trouble', text, refused })
       this.#reported = text
       return false
     }

@@ -1,4 +1,5 @@
 import { extname } from 'node:path'
+import { PlimsollError } from '../../../core/errors.ts'
 import { BesideThread } from '../beside-thread.ts'
 import { SignsOfLife } from '../signs-of-life.ts'
 import { BrokerReader, type Delivery, type ReaderNews, type ReaderOptions } from './broker-reader.ts'
@@ -41,6 +42,8 @@ export class Deliveries {
   #channel = 0
   #opened = (): void => {}
   #paused = (): void => {}
+  #isOpen = false
+  #refusal: string | undefined
   #closed = false
 
   constructor(parts: DeliveriesParts) {
@@ -48,8 +51,20 @@ export class Deliveries {
     this.#signs = new SignsOfLife({ mostMs: parts.mostMs, tell: (mostMs) => this.#order({ type: 'alive', mostMs }) })
   }
 
-  /** Begins to read. Resolves after the first attempt to connect, whatever has come of it. */
+  /**
+   * Begins to read. Resolves after the first attempt to connect: a broker that is away is looked for again and again.
+   *
+   * @throws PLIMSOLL_JOBS_UNAVAILABLE when it is there, and does not let its queues be read
+   */
   async open(): Promise<void> {
+    await this.#begin()
+    this.#isOpen = true
+    if (this.#refusal === undefined) return
+    const { name } = this.#parts.address
+    throw new PlimsollError('PLIMSOLL_JOBS_UNAVAILABLE', this.#refusal, { details: { name } })
+  }
+
+  async #begin(): Promise<void> {
     const { address, queues, dropped, heartbeatS, threaded } = this.#parts
     const options = { address, queues, dropped, heartbeatS }
     if (!threaded) {
@@ -129,7 +144,8 @@ export class Deliveries {
       case 'open':
         return this.#opened()
       default:
-        process.emitWarning(`Jobs are not read from RabbitMQ now: ${news.text}`, 'PlimsollWarning')
+        if (news.refused && !this.#isOpen) this.#refusal = news.text
+        else process.emitWarning(`Jobs are not read from RabbitMQ now: ${news.text}`, 'PlimsollWarning')
     }
   }
 }
