@@ -102,6 +102,8 @@ export async function startRabbitmq(options: RabbitmqServerOptions = {}): Promis
       }
     }
     await listens(ports, mapper)
+    // One that has just crashed may be connected to for a moment more.
+    while (await listensAt(port)) await wait(10)
     server = spawn(program, [], { env, cwd: folder, stdio: 'ignore' })
     await listens(server, port)
   }
