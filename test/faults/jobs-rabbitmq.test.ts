@@ -23,8 +23,9 @@ import { began, elsewhere, killingLimits, startWorker, waits, type WorkerProcess
 import { lease } from './jobs-worker-talk.ts'
 
 const limits = { timeout: 120_000 }
-/** A broker that has crashed may confirm nothing for a minute, though it takes questions. */
-const patience = { timeout: 480_000 }
+/** A queue that a crash has left without a leader is given up after half a minute. */
+const patience = { timeout: 180_000 }
+const patient = { ...waits, timeout: patience.timeout / 2 }
 
 const known = ['work', 'held', 'charges', 'heeding', 'blocks', 'kills', 'exits', 'dies'].map(elsewhere)
 const [work, held, charges, heeding, blocks, kills, exits, dies] = known as [Job, Job, Job, Job, Job, Job, Job, Job]
@@ -47,6 +48,15 @@ interface Office {
 let rabbitmq: RabbitmqServer
 let database: Database
 
+/** The warnings from now on that say so. */
+function noteWarnings(pattern: RegExp): readonly string[] {
+  const texts: string[] = []
+  const hear = ({ message }: Error): void => void (pattern.test(message) && texts.push(message))
+  process.on('warning', hear)
+  onTestFinished(() => void process.off('warning', hear))
+  return texts
+}
+
 async function openOffice(queueUrl = rabbitmq.url): Promise<Office> {
   const postgres = await openPostgres({ url: database.url })
   onTestFinished(() => postgres.close())
@@ -68,12 +78,29 @@ function startWork(concurrency = 10, queueUrl = rabbitmq.url, skewMs = 0): Promi
   return startWorker(database.url, { concurrency, queueUrl, skewMs })
 }
 
-/** The queue that jobs without an order are in, and a channel to what the broker knows of it. */
-async function openQueueOf({ postgres }: Office): Promise<{ readonly queue: string; readonly channel: Channel }> {
+/** The queue that jobs without an order are in. */
+async function queueOf({ postgres }: Office): Promise<string> {
   const [[ledger]] = (await rowsOf(postgres, 'select name from plimsoll.job_ledger')) as [[string]]
+  return `plimsoll.${ledger}.jobs.default`
+}
+
+/** The same, and a channel to what the broker knows of it. */
+async function openQueueOf(office: Office): Promise<{ readonly queue: string; readonly channel: Channel }> {
   const broker = await connect(rabbitmq.url)
   onTestFinished(() => broker.close())
-  return { queue: `plimsoll.${ledger}.jobs.default`, channel: await broker.createChannel() }
+  return { queue: await queueOf(office), channel: await broker.createChannel() }
+}
+
+/** How many read a queue, which may not be there for a moment: what asks for it then is closed. */
+async function readersOf(queue: string): Promise<number> {
+  const broker = await connect(rabbitmq.url)
+  try {
+    const channel = await broker.createChannel()
+    channel.on('error', () => {})
+    return (await channel.checkQueue(queue)).consumerCount
+  } finally {
+    await broker.close()
+  }
 }
 
 describe.runIf(findRabbitmq() !== undefined && inject('postgresUrl') !== '')('jobs on RabbitMQ', () => {
@@ -124,15 +151,43 @@ describe.runIf(findRabbitmq() !== undefined && inject('postgresUrl') !== '')('jo
       expect(await long.status()).toMatchObject({ attempts: 1, deaths: 0 })
       // And the broker is used again.
       await worker.kill()
-      await vi.waitFor(
-        async () => {
-          await office.jobs.enqueue(work, { ms: 1 })
-          expect(await office.handed()).toBeGreaterThan(0)
-        },
-        { ...waits, timeout: patience.timeout / 2 },
-      )
+      await vi.waitFor(async () => {
+        await office.jobs.enqueue(work, { ms: 1 })
+        expect(await office.handed()).toBeGreaterThan(0)
+      }, patient)
     },
   )
+
+  test('a queue that a crash has left without a leader holds up one enqueue, and is made again', patience, async () => {
+    const office = await openOffice()
+    const handles = [await office.jobs.enqueue(work, { ms: 1 })]
+    expect(await office.handed()).toBe(1)
+    // As right after the queue was made: the broker has confirmed the message, and not yet written down whose log that is in.
+    const queue = await queueOf(office)
+    rabbitmq.control('eval', `dets:delete(ra_directory_reverse, '%2F_${queue}'), dets:sync(ra_directory_reverse).`)
+    await rabbitmq.crash()
+    await rabbitmq.restart()
+    const aside = noteWarnings(/^Jobs go past RabbitMQ until it confirms/)
+    const worker = await startWork()
+    // The connection is made again meanwhile.
+    await vi.waitFor(async () => {
+      handles.push(await office.jobs.enqueue(work, { ms: 1 }))
+      expect(aside).toHaveLength(1)
+    }, waits)
+    for (let n = 0; n < 20; n++) handles.push(await office.jobs.enqueue(work, { ms: 1 }))
+    expect(aside).toHaveLength(1)
+    await Promise.all(handles.map((handle) => handle.result()))
+    await vi.waitFor(async () => expect(await readersOf(queue)).toBe(1), patient)
+    await worker.kill()
+    await vi.waitFor(async () => {
+      handles.push(await office.jobs.enqueue(work, { ms: 1 }))
+      expect(await office.handed()).toBeGreaterThan(0)
+    }, patient)
+    await startWork()
+    await Promise.all(handles.map((handle) => handle.result()))
+    expect([await office.count('runs'), await office.count('effects')]).toEqual([handles.length, handles.length])
+    expect(aside).toHaveLength(1)
+  })
 
   test('connections that are cut again and again lose nothing and repeat nothing', limits, async () => {
     const wire = new Wire(rabbitmq.url)

@@ -1,9 +1,7 @@
 import { expect, test } from 'vitest'
 import type { NewJob } from '../../../src/jobs/contract.ts'
-import { queueNames, readContent, toMessages } from '../../../src/jobs/drivers/rabbitmq/messages.ts'
+import { readContent, toMessages } from '../../../src/jobs/drivers/rabbitmq/messages.ts'
 import { jobId } from '../../../src/jobs/job-id.ts'
-
-const names = queueNames('ns', '12345678')
 
 function newJobs(count: number, options: Partial<NewJob> = {}): NewJob[] {
   return Array.from({ length: count }, (_, n) => ({
@@ -32,7 +30,7 @@ test('few jobs have a message each, many go together, and all of them come out i
     [1000, 125, 8],
   ] as const) {
     const jobs = newJobs(count)
-    const made = toMessages(jobs, names)
+    const made = toMessages(jobs)
     expect(made).toHaveLength(messages)
     expect(Math.max(...made.map(({ ids }) => ids.length))).toBe(most)
     expect(made.flatMap(({ ids }) => ids)).toEqual(jobs.map(({ id }) => id))
@@ -45,14 +43,14 @@ test('few jobs have a message each, many go together, and all of them come out i
 test('a message is for one queue', () => {
   const [some, others] = [newJobs(50), newJobs(50, { queue: 'other' })]
   const mixed = some.flatMap((job, i) => [job, others[i]!])
-  const made = toMessages(mixed, names)
-  expect(new Set(made.map(({ queue }) => queue))).toEqual(new Set(['ns.12345678.jobs.q', 'ns.12345678.jobs.other']))
-  for (const { queue, content } of made) for (const job of readContent(content)) expect(names.of(job.queue)).toBe(queue)
+  const made = toMessages(mixed)
+  expect(new Set(made.map(({ queue }) => queue))).toEqual(new Set(['q', 'other']))
+  for (const { queue, content } of made) for (const job of readContent(content)) expect(job.queue).toBe(queue)
 })
 
 test('large jobs go by themselves, and no job is left out', () => {
   const large = newJobs(400, { input: JSON.stringify('x'.repeat(5000)) })
-  expect(new Set(toMessages(large, names).map(({ ids }) => ids.length))).toEqual(new Set([3, 1]))
+  expect(new Set(toMessages(large).map(({ ids }) => ids.length))).toEqual(new Set([3, 1]))
   const huge = newJobs(400, { input: JSON.stringify('x'.repeat(50_000)) })
-  expect(toMessages(huge, names)).toHaveLength(400)
+  expect(toMessages(huge)).toHaveLength(400)
 })

@@ -12,6 +12,7 @@ import {
   refused,
   type Broker,
 } from './broker.ts'
+import { awaitLeader } from './queue-leader.ts'
 import type { RabbitmqAddress } from './rabbitmq-address.ts'
 
 /** A message that has come: its number on its channel, whether it had been delivered before, and what it says. */
@@ -25,6 +26,9 @@ export interface ReadQueue {
   /** How many messages may be here that have not been acknowledged. */
   readonly most: number
 }
+
+/** What is read: one of those, or what the broker has given up delivering. */
+type Source = Omit<ReadQueue, 'queue'> & { readonly queue?: string }
 
 /** What to read, and from where. */
 export interface ReaderOptions {
@@ -50,6 +54,8 @@ export type ReaderNews =
   /** It cannot be read now; `refused` when the broker answers, and does not let it be read. */
   | { readonly type: 'trouble'; readonly text: string; readonly refused: boolean }
 
+/** What the broker gave up delivering is rare. */
+const mostDropped = 100
 const retry = { firstMs: 100, mostMs: 5000 }
 
 /** Reads queues of the broker, over one connection that is made again when it is lost. */
@@ -60,6 +66,8 @@ export class BrokerReader {
   #channel: Channel | undefined
   #number: number
   #tags: string[] = []
+  /** Queues that did not let themselves be read, by their names at the broker. */
+  readonly #silent = new Set<string>()
   #batch: Delivery[] = []
   #scheduled = false
   /** All before this one have been acknowledged. */
@@ -147,14 +155,10 @@ export class BrokerReader {
       const channel = await answerOf(broker, broker.createChannel())
       if (this.#closed) throw new Error('It was closed.')
       const state = this.#use(broker, channel)
-      for (const { name, most } of [...queues, { name: dropped, most: 100 }]) {
+      for (const source of [...queues, { name: dropped, most: mostDropped }]) {
         if (this.#paused) break
-        await answerOf(broker, channel.prefetch(most))
-        const reads = channel.consume(name, (message) => this.#receive(message, name === dropped))
-        const { consumerTag } = await answerOf(broker, reads).catch((error: unknown) => {
-          throw refused(address, name, error)
-        })
-        this.#tags.push(consumerTag)
+        if (this.#silent.has(source.name)) void this.#readLater(broker, channel, source)
+        else await this.#read(broker, channel, source)
       }
       if (this.#paused) await this.pause()
       if (state.over) return false
@@ -168,6 +172,55 @@ export class BrokerReader {
       if (text !== this.#reported && !this.#closed) this.#tell({ type: 'trouble', text, refused })
       this.#reported = text
       return false
+    }
+  }
+
+  async #read(broker: Broker, channel: Channel, { name, most }: Source): Promise<void> {
+    // Both are sent in this turn, since others may be read from meanwhile with limits of their own; what fails the first fails the second.
+    void channel.prefetch(most).catch(() => {})
+    const reads = channel.consume(name, (message) => this.#receive(message, name === this.#options.dropped))
+    const { consumerTag } = await answerOf(broker, reads).catch((error: unknown) => {
+      // One without a leader keeps the channel from all others: they are read without it next time.
+      if ((error as { code?: number }).code === undefined) this.#silent.add(name)
+      throw refused(this.#options.address, name, error)
+    })
+    this.#tags.push(consumerTag)
+  }
+
+  /** Reads a queue that did not let itself be read as soon as it does, beside the others. */
+  async #readLater(broker: Broker, channel: Channel, source: Source): Promise<void> {
+    const { address, dropped } = this.#options
+    const { name, queue } = source
+    for (let attempt = 1; this.#channel === channel && !this.#paused; attempt++) {
+      try {
+        await this.#awaitLeader(broker, name)
+        this.#silent.delete(name)
+        if (queue === undefined) await declareQueue(broker, { name }, address)
+        else if (await declareQueue(broker, { name, dropped }, address)) this.#tell({ type: 'missing', queue })
+        if (this.#channel !== channel || this.#paused) return
+        await this.#read(broker, channel, source)
+        if (this.#paused) await this.pause()
+        return
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, backoffMs(attempt, retry)).unref())
+      }
+    }
+  }
+
+  /** Over a connection of its own: of one that has sent messages a broker that is full reads no more, not even what it acknowledges. */
+  async #awaitLeader(broker: Broker, name: string): Promise<void> {
+    const { address, heartbeatS } = this.#options
+    const asking = await connectBroker(address, { purpose: 'ask', heartbeatS })
+    holdProcess(asking, false)
+    let full = false
+    asking.on('blocked', () => void (full = true)).on('unblocked', () => void (full = false))
+    const drop = (): void => dropBroker(asking)
+    broker.once('close', drop)
+    try {
+      await awaitLeader(asking, name, () => full)
+    } finally {
+      broker.off('close', drop)
+      void closeBroker(asking)
     }
   }
 

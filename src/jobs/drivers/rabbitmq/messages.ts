@@ -1,10 +1,9 @@
 import type { LeasedJob, NewJob } from '../../contract.ts'
 
-/** A message for a queue of the broker. */
+/** A message for the broker's queue of a queue of jobs. */
 export interface Message {
   /** The jobs that go in it, one at least. */
   readonly ids: readonly string[]
-  /** As the broker names it. */
   readonly queue: string
   readonly content: string
 }
@@ -15,7 +14,7 @@ const most = { jobs: 8, characters: 16_000 }
 const spread = 32
 
 /** Puts jobs into messages. A broker is paid by the message, not by the byte: what is enqueued together may go together. */
-export function toMessages(jobs: readonly NewJob[], names: QueueNames): Message[] {
+export function toMessages(jobs: readonly NewJob[]): Message[] {
   const together = Math.min(most.jobs, Math.ceil(jobs.length / spread))
   const messages: Message[] = []
   for (const [queue, ofQueue] of Map.groupBy(jobs, (job) => job.queue)) {
@@ -23,7 +22,7 @@ export function toMessages(jobs: readonly NewJob[], names: QueueNames): Message[
     let contents: string[] = []
     let characters = 0
     const close = (): void => {
-      if (ids.length > 0) messages.push({ ids, queue: names.of(queue), content: `[${contents.join()}]` })
+      if (ids.length > 0) messages.push({ ids, queue, content: `[${contents.join()}]` })
       ids = []
       contents = []
       characters = 0

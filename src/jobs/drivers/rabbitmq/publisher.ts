@@ -15,6 +15,7 @@ import {
   type Broker,
 } from './broker.ts'
 import type { Message, QueueNames } from './messages.ts'
+import { awaitLeader } from './queue-leader.ts'
 import type { RabbitmqAddress } from './rabbitmq-address.ts'
 
 /** So many messages are on their way to the broker at a time. */
@@ -22,6 +23,14 @@ const mostOnTheirWay = 5000
 /** A broker that says nothing for so long has taken nothing. */
 const confirmMs = 5000
 const retry = { firstMs: 100, mostMs: 5000 }
+
+/** A call that is under way. */
+interface Call {
+  /** What the broker has not confirmed. */
+  readonly open: Set<Message>
+  /** Ends it, when the broker will not confirm the rest soon. */
+  readonly giveUp: () => void
+}
 
 /** A connection with its channel, for as long as that lasts. */
 interface Line {
@@ -32,8 +41,7 @@ interface Line {
   /** Messages, by their first job, that had no queue to go to, which is told before they are confirmed. */
   readonly returned: Set<string>
   readonly room: (() => void)[]
-  /** Ends calls whose messages the broker will not confirm soon. */
-  readonly givingUp: Set<() => void>
+  readonly calls: Set<Call>
   onTheirWay: number
   /** It is full: it takes nothing now. */
   blocked: boolean
@@ -52,6 +60,8 @@ export class Publisher {
   readonly #address: RabbitmqAddress
   readonly #parts: PublisherParts
   readonly #outside = AsyncLocalStorage.snapshot()
+  /** Queues that have not confirmed in time: nothing is sent there until they take messages again. */
+  readonly #silent = new Set<string>()
   #line: Line | undefined
   #declaring: Promise<boolean> = Promise.resolve(true)
   #closed = false
@@ -68,10 +78,10 @@ export class Publisher {
     return publisher
   }
 
-  /** Has the queues there. Resolves to false when the broker takes nothing now. */
+  /** Has the queues there. Resolves to false when the broker takes nothing now, or one of them does not. */
   prepare(queues: readonly string[]): Promise<boolean> | boolean {
     const line = this.#line
-    if (line === undefined || !this.#takes(line)) return false
+    if (line === undefined || !this.#takes(line) || queues.some((queue) => this.#silent.has(queue))) return false
     if (queues.every((queue) => line.declared.has(queue))) return true
     // One after the other: who finds a queue missing has said so before anybody puts something into it.
     this.#declaring = this.#declaring.then(() => this.#outside(() => this.#declare(line, queues)))
@@ -99,27 +109,30 @@ export class Publisher {
       open.clear()
       resolve()
     }
-    line.givingUp.add(giveUp)
+    const call = { open, giveUp }
+    line.calls.add(call)
     const silent = setInterval(() => {
-      if (performance.now() - heardAt > confirmMs) dropBroker(line.broker)
+      if (performance.now() - heardAt > confirmMs) this.#putAside(line)
     }, confirmMs / 5)
     holdProcess(line.broker, true)
     for (const message of messages) {
       const { ids, queue, content } = message
       if (line.onTheirWay >= mostOnTheirWay && this.#takes(line)) await new Promise<void>((go) => line.room.push(go))
-      if (!this.#takes(line)) {
+      if (!this.#takes(line) || this.#silent.has(queue)) {
         failed.push(...ids)
         continue
       }
       open.add(message)
       line.onTheirWay++
       const options = { persistent: true, mandatory: true, messageId: ids[0]! }
-      line.channel.publish('', queue, Buffer.from(content), options, (error: unknown) => note(message, error))
+      line.channel.publish('', this.#parts.names.of(queue), Buffer.from(content), options, (error: unknown) =>
+        note(message, error),
+      )
     }
     sent = true
     if (open.size > 0) await confirmed
     clearInterval(silent)
-    line.givingUp.delete(giveUp)
+    line.calls.delete(call)
     if (line.onTheirWay === 0) holdProcess(line.broker, false)
     return failed
   }
@@ -157,6 +170,7 @@ export class Publisher {
       line.channel.on('return', ({ properties }) => void line.returned.add(properties.messageId as string))
       this.#line = line
       holdProcess(broker, false)
+      for (const queue of this.#silent) void this.#takeUp(line, queue)
     } catch (error) {
       dropBroker(broker)
       throw refused(this.#address, dropped, error)
@@ -171,7 +185,7 @@ export class Publisher {
       declared: new Set(),
       returned: new Set(),
       room: [],
-      givingUp: new Set(),
+      calls: new Set(),
       onTheirWay: 0,
       blocked: false,
       over: false,
@@ -201,7 +215,34 @@ export class Publisher {
 
   #giveUp(line: Line): void {
     for (const go of line.room.splice(0)) go()
-    for (const giveUp of line.givingUp) giveUp()
+    for (const { giveUp } of line.calls) giveUp()
+  }
+
+  /** One queue without a leader keeps a channel from confirming anything: those that have nothing to do with it are taken up again soon. */
+  #putAside(line: Line): void {
+    const queues = new Set([...line.calls].flatMap(({ open }) => [...open].map(({ queue }) => queue)))
+    for (const queue of queues) this.#silent.add(queue)
+    if (queues.size > 0)
+      process.emitWarning(
+        `Jobs go past RabbitMQ until it confirms again what it is sent for ${[...queues].map((queue) => `'${queue}'`).join(', ')}.`,
+        'PlimsollWarning',
+      )
+    dropBroker(line.broker)
+  }
+
+  /** Sends to a queue again as soon as it takes messages. */
+  async #takeUp(line: Line, queue: string): Promise<void> {
+    try {
+      const led = await awaitLeader(line.broker, this.#parts.names.of(queue), () => line.blocked)
+      if (!led) line.declared.delete(queue)
+      this.#silent.delete(queue)
+      // What a queue that is gone was handed waits in the tables from here on.
+      if (!led) await this.prepare([queue])
+    } catch (error) {
+      // The next connection begins anew.
+      if (this.#line === line) process.emitWarning(`Jobs go past RabbitMQ now: ${String(error)}`, 'PlimsollWarning')
+      dropBroker(line.broker)
+    }
   }
 
   async #reconnect(): Promise<void> {

@@ -218,10 +218,8 @@ class RabbitmqEngine implements JobEngine {
 
   /** Hands what was stored to the broker; what that does not take waits in the tables. */
   async #hand(jobs: readonly NewJob[], stored: ReadonlySet<string>): Promise<readonly AddedJob[]> {
-    const { names } = this.#parts
     const fresh = jobs.filter(({ id }) => stored.has(id))
-    const messages = toMessages(fresh, names)
-    await this.#takeBack(await this.#publisher.publish(messages))
+    await this.#takeBack(await this.#publisher.publish(toMessages(fresh)))
     // A relay hands on again what somebody has stored, who may not have come to publish it; or has, and has died of it as a worker.
     const again = jobs.filter(({ id, relayed }) => relayed === true && !stored.has(id)).map(({ id }) => id)
     await this.#takeBack(again, { suspect: true })
