@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { together } from '../together.ts'
 import type { Complexity } from './ladder.ts'
 import { asMedia } from './media-errors.ts'
 import { mediaInput } from './media-input.ts'
@@ -21,23 +22,24 @@ export interface ComplexityOptions extends ProbeOptions {
 const sampled = 360
 
 /**
- * Encodes up to three short samples, small and by quality alone: what they take says how much the video asks for. Samples are three
+ * Encodes up to three short samples at the same time, small and by quality alone: what they take says how much the video asks for. They are three
  * hundredths of it, and six seconds at most.
  */
 export async function complexityOf(ffmpeg: string, options: ComplexityOptions): Promise<Complexity | undefined> {
-  const { duration, folder, subject } = options
+  const { duration, folder, subject, signal } = options
   const rate = valueOf(options.video.frameRate)
   const total = Math.min(duration, 6, Math.max(1, duration * 0.03))
   const count = Math.max(1, Math.min(3, Math.floor(total)))
-  let bits = 0
-  let seconds = 0
-  for (let i = 0; i < count; i++) {
-    const length = total / count
-    const at = Math.max(0, (duration * (i + 1)) / (count + 1) - length / 2)
-    const frames = Math.max(1, Math.round(length * rate))
-    bits += 8 * (await asMedia({ task: 'sample it', subject, folder }, () => sample(ffmpeg, options, { at, frames })))
-    seconds += frames / rate
-  }
+  const length = total / count
+  const frames = Math.max(1, Math.round(length * rate))
+  const bytes = Array.from({ length: count }, () => 0)
+  const samples = bytes.map((_, index) => async (signal: AbortSignal): Promise<void> => {
+    const at = Math.max(0, (duration * (index + 1)) / (count + 1) - length / 2)
+    bytes[index] = await sample(ffmpeg, { ...options, signal }, { index, at, frames })
+  })
+  await asMedia({ task: 'sample it', subject, folder }, () => together(signal, samples))
+  const bits = 8 * bytes.reduce((sum, size) => sum + size, 0)
+  const seconds = (count * frames) / rate
   const { width, height } = sampleSize(options.video)
   // Nothing came where the file said that there was something: the encode will say why.
   return bits === 0 ? undefined : { rate: bits / seconds / 1000, pixels: width * height }
@@ -46,11 +48,11 @@ export async function complexityOf(ffmpeg: string, options: ComplexityOptions): 
 async function sample(
   ffmpeg: string,
   { path, folder, limits, signal, video, settings }: ComplexityOptions,
-  { at, frames }: { at: number; frames: number },
+  { index, at, frames }: { index: number; at: number; frames: number },
 ): Promise<number> {
   const { width, height } = sampleSize(video)
-  const file = join(folder, 'sample.h264')
-  // In one thread: others would decode frames that are not asked for.
+  const file = join(folder, `sample-${index}.h264`)
+  // In one thread: others would decode frames that are not asked for, and other cores have samples of their own.
   const before = ['-threads', '1', '-noaccurate_seek', '-ss', at.toFixed(3)]
   // From the key frame before on, so that nothing is decoded in vain: on a clock that begins there, because frames from before its beginning
   // would be dropped. Cut before the encoder, which would else be given more, to look ahead.

@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import type { FileStore } from '../contract.ts'
+import { together } from '../together.ts'
 
 /** A package in a folder, and where it goes. */
 export interface StorePackageOptions {
@@ -49,11 +50,8 @@ function waveOf(name: string): number {
 
 async function storeAll(files: StorePackageOptions['files'], options: StorePackageOptions): Promise<void> {
   const { store, folder, prefix, cacheControl, onBytes } = options
-  // The first failure ends the others.
-  const failed = new AbortController()
-  const signal = options.signal === undefined ? failed.signal : AbortSignal.any([options.signal, failed.signal])
   const left = files.values()
-  const storeNext = async (): Promise<void> => {
+  const storeNext = async (signal: AbortSignal): Promise<void> => {
     for (const { name, size } of left) {
       signal.throwIfAborted()
       const body = createReadStream(join(folder, name))
@@ -61,15 +59,6 @@ async function storeAll(files: StorePackageOptions['files'], options: StorePacka
       onBytes?.(size)
     }
   }
-  const running = Array.from({ length: Math.min(atOnce, files.length) }, async () => {
-    try {
-      await storeNext()
-    } catch (error) {
-      failed.abort(error)
-      throw error
-    }
-  })
-  const results = await Promise.allSettled(running)
-  if (results.every(({ status }) => status === 'fulfilled')) return
-  throw failed.signal.reason
+  const workers = Array.from({ length: Math.min(atOnce, files.length) }, () => storeNext)
+  await together(options.signal, workers)
 }
