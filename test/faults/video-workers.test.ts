@@ -29,7 +29,7 @@ describe.skipIf(!ready)('a video that workers share', () => {
     const lines = [
       '#!/bin/sh',
       `case "$*" in *[0-9][0-9][0-9][0-9][0-9]-90p.mp4*) echo "$*" >> '${log}'; ${first};; esac`,
-      `exec '${execFileSync('which', ['ffmpeg'], { encoding: 'utf8' }).trim()}' "$@"`,
+      `exec '${ffmpegOnPath()}' "$@"`,
     ]
     await writeFile(path, `${lines.join('\n')}\n`, { mode: 0o755 })
     const chunks = (): readonly string[] =>
@@ -75,7 +75,33 @@ describe.skipIf(!ready)('a video that workers share', () => {
     expect(await frameNumbers(shown)).toEqual(await frameNumbers(source))
     await expect.poll(() => bench.keys('.videos/')).toEqual([])
   }, 180_000)
+
+  test('is begun with by another worker before all of it is cut, and its sound is made meanwhile', async () => {
+    const database = await createDatabase()
+    onTestFinished(() => database.drop())
+    await bench.keep('talk', await bench.clips.numbered('talk.mp4', { seconds: 8 }))
+    const [path, begun] = [join(bench.folder, 'patient-ffmpeg'), join(bench.folder, 'begun')]
+    const lines = [
+      '#!/bin/sh',
+      `patiently() { n=0; until [ -e '${begun}' ]; do n=$((n + 1)); [ $n -lt 600 ] || exit 1; sleep 0.05; done; }`,
+      `case "$*" in *00000-90p.mp4*) : > '${begun}';; *00001.nut*|*audio.mp4*) patiently;; esac`,
+      `exec '${ffmpegOnPath()}' "$@"`,
+    ]
+    await writeFile(path, `${lines.join('\n')}\n`, { mode: 0o755 })
+    const video = sharedVideo({ ffmpeg: path })
+    const storageUrl = `file:${join(bench.folder, 'store')}`
+    const settings = { relations, secret, databaseUrl: database.url, storageUrl, jobs: [video] }
+    await using app = await createApp({ ...settings, work: false })
+    await using _worker = await app.jobs.work({ concurrency: 2 })
+    const handle = await video.enqueue({ source: 'talk', to: 'talks' })
+    expect((await handle.result({ timeout: '2m' })).audio).toBeDefined()
+    expect(await handle.status()).toMatchObject({ attempts: 1 })
+  }, 180_000)
 })
+
+function ffmpegOnPath(): string {
+  return execFileSync('which', ['ffmpeg'], { encoding: 'utf8' }).trim()
+}
 
 /** A worker in a process of its own; killed when the test ends. */
 function start(env: Readonly<Record<string, string>>): ChildProcess {

@@ -26,7 +26,7 @@ export function writeFilesDocs(result: SuiteResult): void {
     ...(scaleOut === undefined
       ? []
       : [
-          'An encode that machines share, simulated from the times that its parts took one after another. A larger multiple is better.',
+          'An encode that machines share, of which one is this and the others are played back. A larger multiple is better.',
           scaleOutTable(scaleOut),
         ]),
     ...(firstFrame === undefined

@@ -14,8 +14,8 @@ import type { WorkFiles } from '../../files/video/work-files.ts'
 import { sweepWork } from '../../files/video/sweep-work.ts'
 import type { Schema, SchemaResult } from '../../jobs/standard-schema.ts'
 import type { Job, JobContext } from '../../jobs/types.ts'
-import { openChunkGroup } from './chunk-group.ts'
 import { defineReadyJob, withCompanions, withUpkeep, type ReadyJobOptions, type ReadyServices } from './ready-job.ts'
+import { shareChunks } from './share-chunks.ts'
 
 /** What is finished of an encode that has failed is kept as long as jobs that have failed, for whoever has them tried again. */
 const keptMs = 14 * 86_400_000
@@ -69,8 +69,8 @@ export function defineVideo(name: string, options: DefineVideoOptions = {}): Job
 
   const chunkJob = defineReadyJob<Schema<ChunkTask>, boolean>(
     `${name}.chunk`,
-    // Its own, whatever those of the video are: two chunks may be enqueued at once.
-    { ...common, unique: undefined, rateLimit: undefined, concurrency: undefined, input: chunkInput },
+    // Its own, whatever those of the video are: another attempt at the whole finds the jobs of the one before.
+    { ...common, unique: {}, rateLimit: undefined, concurrency: undefined, input: chunkInput },
     async (task, { signal, progress }, { files }) => {
       const onShare = (done: number): void => progress(percent(done), 100)
       return transcodeChunk(task, { store: files, tools: await toolsOf(), settings, signal, onShare })
@@ -85,7 +85,7 @@ export function defineVideo(name: string, options: DefineVideoOptions = {}): Job
       const help = async (plan: EncodePlan, work: WorkFiles, path: string) =>
         plan.duration <= sharedFromS
           ? undefined
-          : openChunkGroup({ jobs: jobs(), chunkJob, plan, work, path, tools: found, settings, signal })
+          : shareChunks({ jobs: jobs(), chunkJob, plan, work, path, tools: found, settings })
       const video = await transcode(input, {
         store: files,
         tools: found,

@@ -1,3 +1,4 @@
+import { together } from '../together.ts'
 import { encodePictures, encodeSound } from './encode.ts'
 import { chunkFile, timeOf, type Chunk, type EncodePlan, type VideoPlan } from './encode-plan.ts'
 import type { VideoTools } from './tools.ts'
@@ -6,6 +7,8 @@ import type { WorkFiles } from './work-files.ts'
 
 /** Others that encode chunks of the same plan, and keep them where this process finds them. */
 export interface Helpers {
+  /** Gives them what they need of the source, while this process encodes. Resolves when all chunks were given away or taken. */
+  give(signal: AbortSignal): Promise<void>
   /** True while one of them works on it. One that does not is told to leave it alone. */
   take(chunk: Chunk): Promise<boolean>
   /** Resolves when something may have changed. */
@@ -32,34 +35,50 @@ export interface EncodeChunksOptions {
 
 /**
  * Encodes all chunks that are not finished, here and by helpers. Helpers begin with the first; this process with the last, and it waits for
- * none that nobody works on, so that it comes to an end without any.
+ * none that nobody works on, so that it comes to an end without any. What helpers have made is brought here meanwhile.
  */
 export async function encodeChunks(tools: VideoTools, options: EncodeChunksOptions): Promise<void> {
-  const { video, work, signal, helpers, onShare } = options
+  const { video, work, signal, sound, helpers, onShare } = options
   const wholeShare = 1 / video.chunks.length
   for (;;) {
     signal?.throwIfAborted()
     const finished = await work.finished()
-    const missing = video.chunks.filter((chunk) => !isFinished(chunk, video, finished))
-    const done = video.chunks.length - missing.length
-    onShare(done * wholeShare)
-    if (missing.length === 0 && (options.sound === undefined || finished.has(options.sound))) return
-    const next = await pick(missing.length === 0 ? [video.chunks[0]!] : missing, helpers)
-    if (next === undefined) await helpers!.wait(signal)
-    else
-      await encodeChunk(tools, {
-        ...options,
-        chunk: next,
-        finished,
-        onShare: (share) => onShare((done + share) * wholeShare),
-      })
+    const done = video.chunks.filter((chunk) => isFinished(chunk, video, finished))
+    const doneShare = done.length * wholeShare
+    onShare(doneShare)
+    if (done.length === video.chunks.length && (sound === undefined || finished.has(sound))) return
+    const chunk = await pick(finished, options)
+    await together(signal, [
+      async (until) => {
+        if (chunk === undefined) return helpers!.wait(until)
+        const onOwn = (share: number): void => onShare(doneShare + share * wholeShare)
+        await encodeChunk(tools, { ...options, signal: until, chunk, finished, onShare: onOwn })
+      },
+      async () => {
+        if (helpers !== undefined) await bring(done, options)
+      },
+    ])
   }
 }
 
-async function pick(missing: readonly Chunk[], helpers: Helpers | undefined): Promise<Chunk | undefined> {
+/** The chunk to encode here; undefined when helpers have all that are left. */
+async function pick(
+  finished: ReadonlySet<string>,
+  { video, work, helpers }: EncodeChunksOptions,
+): Promise<Chunk | undefined> {
+  const missing = video.chunks.filter((chunk) => !isFinished(chunk, video, finished))
+  // What is missing then is the sound.
+  if (missing.length === 0) return video.chunks[0]
   if (helpers === undefined) return missing[0]
-  for (const chunk of missing.toReversed()) if (!(await helpers.take(chunk))) return chunk
+  for (const chunk of missing.toReversed()) {
+    // A helper may have come to the end of one since it was looked.
+    if (!(await helpers.take(chunk)) && !isFinished(chunk, video, await work.finished())) return chunk
+  }
   return undefined
+}
+
+async function bring(done: readonly Chunk[], { video, work }: EncodeChunksOptions): Promise<void> {
+  for (const chunk of done) for (const rendition of video.renditions) await work.fetch(chunkFile(chunk, rendition))
 }
 
 /** True when all renditions of a chunk are kept. */

@@ -24,35 +24,24 @@ export interface ChunkParts {
   readonly onShare?: ((share: number) => void) | undefined
 }
 
-/**
- * Cuts what chunks need out of the source, one after another, and keeps the cuts: who helps reads its own part only, wherever it runs.
- * Calls `ready` for each.
- */
-export async function cutChunks(
-  tools: VideoTools,
-  {
-    plan,
-    path,
-    work,
-    settings,
-    signal,
-    chunks,
-  }: {
-    readonly plan: EncodePlan
-    readonly path: string
-    readonly work: WorkFiles
-    readonly settings: VideoSettings
-    readonly signal?: AbortSignal | undefined
-    readonly chunks: readonly Chunk[]
-  },
-): Promise<void> {
-  const finished = await work.finished()
-  for (const chunk of chunks.filter((one) => !finished.has(cutFile(one)))) {
-    const file = cutFile(chunk)
-    await cutChunk(tools, { path, folder: work.folder, plan, video: plan.video!, chunk, settings, signal, file })
-    await work.keep(file)
-    await work.discard(file)
-  }
+/** A chunk that somebody else may encode. */
+export interface KeepCutOptions {
+  readonly plan: EncodePlan
+  readonly chunk: Chunk
+  /** The source, in a file. */
+  readonly path: string
+  readonly work: WorkFiles
+  readonly settings: VideoSettings
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Cuts what a chunk needs out of the source, and keeps that: who helps reads its own part only, wherever it runs. */
+export async function keepCut(tools: VideoTools, options: KeepCutOptions): Promise<void> {
+  const { plan, chunk, work } = options
+  const file = cutFile(chunk)
+  await cutChunk(tools, { ...options, folder: work.folder, video: plan.video!, file })
+  await work.keep(file)
+  await work.discard(file)
 }
 
 /**

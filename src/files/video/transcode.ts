@@ -22,6 +22,7 @@ import type { VideoTools } from './tools.ts'
 import type { VideoInput, VideoPackage, VideoProgress } from './types.ts'
 import type { VideoSettings } from './video-settings.ts'
 import { fetchObject, roomError, WorkFiles, workPrefixOf } from './work-files.ts'
+import { together } from '../together.ts'
 import { makeWorkFolder } from '../work-folder.ts'
 
 /** What a video is transcoded with. */
@@ -155,11 +156,7 @@ async function make(making: Making): Promise<VideoPackage> {
 
   progress(0.9, 'Packaging')
   const sound = plan.audio === undefined ? undefined : await work.fetch(soundName)
-  const pictures: { rendition: Rendition; path: string }[] = []
-  for (const rendition of plan.video?.renditions ?? []) {
-    const stitched = { work, plan: plan.video!, rendition, settings, subject: source.key, signal }
-    pictures.push({ rendition, path: await stitch(tools, stitched) })
-  }
+  const pictures = await stitch(tools, { work, plan, settings, signal })
   const folder = await pack(tools, { plan, pictures, sound, settings, work, signal })
   await addAudioVariant(folder, plan)
   const taken = await picturesOf(folder, { pictures, making })
@@ -222,33 +219,37 @@ async function bringSource({ store, source, work, signal }: Making): Promise<str
   return path
 }
 
+/** Encodes the picture in its chunks, and the sound meanwhile: one core is enough for that. */
 async function encodeAll(path: string, plan: EncodePlan, making: Making): Promise<void> {
-  const { work, tools, settings, signal, onProgress, help } = making
-  const finished = await work.finished()
-  const needsSound = plan.audio !== undefined && !finished.has(soundName)
-  const alone = plan.video === undefined || plan.video.chunks.length > 1
-  const note = `Encoding ${plan.video?.renditions.length ?? 0} renditions`
-  const options = { path, folder: work.folder, plan, settings, signal }
-  if (plan.video !== undefined) {
-    const onShare = (share: number): void => onProgress?.(0.02 + 0.88 * share, note)
-    const helpers = plan.video.chunks.length > 1 ? await help?.(plan, work, path) : undefined
-    try {
-      if (needsSound && alone) await makeSound()
-      const sound = needsSound && !alone ? soundName : undefined
-      await encodeChunks(tools, { ...options, video: plan.video, work, sound, onShare, helpers })
-    } finally {
-      await helpers?.end()
-    }
-  } else if (needsSound) {
-    await makeSound()
-  }
-  async function makeSound(): Promise<void> {
+  const { work, tools, settings, onProgress, help } = making
+  const { video, audio } = plan
+  const options = { path, folder: work.folder, plan, settings }
+  const progress = (share: number, note: string): void => onProgress?.(0.02 + 0.88 * share, note)
+  const needsSound = audio !== undefined && !(await work.finished()).has(soundName)
+  // Of a picture in one piece it comes out of the same run.
+  const isAlong = video?.chunks.length === 1
+  const makeSound = async (signal: AbortSignal): Promise<void> => {
     const onSeconds = (seconds: number): void => {
-      if (plan.video === undefined)
-        onProgress?.(0.02 + 0.88 * Math.min(1, seconds / plan.duration), 'Encoding the sound')
+      if (video === undefined) progress(Math.min(1, seconds / plan.duration), 'Encoding the sound')
     }
-    await encodeSound(tools, { ...options, file: soundName, onSeconds })
+    await encodeSound(tools, { ...options, signal, file: soundName, onSeconds })
     await work.keep(soundName)
+  }
+  const helpers = video === undefined || isAlong ? undefined : await help?.(plan, work, path)
+  const makePicture = async (signal: AbortSignal): Promise<void> => {
+    if (video === undefined) return
+    const onShare = (share: number): void => progress(share, `Encoding ${video.renditions.length} renditions`)
+    const sound = needsSound && isAlong ? soundName : undefined
+    await encodeChunks(tools, { ...options, signal, video, work, sound, onShare, helpers })
+  }
+  try {
+    await together(making.signal, [
+      async (signal) => helpers?.give(signal),
+      makePicture,
+      ...(needsSound && !isAlong ? [makeSound] : []),
+    ])
+  } finally {
+    await helpers?.end()
   }
 }
 

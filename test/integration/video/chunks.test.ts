@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import { hasFfmpeg } from '../../servers/ffmpeg.ts'
 import { ffmpeg, frameNumbers, packetTimes } from './clips.ts'
-import { cutChunks, transcodeChunk } from '../../../src/files/video/transcode-chunk.ts'
+import type { FileStore } from '../../../src/files/contract.ts'
+import { keepCut, transcodeChunk } from '../../../src/files/video/transcode-chunk.ts'
 import type { TranscodeParts } from '../../../src/files/video/transcode.ts'
 import { videoSettings } from '../../../src/files/video/video-settings.ts'
 import { Workbench } from './workbench.ts'
@@ -69,10 +71,10 @@ describe.skipIf(!hasFfmpeg())('a video that is encoded in chunks', () => {
     const help: TranscodeParts['help'] = async (plan, work, path) => {
       const settings = videoSettings({ ...options, chunk: '2s' })
       const { chunks } = plan.video!
-      await cutChunks(bench.tools, { plan, work, path, settings, chunks })
-      for (const { index } of chunks) {
+      for (const chunk of chunks) {
+        await keepCut(bench.tools, { plan, chunk, work, path, settings })
         const parts = { store: bench.store, tools: bench.tools, settings }
-        encoded += (await transcodeChunk({ prefix: work.prefix, index }, parts)) ? 1 : 0
+        encoded += (await transcodeChunk({ prefix: work.prefix, index: chunk.index }, parts)) ? 1 : 0
       }
       return undefined
     }
@@ -81,5 +83,46 @@ describe.skipIf(!hasFfmpeg())('a video that is encoded in chunks', () => {
     const numbers = await frameNumbers(join(whole, '90p/index.m3u8'))
     expect(numbers.length).toBeGreaterThan(90)
     expect(await frameNumbers(join(cut, '90p/index.m3u8'))).toEqual(numbers)
+  })
+
+  test('by others is brought here while the rest is encoded, so that nothing is left to bring when it is packaged', async () => {
+    const source = await bench.clips.numbered('brought.mp4', { seconds: 6 })
+    const options = { ...small, chunk: '2s' } as const
+    const parts = { store: bench.store, tools: bench.tools, settings: videoSettings(options) }
+    const help: TranscodeParts['help'] = async (plan, work, path) => {
+      const [first] = plan.video!.chunks
+      const { promise: helped, resolve } = Promise.withResolvers<void>()
+      return {
+        async give(signal) {
+          await keepCut(bench.tools, { plan, chunk: first!, work, path, settings: parts.settings, signal })
+          await transcodeChunk({ prefix: work.prefix, index: 0 }, parts)
+          resolve()
+        },
+        async take() {
+          await helped
+          return false
+        },
+        async wait() {},
+        async end() {},
+      }
+    }
+    const happened: string[] = []
+    const store = new Proxy(bench.store, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target)
+        if (name !== 'get') return typeof value === 'function' ? value.bind(target) : value
+        return (...given: Parameters<FileStore['get']>) => {
+          happened.push(given[0].slice(given[0].lastIndexOf('/') + 1))
+          return target.get(...given)
+        }
+      },
+    })
+    const onProgress = (_: number, note: string): void => void happened.push(note)
+    await bench.store.put('brought', createReadStream(source))
+    await bench.transcodeIn(store, options, { source: 'brought', to: 'brought' }, { help, onProgress })
+    const packaged = happened.indexOf('Packaging')
+    const got = happened.filter((what) => what.endsWith('p.mp4'))
+    expect(got).toEqual(['00000-90p.mp4', '00000-180p.mp4'])
+    expect(happened.lastIndexOf(got.at(-1)!)).toBeLessThan(packaged)
   })
 })
