@@ -4,9 +4,9 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** A clip, of 720p unless told otherwise: movement, edges and some noise, as a camera has it. */
-export async function makeClip(path: string, seconds: number, size = '1280x720'): Promise<void> {
-  const picture = `testsrc2=size=${size}:rate=30:duration=${seconds},noise=alls=4:allf=t`
+/** A clip of 720p: movement, edges and some noise, as a camera has it. */
+export async function makeClip(path: string, seconds: number): Promise<void> {
+  const picture = `testsrc2=size=1280x720:rate=30:duration=${seconds},noise=alls=4:allf=t`
   const encoded = [
     '-c:v',
     'libx264',
@@ -24,10 +24,10 @@ export async function makeClip(path: string, seconds: number, size = '1280x720')
   await run('ffmpeg', ['-v', 'error', '-nostdin', '-y', ...inputs, ...encoded, path])
 }
 
-/** A film of 360p: a clip of two minutes, over and over, which takes less time to make. */
+/** A film of 720p: a clip of two minutes, over and over, which takes less time to make. */
 export async function makeFilm(path: string, minutes: number): Promise<void> {
   const clip = `${path}-clip.mp4`
-  await makeClip(clip, 120, '640x360')
+  await makeClip(clip, 120)
   await run(
     'ffmpeg',
     [

@@ -3,6 +3,9 @@ import { valueOf } from './stream-facts.ts'
 import type { AudioStream, Ratio, VideoProbe, VideoStream } from './types.ts'
 import { gopS, type VideoSettings } from './video-settings.ts'
 
+/** How a video is cut when nobody has said: one chunk up to a length, then a number of them, in bounds. In seconds. */
+const usual = { wholeS: 120, count: 32, leastS: 30, mostS: 120 }
+
 /**
  * What is made of a video, and of which frames: decided once, and kept in the store while it is worked on, so that a retry and all
  * workers do the same. Frames are those of the output, at its constant rate; frame 0 is at the first time stamp of the source.
@@ -39,7 +42,7 @@ export interface Chunk {
 /** Cuts a video at key frames of its renditions, where segments begin. */
 export function toChunks(
   { duration, frameRate }: { readonly duration: number; readonly frameRate: Ratio },
-  { chunkS }: Pick<VideoSettings, 'chunkS'>,
+  { segmentS, chunkS = usualChunkS(duration, segmentS) }: Pick<VideoSettings, 'segmentS' | 'chunkS'>,
 ): { readonly gop: number; readonly chunks: readonly Chunk[] } {
   const gop = Math.max(1, Math.round(gopS * valueOf(frameRate)))
   const length = (gop * chunkS) / gopS
@@ -52,6 +55,13 @@ export function toChunks(
     count: index === count - 1 ? undefined : length,
   }))
   return { gop, chunks }
+}
+
+/** Each chunk costs a moment in which an encoder has too little to do, so a short video has one; of many, workers have equal shares. */
+function usualChunkS(duration: number, segmentS: number): number {
+  if (duration <= usual.wholeS) return segmentS * Math.ceil(usual.wholeS / segmentS)
+  const wanted = Math.min(usual.mostS, Math.max(usual.leastS, duration / usual.count))
+  return segmentS * Math.max(1, Math.round(wanted / segmentS))
 }
 
 /** When a frame is shown, in seconds from the first. */

@@ -71,7 +71,10 @@ export interface VideoOptions {
   readonly sprite?: SpriteOptions | false | undefined
   /** How long a segment is: a multiple of the two seconds between key frames. Longer ones are fewer requests, and a later first picture. Default `'2s'`. */
   readonly segment?: Duration | undefined
-  /** How long the pieces are that a video is encoded in: what a retry goes on from, and what other workers may take. Default `'2m'`. */
+  /**
+   * How long the pieces are that a video is encoded in: what a retry goes on from, and what other workers may take. Default: what is longer
+   * than two minutes is encoded in 32 of them, each half a minute to two minutes long.
+   */
   readonly chunk?: Duration | undefined
   readonly limits?: VideoLimits | undefined
   readonly tools?: ToolPaths | undefined

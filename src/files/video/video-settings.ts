@@ -15,7 +15,8 @@ export interface VideoSettings {
   readonly poster: { readonly at: NonNullable<PosterOptions['at']>; readonly format: 'jpeg' | 'webp' } | undefined
   readonly sprite: { readonly intervalS: number | undefined; readonly size: number } | undefined
   readonly segmentS: number
-  readonly chunkS: number
+  /** Undefined: as the video's length asks for. */
+  readonly chunkS: number | undefined
   readonly limits: Limits
   readonly cacheControl: string
   readonly folder: string | undefined
@@ -64,7 +65,10 @@ export function videoSettings(options: VideoOptions = {}): VideoSettings {
           },
     segmentS,
     // A piece has whole segments, so that those of all pieces are alike.
-    chunkS: Math.max(segmentS, Math.round(parseDuration(options.chunk ?? '2m', 'chunk') / 1000 / segmentS) * segmentS),
+    chunkS:
+      options.chunk === undefined
+        ? undefined
+        : Math.max(segmentS, Math.round(parseDuration(options.chunk, 'chunk') / 1000 / segmentS) * segmentS),
     limits: {
       bytes: parseSize(limits.bytes ?? '20GB', 'limits.bytes'),
       durationMs: parseDuration(limits.duration ?? '6h', 'limits.duration'),

@@ -7,7 +7,7 @@ const ntsc = { num: 30_000, den: 1001 }
 
 describe('the chunks of a video', () => {
   test('begin with key frames, where segments do', () => {
-    const { gop, chunks } = toChunks({ duration: 25, frameRate: ntsc }, { chunkS: 8 })
+    const { gop, chunks } = toChunks({ duration: 25, frameRate: ntsc }, { segmentS: 2, chunkS: 8 })
     expect(gop).toBe(60)
     expect(chunks).toEqual([
       { index: 0, first: 0, count: 240 },
@@ -17,6 +17,21 @@ describe('the chunks of a video', () => {
     expect(timeOf(240, ntsc)).toBeCloseTo(8.008, 6)
   })
 
+  test.each([
+    [120, 1],
+    [122, 4],
+    [720, 24],
+    [16 * 60, 32],
+    [45 * 60, 32],
+    [64 * 60, 32],
+    [6 * 3600, 180],
+  ])('of %i seconds are %i when nobody has said how long they are to be', (duration, count) => {
+    for (const segmentS of [2, 6])
+      expect(
+        toChunks({ duration, frameRate: { num: 25, den: 1 } }, { segmentS, chunkS: undefined }).chunks,
+      ).toHaveLength(count)
+  })
+
   test('have every frame once, whatever the rate and the length', () => {
     fc.assert(
       fc.property(
@@ -24,7 +39,7 @@ describe('the chunks of a video', () => {
         fc.double({ min: 0.01, max: 20_000, noNaN: true }),
         fc.constantFrom(4, 8, 120),
         (frameRate, duration, chunkS) => {
-          const { gop, chunks } = toChunks({ duration, frameRate }, { chunkS })
+          const { gop, chunks } = toChunks({ duration, frameRate }, { segmentS: 2, chunkS })
           expect(chunks.at(-1)!.count).toBeUndefined()
           let next = 0
           for (const { first, count } of chunks) {

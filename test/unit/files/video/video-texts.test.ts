@@ -154,7 +154,7 @@ test('a source is opened as one local file of a known format, whatever its name'
 
 describe('the options of a video', () => {
   test('have their defaults', () => {
-    expect(videoSettings()).toMatchObject({ segmentS: 2, chunkS: 120, quality: 22, audioRate: 128 })
+    expect(videoSettings()).toMatchObject({ segmentS: 2, chunkS: undefined, quality: 22, audioRate: 128 })
     expect(videoSettings({ segment: '6s', chunk: '10s' })).toMatchObject({ segmentS: 6, chunkS: 12 })
     expect(videoSettings({ poster: false, sprite: false })).toMatchObject({ poster: undefined, sprite: undefined })
   })
