@@ -4,7 +4,7 @@ import type { FileStore } from '../contract.ts'
 import { withDashCaptions, withHlsCaptions } from './caption-manifests.ts'
 import type { Caption } from './captions.ts'
 import { asMedia } from './media-errors.ts'
-import { packagerCommon, streamArgument } from './pack.ts'
+import { streamArgument } from './pack.ts'
 import { runTool } from './run-tool.ts'
 import { storePackage } from './store-package.ts'
 import type { VideoTools } from './tools.ts'
@@ -86,8 +86,7 @@ async function cut(
   )
   const args = [
     streams,
-    ['--segment_duration', String(settings.segmentS), '--hls_playlist_type', 'VOD'],
-    packagerCommon,
+    ['--segment_duration', String(settings.segmentS), '--hls_playlist_type', 'VOD', '--quiet'],
     ['--hls_master_playlist_output', unwanted],
   ].flat()
   const bounds = { timeoutMs: settings.limits.timeMs, memoryBytes: 4 * 1024 ** 3, fileBytes: settings.limits.bytes }

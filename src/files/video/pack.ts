@@ -38,7 +38,7 @@ export async function pack({ packager }: VideoTools, options: PackOptions): Prom
     ['--generate_static_live_mpd', '--mpd_output', dashName],
     ['--hls_master_playlist_output', hlsName, '--hls_playlist_type', 'VOD'],
     plan.video?.renditions.some(({ codec }) => codec === 'av1') === true ? ['--allow_codec_switching'] : [],
-    packagerCommon,
+    '--quiet',
   ].flat()
   const bounds = { timeoutMs: settings.limits.timeMs, memoryBytes: 4 * 1024 ** 3, fileBytes: settings.limits.bytes }
   await asMedia({ task: 'package it', subject: plan.source.key, folder: work.folder }, () =>
@@ -46,9 +46,6 @@ export async function pack({ packager }: VideoTools, options: PackOptions): Prom
   )
   return folder
 }
-
-/** Each of thousands of small files would else have a thread and a cache of its own, which takes four times as long. */
-export const packagerCommon = ['--io_cache_size', '0', '--quiet'] as const
 
 /** A stream, as the packager is told of one. */
 export function streamArgument(fields: Readonly<Record<string, string>>): string {
