@@ -1,7 +1,7 @@
 import type { Rendition } from './ladder.ts'
 import { valueOf } from './stream-facts.ts'
 import type { AudioStream, Ratio, VideoProbe, VideoStream } from './types.ts'
-import { gopS, type VideoSettings } from './video-settings.ts'
+import { gopS, wholeSegments, type VideoSettings } from './video-settings.ts'
 
 /** How a video is cut when nobody has said: one chunk up to a length, then a number of them, in bounds. In seconds. */
 const usual = { wholeS: 120, count: 32, leastS: 30, mostS: 120 }
@@ -59,9 +59,8 @@ export function toChunks(
 
 /** Each chunk costs a moment in which an encoder has too little to do, so a short video has one; of many, workers have equal shares. */
 function usualChunkS(duration: number, segmentS: number): number {
-  if (duration <= usual.wholeS) return segmentS * Math.ceil(usual.wholeS / segmentS)
-  const wanted = Math.min(usual.mostS, Math.max(usual.leastS, duration / usual.count))
-  return segmentS * Math.max(1, Math.round(wanted / segmentS))
+  const ofMany = Math.min(usual.mostS, Math.max(usual.leastS, duration / usual.count))
+  return wholeSegments(duration <= usual.wholeS ? usual.wholeS : ofMany, segmentS)
 }
 
 /** When a frame is shown, in seconds from the first. */

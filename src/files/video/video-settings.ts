@@ -64,11 +64,8 @@ export function videoSettings(options: VideoOptions = {}): VideoSettings {
             size: whole('sprite.size', sprite.size ?? 160, [16, 640]),
           },
     segmentS,
-    // A piece has whole segments, so that those of all pieces are alike.
     chunkS:
-      options.chunk === undefined
-        ? undefined
-        : Math.max(segmentS, Math.round(parseDuration(options.chunk, 'chunk') / 1000 / segmentS) * segmentS),
+      options.chunk === undefined ? undefined : wholeSegments(parseDuration(options.chunk, 'chunk') / 1000, segmentS),
     limits: {
       bytes: parseSize(limits.bytes ?? '20GB', 'limits.bytes'),
       durationMs: parseDuration(limits.duration ?? '6h', 'limits.duration'),
@@ -79,6 +76,11 @@ export function videoSettings(options: VideoOptions = {}): VideoSettings {
     cacheControl: options.cacheControl ?? 'public, max-age=31536000, immutable',
     folder: options.folder,
   }
+}
+
+/** A chunk's length: it has whole segments, so that those of all chunks are alike. */
+export function wholeSegments(seconds: number, segmentS: number): number {
+  return segmentS * Math.max(1, Math.round(seconds / segmentS))
 }
 
 function inSteps(option: string, seconds: number): number {

@@ -1,7 +1,7 @@
 import type { Channel, ConsumeMessage } from 'amqplib'
 import { backoffMs } from '../../../core/backoff.ts'
 import { errorText } from '../../../core/error-text.ts'
-import { PlimsollError } from '../../../core/errors.ts'
+import { isPlimsollError } from '../../../core/errors.ts'
 import {
   answerOf,
   closeBroker,
@@ -168,7 +168,7 @@ export class BrokerReader {
     } catch (error) {
       if (broker !== undefined) dropBroker(broker)
       const text = errorText(error)
-      const refused = error instanceof PlimsollError && error.code === 'PLIMSOLL_JOBS_UNAVAILABLE'
+      const refused = isPlimsollError(error, 'PLIMSOLL_JOBS_UNAVAILABLE')
       if (text !== this.#reported && !this.#closed) this.#tell({ type: 'trouble', text, refused })
       this.#reported = text
       return false

@@ -149,13 +149,9 @@ export async function declareQueue(
   { name, dropped }: QueueSpec,
   address: RabbitmqAddress,
 ): Promise<boolean> {
-  const missing = !(await onChannel(broker, (channel) => channel.checkQueue(name)).then(
-    () => true,
-    (error: unknown) => {
-      if ((error as { code?: number }).code === 404) return false
-      throw refused(address, name, error)
-    },
-  ))
+  const missing = !(await hasQueue(broker, name).catch((error: unknown) => {
+    throw refused(address, name, error)
+  }))
   const given = { 'x-dead-letter-exchange': '', 'x-dead-letter-routing-key': dropped }
   const args = {
     'x-queue-type': 'quorum',
@@ -196,6 +192,17 @@ export async function checkSending(
   } finally {
     clearTimeout(late)
     broker.off('blocked', full)
+  }
+}
+
+/** True when the broker has a queue. */
+export async function hasQueue(broker: Broker, name: string): Promise<boolean> {
+  try {
+    await onChannel(broker, (channel) => channel.checkQueue(name))
+    return true
+  } catch (error) {
+    if ((error as { code?: number }).code === 404) return false
+    throw error
   }
 }
 

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { ConfirmChannel } from 'amqplib'
 import { backoffMs } from '../../../core/backoff.ts'
+import { listNames } from '../../../core/errors.ts'
 import {
   answerOf,
   checkSending,
@@ -224,7 +225,7 @@ export class Publisher {
     for (const queue of queues) this.#silent.add(queue)
     if (queues.size > 0)
       process.emitWarning(
-        `Jobs go past RabbitMQ until it confirms again what it is sent for ${[...queues].map((queue) => `'${queue}'`).join(', ')}.`,
+        `Jobs go past RabbitMQ until it confirms again what it is sent for ${listNames(queues)}.`,
         'PlimsollWarning',
       )
     dropBroker(line.broker)

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { answerOf, onChannel, type Broker } from './broker.ts'
+import { answerOf, hasQueue, onChannel, type Broker } from './broker.ts'
 
 const askMs = 5000
 /** A queue that has taken nothing while its broker has answered so many questions, one after the other, has no leader and gets none. */
@@ -42,7 +42,7 @@ export async function awaitLeader(broker: Broker, queue: string, isFull: () => b
       const answer = await Promise.race([taken, wait(askMs, undefined, { ref: false })])
       if (answer !== undefined) return answer
       if (isFull()) continue
-      if (!(await isThere(broker, queue))) return false
+      if (!(await hasQueue(broker, queue))) return false
       asked++
     }
     await onChannel(broker, (other) => other.deleteQueue(queue))
@@ -56,15 +56,5 @@ export async function awaitLeader(broker: Broker, queue: string, isFull: () => b
     // Without a leader there is no answer to that either.
     if (!ended) void channel.close().catch(() => {})
     ended = true
-  }
-}
-
-async function isThere(broker: Broker, queue: string): Promise<boolean> {
-  try {
-    await onChannel(broker, (channel) => channel.checkQueue(queue))
-    return true
-  } catch (error) {
-    if ((error as { code?: number }).code === 404) return false
-    throw error
   }
 }
