@@ -89,13 +89,13 @@ export const limitCases: readonly DoorCase[] = [
       await using door = await openDoor(engine, { maxTransactions: 1 })
       // So that nobody has to connect first.
       await Promise.all([valueOf(door, 'select 1'), door.transaction((tx) => valueOf(tx, 'select 1'))])
-      let came = false
+      const read = { came: false }
       // Some always wait for their turn: a read that has to let all of them pass never comes.
       const line = async (): Promise<void> => {
-        while (!came) await door.transaction((tx) => valueOf(tx, 'select 1'))
+        while (!read.came) await door.transaction((tx) => valueOf(tx, 'select 1'))
       }
       const lines = [line(), line(), line(), line()]
-      expect(await valueOf(door, 'select 1').finally(() => (came = true))).toBe('1')
+      expect(await valueOf(door, 'select 1').finally(() => (read.came = true))).toBe('1')
       await Promise.all(lines)
     },
   },
