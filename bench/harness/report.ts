@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import type { Machine } from './machine.ts'
 import type { Measurement } from './measure.ts'
 
@@ -53,11 +55,12 @@ export function formatCpu(result: SuiteResult, contestants: readonly string[]): 
   )
 }
 
-/** Replaces what stands between `<!-- NAME -->` and `<!-- /NAME -->` in a Markdown file. */
+/** Replaces what stands between `<!-- NAME -->` and `<!-- /NAME -->` in a Markdown file, and formats it. */
 export function replaceBlock(file: URL, name: string, text: string): void {
   const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
   const before = readFileSync(file, 'utf8')
   const [from, to] = [before.indexOf(open), before.indexOf(close)]
   if (from === -1 || to < from) throw new Error(`The document has no block between ${open} and ${close}`)
   writeFileSync(file, `${before.slice(0, from + open.length)}\n\n${text}\n\n${before.slice(to)}`)
+  execFileSync(fileURLToPath(new URL('../../node_modules/.bin/oxfmt', import.meta.url)), [fileURLToPath(file)])
 }

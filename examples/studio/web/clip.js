@@ -108,7 +108,6 @@ function play({ video }) {
       heights(list) {
         const heights = [...new Set(list)].sort((a, b) => b - a)
         page.quality.append(...heights.map((one) => element('option', { value: String(one) }, `${one}p`)))
-        if (at > 0) page.video.currentTime = at
         if (playing) void page.video.play().catch(() => {})
       },
       captions(list) {
@@ -136,7 +135,7 @@ function play({ video }) {
       },
       failed: (text) => notify(`It cannot be played now. ${text}`),
     }
-    const opened = await openPlayer(page.video, { way: chosen, addresses: video, told })
+    const opened = await openPlayer(page.video, { way: chosen, addresses: video, at, told })
     // Another one may have been chosen meanwhile.
     if (turn !== opening) return opened.close()
     player = opened
@@ -169,7 +168,8 @@ async function showStrip({ sprite, cookies }) {
   try {
     const pictures = await fetchSprite(sprite, { cookies })
     const seek = (seconds) => {
-      page.video.currentTime = seconds
+      // At the very end of what it has fetched, dash.js takes a place for fetched and waits for ever: pictures begin where segments end.
+      page.video.currentTime = seconds + 0.01
       void page.video.play().catch(() => {})
     }
     page.strip.replaceChildren(createFilmstrip(pictures, { width: page.strip.clientWidth, seek }))

@@ -9,7 +9,7 @@ const buffer = (seconds) => ({
 })
 
 /** Plays `url` in `video` by DASH; see `openPlayer` for what it is told and gives. */
-export function openDash(video, { url, cookies, told }) {
+export function openDash(video, { url, cookies, at, told }) {
   const player = MediaPlayer().create()
   const { events } = MediaPlayer
   player.updateSettings({
@@ -40,7 +40,8 @@ export function openDash(video, { url, cookies, told }) {
   const began = new AbortController()
   const begin = () => player.updateSettings({ streaming: { buffer: buffer(ahead.after) } })
   video.addEventListener('play', begin, { signal: began.signal })
-  player.initialize(video, url, false)
+  keepCaptions(player)
+  player.initialize(video, url, false, at)
 
   return {
     choose(height) {
@@ -58,4 +59,28 @@ export function openDash(video, { url, cookies, told }) {
       player.destroy()
     },
   }
+}
+
+/**
+ * Chooses captions anew, from the browser's cache, when they arrive after a seek that was made while they were fetched: the library drops them,
+ * for it takes a whole file for buffered wherever one goes.
+ */
+function keepCaptions(player) {
+  const { FRAGMENT_LOADING_STARTED, FRAGMENT_LOADING_COMPLETED, PLAYBACK_SEEKING } = MediaPlayer.events
+  let fetched = { now: false, dropped: false }
+  player.on(FRAGMENT_LOADING_STARTED, ({ mediaType }) => {
+    if (mediaType === 'text') fetched = { now: true, dropped: false }
+  })
+  player.on(PLAYBACK_SEEKING, () => {
+    fetched.dropped = fetched.now
+  })
+  player.on(FRAGMENT_LOADING_COMPLETED, ({ mediaType }) => {
+    if (mediaType !== 'text') return
+    const { dropped } = fetched
+    fetched = { now: false, dropped: false }
+    const chosen = player.getCurrentTextTrackIndex()
+    if (!dropped || chosen < 0) return
+    player.setTextTrack(-1)
+    player.setTextTrack(chosen)
+  })
 }

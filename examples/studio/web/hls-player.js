@@ -4,8 +4,9 @@ import Hls from './libraries/hls.js'
 const ahead = { before: 4, after: 16 }
 
 /** Plays `url` in `video` by HLS; see `openPlayer` for what it is told and gives. */
-export function openHls(video, { url, cookies, told }) {
+export function openHls(video, { url, cookies, at, told }) {
   const hls = new Hls({
+    startPosition: at,
     // The smallest picture is there first; what the line can carry is known after it.
     startLevel: 0,
     capLevelToPlayerSize: true,

@@ -189,7 +189,11 @@ describe('a value in a tag', () => {
     expect(valuePart('x'.repeat(64))).toBe('x'.repeat(64))
     expect(valuePart('x'.repeat(65))).toMatch(/^~[\w-]{22}$/)
     expect(keyTag('t', ['a:b', 'c', null])).toBe('t:a%3Ab:c:%00')
-    const texts = fc.option(fc.string({ unit: 'binary', maxLength: 100 }), { freq: 9 })
+    // PostgreSQL's text has no NUL, which spells null here.
+    const texts = fc.option(
+      fc.string({ unit: 'binary', maxLength: 100 }).map((text) => text.replaceAll('\0', '')),
+      { freq: 9 },
+    )
     fc.assert(
       fc.property(texts, texts, (a, b) => {
         expect(valuePart(a)).toMatch(/^[\w%~-]{0,192}$/)
