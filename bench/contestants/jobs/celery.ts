@@ -8,15 +8,16 @@ import { existsSync } from 'node:fs'
 import type { OpenJobContestant } from './contestant.ts'
 
 const folder = join(import.meta.dirname, 'celery')
-const debianPackages = ['python3-celery', 'python3-redis']
+const libraries = '/usr/lib/python3/dist-packages'
 
 /** Debian's own: another Python on the PATH does not have its packages. */
 function findPython(): string {
-  const installed = '/usr/lib/python3/dist-packages/celery'
-  for (const debianPackage of debianPackages) {
-    const find = (): string | undefined =>
-      existsSync(installed) && existsSync('/usr/lib/python3/dist-packages/redis') ? installed : undefined
-    requireInstalled(find, { name: 'Celery', debianPackage })
+  for (const [name, library] of [
+    ['Celery', 'celery'],
+    ['Redis for Python', 'redis'],
+  ] as const) {
+    const find = (): string | undefined => (existsSync(join(libraries, library)) ? library : undefined)
+    requireInstalled(find, { name, debianPackage: `python3-${library}` })
   }
   return '/usr/bin/python3'
 }

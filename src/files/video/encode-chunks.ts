@@ -1,6 +1,6 @@
 import { together } from '../together.ts'
 import { encodePictures, encodeSound } from './encode.ts'
-import { chunkFile, timeOf, type Chunk, type EncodePlan, type VideoPlan } from './encode-plan.ts'
+import { chunkFile, framesOf, timeOf, type Chunk, type EncodePlan, type VideoPlan } from './encode-plan.ts'
 import type { VideoTools } from './tools.ts'
 import type { VideoSettings } from './video-settings.ts'
 import type { WorkFiles } from './work-files.ts'
@@ -34,8 +34,8 @@ export interface EncodeChunksOptions {
 }
 
 /**
- * Encodes all chunks that are not finished, here and by helpers. Helpers begin with the first; this process with the last, and it waits for
- * none that nobody works on, so that it comes to an end without any. What helpers have made is brought here meanwhile.
+ * Encodes all chunks that are not finished, here and by helpers. Helpers begin with the first; this process with the last of the longest, and
+ * it waits for none that nobody works on, so that it comes to an end without any. What helpers have made is brought here meanwhile.
  */
 export async function encodeChunks(tools: VideoTools, options: EncodeChunksOptions): Promise<void> {
   const { video, work, signal, sound, helpers, onShare } = options
@@ -64,13 +64,14 @@ export async function encodeChunks(tools: VideoTools, options: EncodeChunksOptio
 /** The chunk to encode here; undefined when helpers have all that are left. */
 async function pick(
   finished: ReadonlySet<string>,
-  { video, work, helpers }: EncodeChunksOptions,
+  { plan, video, work, helpers }: EncodeChunksOptions,
 ): Promise<Chunk | undefined> {
   const missing = video.chunks.filter((chunk) => !isFinished(chunk, video, finished))
   // What is missing then is the sound.
   if (missing.length === 0) return video.chunks[0]
   if (helpers === undefined) return missing[0]
-  for (const chunk of missing.toReversed()) {
+  // It is stable: of those as long, the last is first.
+  for (const chunk of missing.toReversed().toSorted((a, b) => framesOf(b, plan) - framesOf(a, plan))) {
     // A helper may have come to the end of one since it was looked.
     if (!(await helpers.take(chunk)) && !isFinished(chunk, video, await work.finished())) return chunk
   }
@@ -92,10 +93,7 @@ export async function encodeChunk(
 ): Promise<void> {
   const { chunk, video, plan, work, finished, onShare } = options
   const missing = video.renditions.filter((rendition) => !finished.has(chunkFile(chunk, rendition)))
-  const length =
-    chunk.count === undefined
-      ? plan.duration - timeOf(chunk.first, video.frameRate)
-      : timeOf(chunk.count, video.frameRate)
+  const length = timeOf(framesOf(chunk, plan), video.frameRate)
   const sound = options.sound === undefined || finished.has(options.sound) ? undefined : options.sound
   const renditions = missing.map((rendition) => ({ rendition, file: chunkFile(chunk, rendition) }))
   const onSeconds = (seconds: number): void => onShare(Math.min(1, seconds / Math.max(0.001, length)))

@@ -3,8 +3,11 @@ import { valueOf } from './stream-facts.ts'
 import type { AudioStream, Ratio, VideoProbe, VideoStream } from './types.ts'
 import { gopS, wholeSegments, type VideoSettings } from './video-settings.ts'
 
-/** How a video is cut when nobody has said: one chunk up to a length, then a number of them, in bounds. In seconds. */
-const usual = { wholeS: 120, count: 32, leastS: 30, mostS: 120 }
+/**
+ * How a video is cut when nobody has said: one chunk up to a length; else two thirds of it in chunks of one in 32, in bounds, two thirds of the
+ * rest in chunks of half of that, and so on. In seconds.
+ */
+const usual = { wholeS: 120, count: 32, leastS: 30, mostS: 120, share: 2 / 3, lastS: 8 }
 
 /**
  * What is made of a video, and of which frames: decided once, and kept in the store while it is worked on, so that a retry and all
@@ -12,6 +15,8 @@ const usual = { wholeS: 120, count: 32, leastS: 30, mostS: 120 }
  */
 export interface EncodePlan {
   readonly id: string
+  /** What the keys of its package begin with, up to a slash; plans of earlier versions do not say it. */
+  readonly prefix?: string | undefined
   /** The source as it was: a replaced one is not mixed in. */
   readonly source: { readonly key: string; readonly etag: string; readonly size: number }
   readonly probe: VideoProbe
@@ -42,25 +47,48 @@ export interface Chunk {
 /** Cuts a video at key frames of its renditions, where segments begin. */
 export function toChunks(
   { duration, frameRate }: { readonly duration: number; readonly frameRate: Ratio },
-  { segmentS, chunkS = usualChunkS(duration, segmentS) }: Pick<VideoSettings, 'segmentS' | 'chunkS'>,
+  { segmentS, chunkS }: Pick<VideoSettings, 'segmentS' | 'chunkS'>,
 ): { readonly gop: number; readonly chunks: readonly Chunk[] } {
   const gop = Math.max(1, Math.round(gopS * valueOf(frameRate)))
-  const length = (gop * chunkS) / gopS
   const frames = Math.max(1, Math.round(duration * valueOf(frameRate)))
-  // A short rest is not worth a chunk of its own.
-  const count = Math.max(1, Math.round(frames / length))
-  const chunks = Array.from({ length: count }, (_, index) => ({
-    index,
-    first: index * length,
-    count: index === count - 1 ? undefined : length,
-  }))
+  const lengths = chunkS === undefined ? usualLengths(duration, segmentS) : [chunkS]
+  const counts: number[] = []
+  let left = frames
+  for (const [at, seconds] of lengths.entries()) {
+    const length = (gop * seconds) / gopS
+    const some = left * (at === lengths.length - 1 ? 1 : usual.share)
+    // A short rest is not worth a chunk of its own.
+    const count = Math.max(1, Math.round(some / length))
+    counts.push(...Array.from({ length: count }, () => length))
+    left -= count * length
+  }
+  let next = 0
+  const chunks = counts.map((count, index) => {
+    const first = next
+    next += count
+    return { index, first, count: index === counts.length - 1 ? undefined : count }
+  })
   return { gop, chunks }
 }
 
-/** Each chunk costs a moment in which an encoder has too little to do, so a short video has one; of many, workers have equal shares. */
-function usualChunkS(duration: number, segmentS: number): number {
-  const ofMany = Math.min(usual.mostS, Math.max(usual.leastS, duration / usual.count))
-  return wholeSegments(duration <= usual.wholeS ? usual.wholeS : ofMany, segmentS)
+/**
+ * The lengths of chunks, from the first to the last. Each chunk costs a moment in which an encoder has too little to do, so a short video has
+ * one; of many, workers have equal shares, and the last ones are short, since who has none left waits for them.
+ */
+function usualLengths(duration: number, segmentS: number): readonly number[] {
+  if (duration <= usual.wholeS) return [wholeSegments(usual.wholeS, segmentS)]
+  const lengths = [wholeSegments(Math.min(usual.mostS, Math.max(usual.leastS, duration / usual.count)), segmentS)]
+  const shortest = wholeSegments(usual.lastS, segmentS)
+  for (let length = lengths[0]!; length > shortest;) {
+    length = Math.max(shortest, wholeSegments(length / 2, segmentS))
+    lengths.push(length)
+  }
+  return lengths
+}
+
+/** How many frames a chunk has. */
+export function framesOf({ first, count }: Chunk, { duration, video }: Pick<EncodePlan, 'duration' | 'video'>): number {
+  return count ?? Math.round(duration * valueOf(video!.frameRate)) - first
 }
 
 /** When a frame is shown, in seconds from the first. */

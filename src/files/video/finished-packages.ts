@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
-import { isPlimsollError } from '../../core/errors.ts'
 import type { FileStore } from '../contract.ts'
-import { gathered } from '../file-body.ts'
 import type { StoredCaption } from './captions.ts'
+import { readStoredJson } from './stored-json.ts'
 import type { VideoPackage } from './types.ts'
 
 /** One source, what is made of it, and where. */
@@ -78,14 +77,8 @@ export class FinishedPackages {
     return heads.every((head) => head !== undefined)
   }
 
-  async #read<T>(key: string): Promise<T | undefined> {
-    try {
-      const { stream } = await this.#store.get(key, { signal: this.#signal })
-      return JSON.parse((await gathered(stream)).toString()) as T
-    } catch (error) {
-      if (isPlimsollError(error, 'PLIMSOLL_FILE_NOT_FOUND')) return undefined
-      throw error
-    }
+  #read<T>(key: string): Promise<T | undefined> {
+    return readStoredJson(this.#store, key, this.#signal)
   }
 
   async #write(key: string, value: unknown): Promise<void> {

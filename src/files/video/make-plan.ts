@@ -28,6 +28,7 @@ export function planId(
 /** A source in a file. */
 export interface PlanOptions extends ProbeOptions {
   readonly id: string
+  readonly prefix: string
   readonly source: StoredObject
   readonly settings: VideoSettings
 }
@@ -38,7 +39,7 @@ export interface PlanOptions extends ProbeOptions {
  * @throws PLIMSOLL_MEDIA_INVALID, PLIMSOLL_MEDIA_TOO_LARGE, PLIMSOLL_MEDIA_TIMEOUT; PLIMSOLL_FEATURE_UNSUPPORTED where ffmpeg lacks something
  */
 export async function makePlan(tools: VideoTools, options: PlanOptions): Promise<EncodePlan> {
-  const { id, source, settings } = options
+  const { id, prefix, source, settings } = options
   const found = await probe(tools, options)
   const { video: stream } = found
   checkFeatures(tools, { stream, settings })
@@ -46,6 +47,7 @@ export async function makePlan(tools: VideoTools, options: PlanOptions): Promise
   const { key, etag, size } = source
   return {
     id,
+    prefix,
     source: { key, etag, size },
     probe: found,
     duration,

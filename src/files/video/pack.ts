@@ -1,5 +1,3 @@
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { timeOf, type EncodePlan } from './encode-plan.ts'
 import type { Rendition } from './ladder.ts'
 import { asMedia } from './media-errors.ts'
@@ -10,6 +8,8 @@ import type { WorkFiles } from './work-files.ts'
 
 /** The files that a package is made of. */
 export interface PackOptions {
+  /** Where it is to be; it is there, and empty. */
+  readonly folder: string
   readonly plan: EncodePlan
   readonly pictures: readonly { readonly rendition: Rendition; readonly path: string }[]
   readonly sound: string | undefined
@@ -23,14 +23,9 @@ export const hlsName = 'master.m3u8'
 /** That of DASH. */
 export const dashName = 'manifest.mpd'
 
-/**
- * Cuts finished encodings into CMAF segments, once for both HLS and DASH, and writes the manifests of both. Resolves to the folder that they
- * are in.
- */
-export async function pack({ packager }: VideoTools, options: PackOptions): Promise<string> {
-  const { work, settings, plan, signal } = options
-  const folder = join(work.folder, 'package')
-  await mkdir(folder, { recursive: true })
+/** Cuts finished encodings into CMAF segments, once for both HLS and DASH, and writes the manifests of both. */
+export async function pack({ packager }: VideoTools, options: PackOptions): Promise<void> {
+  const { folder, work, settings, plan, signal } = options
   const streams = [...pictureStreams(options), ...soundStreams(options)]
   const args = [
     streams.map(streamArgument),
@@ -44,7 +39,6 @@ export async function pack({ packager }: VideoTools, options: PackOptions): Prom
   await asMedia({ task: 'package it', subject: plan.source.key, folder: work.folder }, () =>
     runTool({ program: packager, args, folder, signal, ...bounds }),
   )
-  return folder
 }
 
 /** A stream, as the packager is told of one. */

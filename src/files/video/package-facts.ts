@@ -1,8 +1,9 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
-import { join, posix } from 'node:path'
+import { readdir, readFile } from 'node:fs/promises'
+import { join, posix, relative } from 'node:path'
 import type { EncodePlan } from './encode-plan.ts'
 import { mediaError } from './media-errors.ts'
 import { dashName, hlsName } from './pack.ts'
+import { filesOf, type PackageFile } from './store-package.ts'
 import { parseMaster, parseMedia, type MasterPlaylist } from './playlists.ts'
 import { valueOf } from './stream-facts.ts'
 import type { AudioFacts, RenditionFacts } from './types.ts'
@@ -12,7 +13,7 @@ export interface PackageFacts {
   readonly renditions: readonly RenditionFacts[]
   readonly audio: AudioFacts | undefined
   readonly duration: number
-  readonly files: readonly { readonly name: string; readonly size: number }[]
+  readonly files: readonly PackageFile[]
 }
 
 /**
@@ -22,7 +23,7 @@ export interface PackageFacts {
  * @throws PLIMSOLL_MEDIA_TOOL_FAILED
  */
 export async function readPackage(folder: string, plan: EncodePlan): Promise<PackageFacts> {
-  const files = await filesOf(folder)
+  const files = await allFiles(folder)
   const sizes = new Map(files.map(({ name, size }) => [name, size]))
   const master = parseMaster(await readFile(join(folder, hlsName), 'utf8'))
   if (!sizes.has(dashName)) throw incomplete(plan, `${dashName} is missing`)
@@ -37,14 +38,12 @@ export async function readPackage(folder: string, plan: EncodePlan): Promise<Pac
   return { renditions: renditionsOf(master, plan), audio: audioOf(master, plan), duration, files }
 }
 
-async function filesOf(folder: string): Promise<{ name: string; size: number }[]> {
+async function allFiles(folder: string): Promise<PackageFile[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
-  return Promise.all(
-    files.map(async (path) => ({
-      name: path.slice(folder.length + 1).replaceAll('\\', '/'),
-      size: (await stat(path)).size,
-    })),
+  return filesOf(
+    folder,
+    files.map((path) => relative(folder, path)),
   )
 }
 

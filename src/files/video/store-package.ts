@@ -1,5 +1,7 @@
 import { createReadStream } from 'node:fs'
-import { join } from 'node:path'
+import { readdir, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import type { FileStore } from '../contract.ts'
 import { together } from '../together.ts'
 
@@ -7,7 +9,7 @@ import { together } from '../together.ts'
 export interface StorePackageOptions {
   readonly store: FileStore
   readonly folder: string
-  readonly files: readonly { readonly name: string; readonly size: number }[]
+  readonly files: readonly PackageFile[]
   /** What its keys begin with, up to a slash. */
   readonly prefix: string
   readonly cacheControl: string
@@ -33,6 +35,56 @@ export function packageType(name: string): string {
   return name.startsWith('audio/') ? type.replace('video/', 'audio/') : type
 }
 
+/** A file of a package, by its path in it. */
+export interface PackageFile {
+  readonly name: string
+  readonly size: number
+}
+
+/** How often it is looked which segments are there, in ms. */
+const lookMs = 100
+
+/**
+ * Stores segments while `pack` writes those after them. Resolves to what was stored of each; whoever knows what there is in the end stores the
+ * rest by {@link storePackage}.
+ */
+export async function storeWhile(
+  pack: (signal: AbortSignal) => Promise<void>,
+  options: Omit<StorePackageOptions, 'files'>,
+): Promise<ReadonlyMap<string, number>> {
+  const stored = new Map<string, number>()
+  const packed = new AbortController()
+  await together(options.signal, [
+    async (signal) => {
+      await pack(signal)
+      packed.abort()
+    },
+    async (signal) => {
+      while (!packed.signal.aborted) {
+        await setTimeout(lookMs, undefined, { signal })
+        const files = (await finishedSegments(options.folder)).filter(({ name }) => !stored.has(name))
+        await storeAll(files, { ...options, signal })
+        for (const { name, size } of files) stored.set(name, size)
+      }
+    },
+  ])
+  return stored
+}
+
+/** The segments of each folder but for the last, which may be written to. */
+async function finishedSegments(folder: string): Promise<PackageFile[]> {
+  const names = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.m4s')).toSorted()
+  const finished = names.filter((name, i) => names[i + 1] !== undefined && dirname(names[i + 1]!) === dirname(name))
+  return filesOf(folder, finished)
+}
+
+/** Files in a folder, with their sizes. */
+export async function filesOf(folder: string, paths: readonly string[]): Promise<PackageFile[]> {
+  return Promise.all(
+    paths.map(async (path) => ({ name: path.replaceAll('\\', '/'), size: (await stat(join(folder, path))).size })),
+  )
+}
+
 /**
  * Stores a package so that nobody can see one that is not whole: first all that playlists name, then the playlists of segments, then the two
  * manifests that players are given.
@@ -48,7 +100,7 @@ function waveOf(name: string): number {
   return name.includes('/') ? 1 : 2
 }
 
-async function storeAll(files: StorePackageOptions['files'], options: StorePackageOptions): Promise<void> {
+async function storeAll(files: readonly PackageFile[], options: Omit<StorePackageOptions, 'files'>): Promise<void> {
   const { store, folder, prefix, cacheControl, onBytes } = options
   const left = files.values()
   const storeNext = async (signal: AbortSignal): Promise<void> => {

@@ -1,5 +1,10 @@
 import type { FileStore } from '../contract.ts'
+import { planName, type EncodePlan } from './encode-plan.ts'
+import { dashName, hlsName } from './pack.ts'
+import { readStoredJson } from './stored-json.ts'
 import { workFolder } from './work-files.ts'
+
+const manifestNames = [hlsName, dashName]
 
 /** Which files of encodes are too old. */
 export interface SweepWorkOptions {
@@ -8,15 +13,20 @@ export interface SweepWorkOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Removes the files of encodes that have failed, and that nobody has gone on with. Resolves to how many encodes that were. */
+/**
+ * Removes the files of encodes that have failed, and that nobody has gone on with, and what was stored of their packages. Resolves to how many
+ * encodes that were.
+ */
 export async function sweepWork(
-  store: Pick<FileStore, 'list' | 'delete'>,
+  store: Pick<FileStore, 'list' | 'get' | 'delete'>,
   { before, signal }: SweepWorkOptions,
 ): Promise<number> {
   let removed = 0
   let work = { prefix: '', keys: [] as string[], newest: 0 }
   const end = async (): Promise<void> => {
     if (work.keys.length === 0 || work.newest >= before) return
+    const plan = await readStoredJson<EncodePlan>(store, `${work.prefix}/${planName}`, signal)
+    if (plan?.prefix !== undefined) await removeBegun(store, { prefix: plan.prefix, signal })
     await store.delete(work.keys)
     removed++
   }
@@ -38,4 +48,20 @@ export async function sweepWork(
   }
   await end()
   return removed
+}
+
+/** Removes what there is of a package, unless it has a manifest: those are stored last. */
+async function removeBegun(
+  store: Pick<FileStore, 'list' | 'delete'>,
+  { prefix, signal }: { readonly prefix: string; readonly signal: AbortSignal | undefined },
+): Promise<void> {
+  const keys: string[] = []
+  for (let after: string | undefined; ;) {
+    signal?.throwIfAborted()
+    const { objects, next } = await store.list(`${prefix}/`, { after })
+    keys.push(...objects.map(({ key }) => key))
+    if (next === undefined) break
+    after = next
+  }
+  if (!keys.some((key) => manifestNames.includes(key.slice(prefix.length + 1)))) await store.delete(keys)
 }

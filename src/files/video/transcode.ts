@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises'
+import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PlimsollError } from '../../core/errors.ts'
 import type { FileStore, StoredObject } from '../contract.ts'
@@ -17,7 +17,7 @@ import { readPackage } from './package-facts.ts'
 import { takePictures, type PictureSource, type Pictures } from './pictures.ts'
 import { parseMedia } from './playlists.ts'
 import { stitch } from './stitch.ts'
-import { storePackage } from './store-package.ts'
+import { storePackage, storeWhile } from './store-package.ts'
 import type { VideoTools } from './tools.ts'
 import type { VideoInput, VideoPackage, VideoProgress } from './types.ts'
 import type { VideoSettings } from './video-settings.ts'
@@ -151,17 +151,12 @@ async function make(making: Making): Promise<VideoPackage> {
   progress(0, 'Reading the source')
   const path = await bringSource(making)
   const looked = { path, subject: source.key, folder: work.folder, limits: settings.limits, signal }
-  const plan = await planOf(work, () => makePlan(tools, { ...looked, id, source, settings }))
+  const plan = await planOf(work, () => makePlan(tools, { ...looked, id, prefix, source, settings }))
   await encodeAll(path, plan, making)
 
   progress(0.9, 'Packaging')
   const sound = plan.audio === undefined ? undefined : await work.fetch(soundName)
   const pictures = await stitch(tools, { work, plan, settings, signal })
-  const folder = await pack(tools, { plan, pictures, sound, settings, work, signal })
-  await addAudioVariant(folder, plan)
-  const taken = await picturesOf(folder, { pictures, making })
-  const { files, ...facts } = await readPackage(folder, plan)
-
   // What was encoded is the source as it was when it was planned.
   if ((await headOf(store, source.key, signal)).etag !== source.etag) {
     throw new PlimsollError('PLIMSOLL_FILE_CHANGED', `'${source.key}' was replaced while it was encoded.`, {
@@ -174,11 +169,21 @@ async function make(making: Making): Promise<VideoPackage> {
     await work.clear()
     return other
   }
+  const folder = work.path('package')
+  await mkdir(folder, { recursive: true })
+  const storing = { store, folder, prefix, cacheControl: settings.cacheControl }
+  const early = await storeWhile(
+    (until) => pack(tools, { folder, plan, pictures, sound, settings, work, signal: until }),
+    { ...storing, signal },
+  )
+  await addAudioVariant(folder, plan)
+  const taken = await picturesOf(folder, { pictures, making })
+  const { files, ...facts } = await readPackage(folder, plan)
   const bytes = files.reduce((sum, { size }) => sum + size, 0)
-  let stored = 0
+  const rest = files.filter(({ name, size }) => early.get(name) !== size)
+  let stored = bytes - rest.reduce((sum, { size }) => sum + size, 0)
   const onBytes = (size: number): void => progress(0.93 + (0.07 * (stored += size)) / bytes, 'Storing')
-  const { cacheControl } = settings
-  await storePackage({ store, folder, files, prefix, cacheControl, signal, onBytes })
+  await storePackage({ ...storing, files: rest, signal, onBytes })
   const at = (name: string): string => `${prefix}/${name}`
   const result: VideoPackage = {
     id,

@@ -72,8 +72,8 @@ export interface VideoOptions {
   /** How long a segment is: a multiple of the two seconds between key frames. Longer ones are fewer requests, and a later first picture. Default `'2s'`. */
   readonly segment?: Duration | undefined
   /**
-   * How long the pieces are that a video is encoded in: what a retry goes on from, and what other workers may take. Default: what is longer
-   * than two minutes is encoded in 32 of them, each half a minute to two minutes long.
+   * How long the pieces are that a video is encoded in: what a retry goes on from, and what other workers may take. Default: of what is longer
+   * than two minutes, two thirds in pieces of one in 32, of half a minute to two minutes each, and what is left in shorter and shorter ones.
    */
   readonly chunk?: Duration | undefined
   readonly limits?: VideoLimits | undefined

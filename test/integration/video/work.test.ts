@@ -9,6 +9,15 @@ import { Workbench } from './workbench.ts'
 
 const quick = { ladder: { sizes: [90], preset: 'ultrafast' }, segment: '2s', chunk: '2s', sprite: false } as const
 
+/** A store that lists one object at a time. */
+function pageByPage(store: FileStore): Pick<FileStore, 'list' | 'get' | 'delete'> {
+  return {
+    list: (prefix, page) => store.list(prefix, { ...page, size: 1 }),
+    get: (key, options) => store.get(key, options),
+    delete: (keys) => store.delete(keys),
+  }
+}
+
 describe.skipIf(!hasFfmpeg())('the files of an encode that has not ended', () => {
   let bench: Workbench
   beforeAll(async () => {
@@ -147,12 +156,30 @@ describe.skipIf(!hasFfmpeg())('the files of an encode that has not ended', () =>
     let old = 0
     for (const name of ['a/1', 'a/2', 'b/1', 'c/1']) old = await put(name)
     while ((await put('b/2')) <= old);
-    const store: Pick<FileStore, 'list' | 'delete'> = {
-      list: (prefix, page) => bench.store.list(prefix, { ...page, size: 1 }),
-      delete: (keys) => bench.store.delete(keys),
-    }
+    const store = pageByPage(bench.store)
     expect(await sweepWork(store, { before: 0 })).toBe(0)
     expect(await sweepWork(store, { before: old + 1 })).toBe(2)
     expect(await bench.keys('.videos/')).toEqual(['.videos/b/1', '.videos/b/2'])
+  })
+
+  test('are removed with what was stored of their package, unless it has a manifest', async () => {
+    const input = { source: 'clip', to: 'swept' }
+    await sweepWork(bench.store, { before: Infinity })
+    await bench.keep('clip', await bench.clips.numbered('clip.mp4', { seconds: 4 }))
+    const first = bench.transcodeIn(
+      watched((key) => key.endsWith('/master.m3u8')),
+      quick,
+      input,
+    )
+    await expect(first).rejects.toThrow('refused')
+    expect(await bench.keys('swept/')).not.toEqual([])
+    expect(await sweepWork(pageByPage(bench.store), { before: Infinity })).toBe(1)
+    expect([await bench.keys('.videos/'), await bench.keys('swept/')]).toEqual([[], []])
+
+    const { prefix } = await bench.transcodeIn(bench.store, quick, input)
+    const whole = await bench.keys('swept/')
+    await bench.store.put('.videos/a/plan.json', Buffer.from(JSON.stringify({ prefix })))
+    expect(await sweepWork(pageByPage(bench.store), { before: Infinity })).toBe(1)
+    expect(await bench.keys('swept/')).toEqual(whole)
   })
 })

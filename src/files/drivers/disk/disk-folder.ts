@@ -55,6 +55,7 @@ export class DiskFolder {
    * @throws PLIMSOLL_STORAGE_UNAVAILABLE when it lies behind a symbolic link
    */
   async make(path: string): Promise<void> {
+    if ((await this.#inside(path)) !== undefined) return
     const first = await mkdir(path, { recursive: true })
     await this.#inside(path)
     if (first === undefined) return
@@ -98,8 +99,35 @@ export class DiskFolder {
 
 const linked = 'is a symbolic link, or lies behind one; the storage follows none'
 
-/** Has the names in a folder written to the disk. */
-export async function syncFolder(path: string): Promise<void> {
+/** What is being written to the disk of a folder's names, and what those wait for who came meanwhile. */
+interface FolderSync {
+  readonly running: Promise<void>
+  next?: Promise<void>
+}
+
+const syncs = new Map<string, FolderSync>()
+
+/** Has the names in a folder written to the disk. Whoever comes while that is done waits for the next time, which is one for all of them. */
+export function syncFolder(path: string): Promise<void> {
+  const sync = syncs.get(path)
+  if (sync === undefined) return startSync(path)
+  return (sync.next ??= sync.running.then(
+    () => startSync(path),
+    () => startSync(path),
+  ))
+}
+
+function startSync(path: string): Promise<void> {
+  const sync: FolderSync = {
+    running: writeNames(path).finally(() => {
+      if (sync.next === undefined) syncs.delete(path)
+    }),
+  }
+  syncs.set(path, sync)
+  return sync.running
+}
+
+async function writeNames(path: string): Promise<void> {
   const folder = await open(path, constants.O_RDONLY)
   try {
     await folder.sync()

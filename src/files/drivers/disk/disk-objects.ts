@@ -61,10 +61,12 @@ export class DiskObjects {
       blob: this.staging.name(),
       upload,
     }
+    const options = { blobs: [record.blob], signal: conditions.signal }
     try {
-      await this.locks.run(key, (lock) => this.#replace(record, { path, lock, conditions }), conditions.signal)
-    } finally {
+      await this.locks.run(key, (lock) => this.#replace(record, { path, lock, conditions }), options)
+    } catch (error) {
       await this.staging.drop(path)
+      throw error
     }
     return record
   }
@@ -91,7 +93,7 @@ export class DiskObjects {
     const old = await readRecord(this.folder, record.key)
     checkConditions(record.key, old, conditions)
     conditions.signal?.throwIfAborted()
-    await lock.note(old === undefined ? [record.blob] : [record.blob, old.blob])
+    if (old !== undefined) await lock.note([record.blob, old.blob])
     const blob = this.folder.blobPath(record.blob)
     try {
       await intoFolder(this.folder, blob, () => rename(path, blob))

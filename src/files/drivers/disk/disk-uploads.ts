@@ -273,7 +273,7 @@ export class DiskUploads implements MultipartUploads {
     checkKey(key)
     if (!idForm.test(id)) throw uploadNotFound({ key, id })
     // No key begins with a slash.
-    return this.#objects.locks.run(`/uploads/${id}`, work, signal)
+    return this.#objects.locks.run(`/uploads/${id}`, work, { signal })
   }
 }
 

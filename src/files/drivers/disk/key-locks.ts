@@ -14,6 +14,12 @@ export interface KeyLock {
   note(blobs: readonly string[]): Promise<void>
 }
 
+/** A lock that is to be made. */
+interface NewLock {
+  readonly path: string
+  readonly content: string
+}
+
 /** What is to be removed for a process that has ended: the blobs that it noted, under the key of its lock. */
 export type Recover = (key: string, blobs: readonly string[]) => Promise<void>
 
@@ -39,8 +45,12 @@ export class KeyLocks {
     this.#recover = recover
   }
 
-  /** Runs `work` while nobody else holds the lock of `key`. */
-  async run<T>(key: string, work: (lock: KeyLock) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  /** Runs `work` while nobody else holds the lock of `key`; `blobs` are noted from the beginning. */
+  async run<T>(
+    key: string,
+    work: (lock: KeyLock) => Promise<T>,
+    { blobs = [], signal }: { readonly blobs?: readonly string[]; readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<T> {
     const path = join(this.#folder.locks, createHash('sha256').update(key).digest('hex').slice(0, 40))
     const before = this.#last.get(path)
     const { promise: done, resolve: end } = Promise.withResolvers<void>()
@@ -48,7 +58,7 @@ export class KeyLocks {
     this.#last.set(path, last)
     try {
       if (before !== undefined) await orAborted(before, signal)
-      return await this.#hold({ path, key, signal }, work)
+      return await this.#hold({ path, key, blobs, signal }, work)
     } finally {
       end()
       if (this.#last.get(path) === last) this.#last.delete(path)
@@ -65,10 +75,20 @@ export class KeyLocks {
   }
 
   async #hold<T>(
-    { path, key, signal }: { readonly path: string; readonly key: string; readonly signal: AbortSignal | undefined },
+    {
+      path,
+      key,
+      blobs,
+      signal,
+    }: {
+      readonly path: string
+      readonly key: string
+      readonly blobs: readonly string[]
+      readonly signal: AbortSignal | undefined
+    },
     work: (lock: KeyLock) => Promise<T>,
   ): Promise<T> {
-    await this.#take(path, key, signal)
+    await this.#take({ path, content: contentOf(key, blobs) }, signal)
     const renewal = setInterval(() => {
       lutimes(path, new Date(), new Date()).catch(() => {})
     }, staleMs / 6).unref()
@@ -84,25 +104,26 @@ export class KeyLocks {
     }
   }
 
-  async #take(path: string, key: string, signal?: AbortSignal): Promise<void> {
+  async #take(lock: NewLock, signal?: AbortSignal): Promise<void> {
+    const { path } = lock
     for (let attempt = 1; ; attempt++) {
       signal?.throwIfAborted()
-      if (await this.#make(path, key)) return
+      if (await this.#make(lock)) return
       const held = await this.#read(path)
       if (held === undefined || (await this.#breakStale(path, held))) continue
       await new Promise((resolve) => setTimeout(resolve, backoffMs(attempt, poll)))
     }
   }
 
-  async #make(path: string, key: string): Promise<boolean> {
+  async #make({ path, content }: NewLock): Promise<boolean> {
     try {
-      await symlink(contentOf(key, []), path)
+      await symlink(content, path)
       return true
     } catch (error) {
       if (hasCode(error, 'EEXIST')) return false
       if (!hasCode(error, 'ENOENT')) throw error
       await mkdir(this.#folder.locks, { recursive: true })
-      return this.#make(path, key)
+      return this.#make({ path, content })
     }
   }
 
@@ -118,7 +139,7 @@ export class KeyLocks {
     const { mark, key, blobs } = parseContent(held)
     if (!(hasEnded(mark) ?? (await this.#isOld(path)))) return false
     const breaker = `${path}${breaking}`
-    await this.#take(breaker, key)
+    await this.#take({ path: breaker, content: contentOf(key, []) })
     try {
       if ((await this.#read(path)) !== held) return true
       if (!path.endsWith(breaking)) await this.#recover(key, blobs)

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { copyFile, link, mkdir, open, readdir, rename, rm, stat, symlink } from 'node:fs/promises'
+import { copyFile, link, mkdir, open, readdir, rename, rm, stat, symlink, unlink } from 'node:fs/promises'
 import { constants } from 'node:fs'
 import { join } from 'node:path'
 import type { BodyReader } from '../../body-reader.ts'
@@ -101,7 +101,7 @@ export class Staging {
 
   /** Removes a file, if it is there. */
   async drop(path: string): Promise<void> {
-    await rm(path, { force: true })
+    await ifThere(unlink(path))
   }
 
   /** Removes what processes that have ended were writing. */

@@ -18,38 +18,51 @@ describe('the chunks of a video', () => {
   })
 
   test.each([
-    [120, 1],
-    [122, 4],
-    [720, 24],
-    [16 * 60, 32],
-    [45 * 60, 32],
-    [64 * 60, 32],
-    [6 * 3600, 180],
-  ])('of %i seconds are %i when nobody has said how long they are to be', (duration, count) => {
-    for (const segmentS of [2, 6])
-      expect(
-        toChunks({ duration, frameRate: { num: 25, den: 1 } }, { segmentS, chunkS: undefined }).chunks,
-      ).toHaveLength(count)
-  })
+    [120, 2, { 120: 1 }],
+    [122, 2, { 30: 3, 16: 1, 8: 2 }],
+    [720, 2, { 30: 16, 16: 10, 8: 10 }],
+    [720, 6, { 30: 16, 18: 9, 12: 4, 6: 5 }],
+    [64 * 60, 2, { 120: 21, 60: 15, 30: 9, 16: 6, 8: 7 }],
+    [6 * 3600, 2, { 120: 120, 60: 80, 30: 53, 16: 34, 8: 33 }],
+  ])(
+    'of %i seconds are shorter towards the end when nobody has said how long they are to be',
+    (duration, segmentS, lengths) => {
+      const { chunks } = toChunks({ duration, frameRate: { num: 25, den: 1 } }, { segmentS, chunkS: undefined })
+      const counted: Record<number, number> = {}
+      let before = Infinity
+      for (const { count } of chunks) {
+        // The last one has what is left.
+        const seconds = count === undefined ? Math.min(before, ...Object.keys(lengths).map(Number)) : count / 25
+        expect(seconds).toBeLessThanOrEqual(before)
+        counted[seconds] = (counted[seconds] ?? 0) + 1
+        before = seconds
+      }
+      expect(counted).toEqual(lengths)
+    },
+  )
 
   test('have every frame once, whatever the rate and the length', () => {
     fc.assert(
       fc.property(
         fc.constantFrom(ntsc, { num: 25, den: 1 }, { num: 60, den: 1 }, { num: 12_857, den: 1000 }),
         fc.double({ min: 0.01, max: 20_000, noNaN: true }),
-        fc.constantFrom(4, 8, 120),
-        (frameRate, duration, chunkS) => {
-          const { gop, chunks } = toChunks({ duration, frameRate }, { segmentS: 2, chunkS })
+        fc.constantFrom(4, 8, 120, undefined),
+        fc.constantFrom(2, 4, 6, 20),
+        (frameRate, duration, chunkS, segmentS) => {
+          const { gop, chunks } = toChunks({ duration, frameRate }, { segmentS, chunkS })
           expect(chunks.at(-1)!.count).toBeUndefined()
           let next = 0
           for (const { first, count } of chunks) {
             expect(first).toBe(next)
-            expect(first % gop).toBe(0)
+            expect(first % (chunkS === undefined ? (gop * segmentS) / 2 : gop)).toBe(0)
+            expect(count ?? 1).toBeGreaterThan(0)
             next += count ?? 0
           }
-          // The last one is half as long to once and a half as long as the others.
+          // The last one is half as long to once and a half as long as the others, or as the shortest of them.
           const rest = (duration * frameRate.num) / frameRate.den - chunks.at(-1)!.first
-          expect(rest).toBeLessThanOrEqual(((gop * chunkS) / 2) * 1.5 + 1)
+          const usual = chunkS ?? (duration <= 120 ? 120 : Math.max(8, segmentS))
+          expect(rest).toBeGreaterThan(0)
+          expect(rest).toBeLessThanOrEqual(((gop * usual) / 2) * 1.5 + 1)
         },
       ),
     )
