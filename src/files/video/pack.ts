@@ -23,6 +23,9 @@ export const hlsName = 'master.m3u8'
 /** That of DASH. */
 export const dashName = 'manifest.mpd'
 
+/** What the packager holds of a file that it writes: its default, 32 MB, is made anew for each segment. With 0 it writes in another way, and may hang. */
+const cacheBytes = 1024 * 1024
+
 /** Cuts finished encodings into CMAF segments, once for both HLS and DASH, and writes the manifests of both. */
 export async function pack({ packager }: VideoTools, options: PackOptions): Promise<void> {
   const { folder, work, settings, plan, signal } = options
@@ -33,7 +36,7 @@ export async function pack({ packager }: VideoTools, options: PackOptions): Prom
     ['--generate_static_live_mpd', '--mpd_output', dashName],
     ['--hls_master_playlist_output', hlsName, '--hls_playlist_type', 'VOD'],
     plan.video?.renditions.some(({ codec }) => codec === 'av1') === true ? ['--allow_codec_switching'] : [],
-    '--quiet',
+    ['--io_cache_size', String(cacheBytes), '--quiet'],
   ].flat()
   const bounds = { timeoutMs: settings.limits.timeMs, memoryBytes: 4 * 1024 ** 3, fileBytes: settings.limits.bytes }
   await asMedia({ task: 'package it', subject: plan.source.key, folder: work.folder }, () =>

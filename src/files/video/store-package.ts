@@ -18,6 +18,8 @@ export interface StorePackageOptions {
 }
 
 const atOnce = 8
+/** How much of a file is read at a time, in bytes: a segment is mostly read at once. */
+const mostRead = 1024 * 1024
 
 const types: Readonly<Record<string, string>> = {
   m4s: 'video/iso.segment',
@@ -45,22 +47,22 @@ export interface PackageFile {
 const lookMs = 100
 
 /**
- * Stores segments while `pack` writes those after them. Resolves to what was stored of each; whoever knows what there is in the end stores the
- * rest by {@link storePackage}.
+ * Stores segments while `write` makes those after them, and what else there is. Resolves to what was stored of each; whoever knows what there
+ * is in the end stores the rest by {@link storePackage}.
  */
 export async function storeWhile(
-  pack: (signal: AbortSignal) => Promise<void>,
+  write: (signal: AbortSignal) => Promise<void>,
   options: Omit<StorePackageOptions, 'files'>,
 ): Promise<ReadonlyMap<string, number>> {
   const stored = new Map<string, number>()
-  const packed = new AbortController()
+  const written = new AbortController()
   await together(options.signal, [
     async (signal) => {
-      await pack(signal)
-      packed.abort()
+      await write(signal)
+      written.abort()
     },
     async (signal) => {
-      while (!packed.signal.aborted) {
+      while (!written.signal.aborted) {
         await setTimeout(lookMs, undefined, { signal })
         const files = (await finishedSegments(options.folder)).filter(({ name }) => !stored.has(name))
         await storeAll(files, { ...options, signal })
@@ -106,7 +108,7 @@ async function storeAll(files: readonly PackageFile[], options: Omit<StorePackag
   const storeNext = async (signal: AbortSignal): Promise<void> => {
     for (const { name, size } of left) {
       signal.throwIfAborted()
-      const body = createReadStream(join(folder, name))
+      const body = createReadStream(join(folder, name), { highWaterMark: Math.min(size + 1, mostRead) })
       await store.put(`${prefix}/${name}`, body, { type: packageType(name), cacheControl, size, signal })
       onBytes?.(size)
     }

@@ -172,12 +172,13 @@ async function make(making: Making): Promise<VideoPackage> {
   const folder = work.path('package')
   await mkdir(folder, { recursive: true })
   const storing = { store, folder, prefix, cacheControl: settings.cacheControl }
-  const early = await storeWhile(
-    (until) => pack(tools, { folder, plan, pictures, sound, settings, work, signal: until }),
-    { ...storing, signal },
-  )
-  await addAudioVariant(folder, plan)
-  const taken = await picturesOf(folder, { pictures, making })
+  let taken!: Pictures
+  const write = async (until: AbortSignal): Promise<void> => {
+    await pack(tools, { folder, plan, pictures, sound, settings, work, signal: until })
+    await addAudioVariant(folder, plan)
+    taken = await picturesOf(folder, { pictures, making: { ...making, signal: until } })
+  }
+  const early = await storeWhile(write, { ...storing, signal })
   const { files, ...facts } = await readPackage(folder, plan)
   const bytes = files.reduce((sum, { size }) => sum + size, 0)
   const rest = files.filter(({ name, size }) => early.get(name) !== size)
