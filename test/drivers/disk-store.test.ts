@@ -137,6 +137,10 @@ describe('the store of files in a folder', () => {
     const staged = join(folder, 'staging', elsewhere)
     mkdirSync(staged)
     writeFileSync(join(staged, 'half'), 'half')
+    // An upload that was being removed, and a lock that was being noted.
+    mkdirSync(join(staged, 'upload'))
+    writeFileSync(join(staged, 'upload', 'part'), 'part')
+    symlinkSync('nowhere', join(staged, 'link'))
     symlinkSync(`${elsewhere}::a`, lock)
     await expect(store.put('a', Buffer.from('x'), { signal: AbortSignal.timeout(50) })).rejects.toThrow(/timeout/)
     const [anHourAgo, twoDaysAgo] = [3600, 2 * 24 * 3600].map((seconds) => new Date(Date.now() - seconds * 1000))
@@ -147,10 +151,10 @@ describe('the store of files in a folder', () => {
     await using second = diskStore({ folder })
     await second.put('b', Buffer.from('x'))
     expect(existsSync(join(staged, 'half'))).toBe(true)
-    await utimes(join(staged, 'half'), twoDaysAgo!, twoDaysAgo!)
+    for (const name of ['half', 'upload', 'link']) await lutimes(join(staged, name), twoDaysAgo!, twoDaysAgo!)
     await using third = diskStore({ folder })
     await third.put('b', Buffer.from('x'))
-    expect(existsSync(join(staged, 'half'))).toBe(false)
+    expect(readdirSync(staged)).toEqual([])
     expect(readdirSync(join(folder, 'locks'))).toEqual([])
   })
 

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { isFinished, type Helpers } from '../../files/video/encode-chunks.ts'
-import { cutFile, type Chunk, type EncodePlan } from '../../files/video/encode-plan.ts'
+import { cutFile, longestFirst, type Chunk, type EncodePlan } from '../../files/video/encode-plan.ts'
 import type { VideoTools } from '../../files/video/tools.ts'
 import { keepCut, type ChunkTask } from '../../files/video/transcode-chunk.ts'
 import type { VideoSettings } from '../../files/video/video-settings.ts'
@@ -34,7 +34,7 @@ export function shareChunks(options: ShareChunksOptions): Helpers {
   return {
     async give(signal) {
       const finished = await work.finished()
-      for (const chunk of video.chunks) {
+      for (const chunk of longestFirst(video.chunks, plan)) {
         const { index } = chunk
         if (isFinished(chunk, video, finished) || taken.has(index)) continue
         if (!finished.has(cutFile(chunk))) await keepCut(tools, { plan, chunk, path, work, settings, signal })

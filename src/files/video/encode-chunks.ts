@@ -1,6 +1,14 @@
 import { together } from '../together.ts'
 import { encodePictures, encodeSound } from './encode.ts'
-import { chunkFile, framesOf, timeOf, type Chunk, type EncodePlan, type VideoPlan } from './encode-plan.ts'
+import {
+  chunkFile,
+  framesOf,
+  longestFirst,
+  timeOf,
+  type Chunk,
+  type EncodePlan,
+  type VideoPlan,
+} from './encode-plan.ts'
 import type { VideoTools } from './tools.ts'
 import type { VideoSettings } from './video-settings.ts'
 import type { WorkFiles } from './work-files.ts'
@@ -34,8 +42,8 @@ export interface EncodeChunksOptions {
 }
 
 /**
- * Encodes all chunks that are not finished, here and by helpers. Helpers begin with the first; this process with the last of the longest, and
- * it waits for none that nobody works on, so that it comes to an end without any. What helpers have made is brought here meanwhile.
+ * Encodes all chunks that are not finished, here and by helpers. Helpers begin with the first of the longest, this process with the last of
+ * them; it waits for none that nobody works on, so that it comes to an end without any. What helpers have made is brought here meanwhile.
  */
 export async function encodeChunks(tools: VideoTools, options: EncodeChunksOptions): Promise<void> {
   const { video, work, signal, sound, helpers, onShare } = options
@@ -70,8 +78,7 @@ async function pick(
   // What is missing then is the sound.
   if (missing.length === 0) return video.chunks[0]
   if (helpers === undefined) return missing[0]
-  // It is stable: of those as long, the last is first.
-  for (const chunk of missing.toReversed().toSorted((a, b) => framesOf(b, plan) - framesOf(a, plan))) {
+  for (const chunk of longestFirst(missing.toReversed(), plan)) {
     // A helper may have come to the end of one since it was looked.
     if (!(await helpers.take(chunk)) && !isFinished(chunk, video, await work.finished())) return chunk
   }

@@ -5,7 +5,7 @@ import { gopS, wholeSegments, type VideoSettings } from './video-settings.ts'
 
 /**
  * How a video is cut when nobody has said: one chunk up to a length; else two thirds of it in chunks of one in 32, in bounds, two thirds of the
- * rest in chunks of half of that, and so on. In seconds.
+ * rest in chunks of half of that, and so on, down to a last length. In seconds.
  */
 const usual = { wholeS: 120, count: 32, leastS: 30, mostS: 120, share: 2 / 3, lastS: 8 }
 
@@ -44,7 +44,7 @@ export interface Chunk {
   readonly count: number | undefined
 }
 
-/** Cuts a video at key frames of its renditions, where segments begin. */
+/** Cuts a video at key frames of its renditions, where segments begin. The shortest chunks come first. */
 export function toChunks(
   { duration, frameRate }: { readonly duration: number; readonly frameRate: Ratio },
   { segmentS, chunkS }: Pick<VideoSettings, 'segmentS' | 'chunkS'>,
@@ -52,16 +52,18 @@ export function toChunks(
   const gop = Math.max(1, Math.round(gopS * valueOf(frameRate)))
   const frames = Math.max(1, Math.round(duration * valueOf(frameRate)))
   const lengths = chunkS === undefined ? usualLengths(duration, segmentS) : [chunkS]
+  const [longest, ...shorter] = lengths.map((seconds) => (gop * seconds) / gopS) as [number, ...number[]]
   const counts: number[] = []
-  let left = frames
-  for (const [at, seconds] of lengths.entries()) {
-    const length = (gop * seconds) / gopS
-    const some = left * (at === lengths.length - 1 ? 1 : usual.share)
-    // A short rest is not worth a chunk of its own.
-    const count = Math.max(1, Math.round(some / length))
-    counts.push(...Array.from({ length: count }, () => length))
-    left -= count * length
+  let share = usual.share
+  for (const [at, length] of shorter.entries()) {
+    const rest = 1 - share
+    share = at === shorter.length - 1 ? 1 : share + rest * usual.share
+    const some = Math.round(((share - 1 + rest) * frames) / length)
+    counts.unshift(...Array.from({ length: some }, () => length))
   }
+  const left = frames - counts.reduce((sum, count) => sum + count, 0)
+  // A short rest is not worth a chunk of its own; and sound may outlast the picture, of which the last one has to have some.
+  counts.push(...Array.from({ length: Math.max(1, Math.round(left / longest)) }, () => longest))
   let next = 0
   const chunks = counts.map((count, index) => {
     const first = next
@@ -72,8 +74,8 @@ export function toChunks(
 }
 
 /**
- * The lengths of chunks, from the first to the last. Each chunk costs a moment in which an encoder has too little to do, so a short video has
- * one; of many, workers have equal shares, and the last ones are short, since who has none left waits for them.
+ * The lengths of chunks, the longest first. Each chunk costs a moment in which an encoder has too little to do, so a short video has one; of
+ * many, workers have equal shares, and some are short, which are given away last: who has none left waits for those.
  */
 function usualLengths(duration: number, segmentS: number): readonly number[] {
   if (duration <= usual.wholeS) return [wholeSegments(usual.wholeS, segmentS)]
@@ -84,6 +86,11 @@ function usualLengths(duration: number, segmentS: number): readonly number[] {
     lengths.push(length)
   }
   return lengths
+}
+
+/** Chunks in the order in which they are begun with: those that are as long stay in theirs. */
+export function longestFirst(chunks: readonly Chunk[], plan: Pick<EncodePlan, 'duration' | 'video'>): readonly Chunk[] {
+  return chunks.toSorted((a, b) => framesOf(b, plan) - framesOf(a, plan))
 }
 
 /** How many frames a chunk has. */

@@ -50,7 +50,7 @@ export class FinishedPackages {
   }
 
   async #elsewhere(): Promise<VideoPackage | undefined> {
-    const place = await this.#read<{ readonly prefix: string }>(`${this.#plain}/tracks.json`)
+    const place = await this.#read<{ readonly prefix: string }>(`${this.#plain}/${tracksName}`)
     const found = place && (await this.#read<VideoPackage>(factsOf(place.prefix)))
     return found !== undefined && (await this.#isWhole(found)) ? found : undefined
   }
@@ -67,7 +67,7 @@ export class FinishedPackages {
   }
 
   #point({ prefix }: VideoPackage): Promise<void> {
-    return this.#write(`${this.#plain}/tracks.json`, { prefix })
+    return this.#write(`${this.#plain}/${tracksName}`, { prefix })
   }
 
   /** Somebody may have removed it. */
@@ -86,6 +86,9 @@ export class FinishedPackages {
     await this.#store.put(key, bytes, { type: 'application/json', signal: this.#signal })
   }
 }
+
+/** The name of what says where the tracks of a package are. */
+export const tracksName = 'tracks.json'
 
 /** Names captions, in their order, and with what players call them. */
 export function setOf(captions: readonly StoredCaption[]): string {

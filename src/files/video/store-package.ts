@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { FileStore } from '../contract.ts'
 import { together } from '../together.ts'
@@ -44,7 +44,7 @@ export interface PackageFile {
 }
 
 /** How often it is looked which segments are there, in ms. */
-const lookMs = 100
+const lookMs = 200
 
 /**
  * Stores segments while `write` makes those after them, and what else there is. Resolves to what was stored of each; whoever knows what there
@@ -63,8 +63,9 @@ export async function storeWhile(
     },
     async (signal) => {
       while (!written.signal.aborted) {
-        await setTimeout(lookMs, undefined, { signal })
-        const files = (await finishedSegments(options.folder)).filter(({ name }) => !stored.has(name))
+        await setTimeout(lookMs, undefined, { signal }).catch(() => signal.throwIfAborted())
+        const names = (await finishedSegments(options.folder)).filter((name) => !stored.has(name))
+        const files = await filesOf(options.folder, names)
         await storeAll(files, { ...options, signal })
         for (const { name, size } of files) stored.set(name, size)
       }
@@ -74,10 +75,16 @@ export async function storeWhile(
 }
 
 /** The segments of each folder but for the last, which may be written to. */
-async function finishedSegments(folder: string): Promise<PackageFile[]> {
-  const names = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.m4s')).toSorted()
-  const finished = names.filter((name, i) => names[i + 1] !== undefined && dirname(names[i + 1]!) === dirname(name))
-  return filesOf(folder, finished)
+async function finishedSegments(folder: string): Promise<string[]> {
+  const finished: string[] = []
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (!entry.isDirectory()) continue
+    const segments = (await readdir(join(folder, entry.name))).filter((name) => name.endsWith('.m4s'))
+    // Numbers have five digits, and more when there are more.
+    const inOrder = segments.toSorted((a, b) => a.length - b.length || (a < b ? -1 : 1))
+    finished.push(...inOrder.slice(0, -1).map((name) => `${entry.name}/${name}`))
+  }
+  return finished
 }
 
 /** Files in a folder, with their sizes. */

@@ -1,10 +1,9 @@
 import type { FileStore } from '../contract.ts'
 import { planName, type EncodePlan } from './encode-plan.ts'
+import { tracksName } from './finished-packages.ts'
 import { dashName, hlsName } from './pack.ts'
 import { readStoredJson } from './stored-json.ts'
 import { workFolder } from './work-files.ts'
-
-const manifestNames = [hlsName, dashName]
 
 /** Which files of encodes are too old. */
 export interface SweepWorkOptions {
@@ -26,7 +25,7 @@ export async function sweepWork(
   const end = async (): Promise<void> => {
     if (work.keys.length === 0 || work.newest >= before) return
     const plan = await readStoredJson<EncodePlan>(store, `${work.prefix}/${planName}`, signal)
-    if (plan?.prefix !== undefined) await removeBegun(store, { prefix: plan.prefix, signal })
+    if (plan?.prefix !== undefined) await removeBegun(store, { prefix: plan.prefix, before, signal })
     await store.delete(work.keys)
     removed++
   }
@@ -50,18 +49,23 @@ export async function sweepWork(
   return removed
 }
 
-/** Removes what there is of a package, unless it has a manifest: those are stored last. */
-async function removeBegun(
+/** Removes what there is of a package, unless it has a manifest, which is stored last, or somebody has gone on with it. */
+export async function removeBegun(
   store: Pick<FileStore, 'list' | 'delete'>,
-  { prefix, signal }: { readonly prefix: string; readonly signal: AbortSignal | undefined },
+  { prefix, before, signal }: SweepWorkOptions & { readonly prefix: string },
 ): Promise<void> {
   const keys: string[] = []
   for (let after: string | undefined; ;) {
     signal?.throwIfAborted()
     const { objects, next } = await store.list(`${prefix}/`, { after })
-    keys.push(...objects.map(({ key }) => key))
+    for (const { key, modifiedAt } of objects) {
+      const name = key.slice(prefix.length + 1)
+      if (name === hlsName || name === dashName || modifiedAt >= before) return
+      // It says where another package is.
+      if (name !== tracksName) keys.push(key)
+    }
     if (next === undefined) break
     after = next
   }
-  if (!keys.some((key) => manifestNames.includes(key.slice(prefix.length + 1)))) await store.delete(keys)
+  await store.delete(keys)
 }

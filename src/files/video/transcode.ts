@@ -18,6 +18,7 @@ import { takePictures, type PictureSource, type Pictures } from './pictures.ts'
 import { parseMedia } from './playlists.ts'
 import { stitch } from './stitch.ts'
 import { storePackage, storeWhile } from './store-package.ts'
+import { removeBegun } from './sweep-work.ts'
 import type { VideoTools } from './tools.ts'
 import type { VideoInput, VideoPackage, VideoProgress } from './types.ts'
 import type { VideoSettings } from './video-settings.ts'
@@ -62,7 +63,7 @@ export async function transcode(input: VideoInput, parts: TranscodeParts): Promi
   try {
     known = await finished.tracks()
     // Whoever has made it may not have come to that.
-    if (known !== undefined) await work.clear()
+    if (known !== undefined) await clearBegun(known, { store, prefix, work, signal })
     // One of an earlier version has all captions that are asked for: it is named after them.
     if (known !== undefined && (captions.length === 0 || known.captions.length > 0)) return known
     const set = setOf(captions)
@@ -93,6 +94,15 @@ export async function transcode(input: VideoInput, parts: TranscodeParts): Promi
 async function workPrefix(store: FileStore, prefix: string): Promise<string> {
   const beside = `${prefix}/work`
   return (await store.head(`${beside}/${planName}`)) === undefined ? workPrefixOf(prefix) : beside
+}
+
+/** Removes what was begun of a package, which another one is there for. */
+async function clearBegun(
+  known: VideoPackage,
+  { store, prefix, work, signal }: Pick<Making, 'store' | 'prefix' | 'work' | 'signal'>,
+): Promise<void> {
+  if (known.prefix !== prefix) await removeBegun(store, { prefix, before: Infinity, signal })
+  await work.clear()
 }
 
 /** Removes what there is of a package that will not be whole. `finished` is without a signal: it would have aborted. */
@@ -166,7 +176,7 @@ async function make(making: Making): Promise<VideoPackage> {
   const other = await finished.tracks()
   // Somebody was quicker, and what is shown is not to be replaced.
   if (other !== undefined) {
-    await work.clear()
+    await clearBegun(other, making)
     return other
   }
   const folder = work.path('package')
@@ -209,9 +219,8 @@ async function make(making: Making): Promise<VideoPackage> {
 
 /** The plan of an earlier attempt, or a new one. */
 async function planOf(work: WorkFiles, makeOne: () => Promise<EncodePlan>): Promise<EncodePlan> {
-  const known = await work.read<EncodePlan>(planName)
-  if (known !== undefined) return known
-  const plan = await makeOne()
+  const plan = (await work.read<EncodePlan>(planName)) ?? (await makeOne())
+  // Also one that was there: whoever removes what nobody has gone on with sees that somebody does.
   await work.write(planName, plan)
   return plan
 }

@@ -73,7 +73,7 @@ export interface VideoOptions {
   readonly segment?: Duration | undefined
   /**
    * How long the pieces are that a video is encoded in: what a retry goes on from, and what other workers may take. Default: of what is longer
-   * than two minutes, two thirds in pieces of one in 32, of half a minute to two minutes each, and what is left in shorter and shorter ones.
+   * than two minutes, two thirds in pieces of one in 32, of half a minute to two minutes each, and the rest in shorter ones.
    */
   readonly chunk?: Duration | undefined
   readonly limits?: VideoLimits | undefined

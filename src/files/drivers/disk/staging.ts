@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { copyFile, link, mkdir, open, readdir, rename, rm, stat, symlink, unlink } from 'node:fs/promises'
+import { copyFile, link, lstat, mkdir, open, readdir, rename, rm, symlink, unlink } from 'node:fs/promises'
 import { constants } from 'node:fs'
 import { join } from 'node:path'
 import type { BodyReader } from '../../body-reader.ts'
@@ -117,8 +117,10 @@ export class Staging {
 
   async #dropAbandoned(folder: string): Promise<void> {
     for (const name of (await ifThere(readdir(folder))) ?? []) {
-      const facts = await ifThere(stat(join(folder, name)))
-      if (facts !== undefined && Date.now() - facts.mtimeMs > abandonedMs) await this.drop(join(folder, name))
+      const path = join(folder, name)
+      const facts = await ifThere(lstat(path))
+      if (facts !== undefined && Date.now() - facts.mtimeMs > abandonedMs)
+        await rm(path, { recursive: true, force: true })
     }
   }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { timeOf, toChunks } from '../../../../src/files/video/encode-plan.ts'
+import { framesOf, longestFirst, timeOf, toChunks, type EncodePlan } from '../../../../src/files/video/encode-plan.ts'
 import { outputRate, rotationOf, variesFrom } from '../../../../src/files/video/stream-facts.ts'
 
 const ntsc = { num: 30_000, den: 1001 }
@@ -18,34 +18,41 @@ describe('the chunks of a video', () => {
   })
 
   test.each([
-    [120, 2, { 120: 1 }],
-    [122, 2, { 30: 3, 16: 1, 8: 2 }],
-    [720, 2, { 30: 16, 16: 10, 8: 10 }],
-    [720, 6, { 30: 16, 18: 9, 12: 4, 6: 5 }],
-    [64 * 60, 2, { 120: 21, 60: 15, 30: 9, 16: 6, 8: 7 }],
-    [6 * 3600, 2, { 120: 120, 60: 80, 30: 53, 16: 34, 8: 33 }],
+    [120, 2, ['1 of 120']],
+    [122, 2, ['2 of 8', '2 of 16', '2 of 30']],
+    [720, 2, ['10 of 8', '10 of 16', '16 of 30']],
+    [720, 6, ['4 of 6', '4 of 12', '9 of 18', '16 of 30']],
+    [64 * 60, 2, ['6 of 8', '6 of 16', '9 of 30', '14 of 60', '22 of 120']],
+    [6 * 3600, 2, ['33 of 8', '33 of 16', '53 of 30', '80 of 60', '120 of 120']],
   ])(
-    'of %i seconds are shorter towards the end when nobody has said how long they are to be',
+    'of %i seconds in segments of %i are of several lengths when nobody has said which',
     (duration, segmentS, lengths) => {
       const { chunks } = toChunks({ duration, frameRate: { num: 25, den: 1 } }, { segmentS, chunkS: undefined })
-      const counted: Record<number, number> = {}
-      let before = Infinity
+      const counted = new Map<number, number>()
       for (const { count } of chunks) {
-        // The last one has what is left.
-        const seconds = count === undefined ? Math.min(before, ...Object.keys(lengths).map(Number)) : count / 25
-        expect(seconds).toBeLessThanOrEqual(before)
-        counted[seconds] = (counted[seconds] ?? 0) + 1
-        before = seconds
+        // The last one, of the longest, has what is left.
+        const seconds = count === undefined ? Number(lengths.at(-1)!.split(' ').at(-1)) : count / 25
+        counted.set(seconds, (counted.get(seconds) ?? 0) + 1)
       }
-      expect(counted).toEqual(lengths)
+      expect([...counted].map(([seconds, count]) => `${count} of ${seconds}`)).toEqual(lengths)
     },
   )
+
+  test('are begun with in the order of their lengths', () => {
+    const frameRate = { num: 25, den: 1 }
+    const { chunks, gop } = toChunks({ duration: 124, frameRate }, { segmentS: 2, chunkS: undefined })
+    const video = { frameRate, gop, chunks } as unknown as EncodePlan['video']
+    const plan = { duration: 124, video }
+    expect(chunks.map((chunk) => framesOf(chunk, plan) / 25)).toEqual([8, 8, 16, 16, 30, 30, 16])
+    expect(longestFirst(chunks, plan).map(({ index }) => index)).toEqual([4, 5, 2, 3, 6, 0, 1])
+    expect(longestFirst(chunks.toReversed(), plan).map(({ index }) => index)).toEqual([5, 4, 6, 3, 2, 1, 0])
+  })
 
   test('have every frame once, whatever the rate and the length', () => {
     fc.assert(
       fc.property(
         fc.constantFrom(ntsc, { num: 25, den: 1 }, { num: 60, den: 1 }, { num: 12_857, den: 1000 }),
-        fc.double({ min: 0.01, max: 20_000, noNaN: true }),
+        fc.oneof(fc.double({ min: 0.01, max: 20_000, noNaN: true }), fc.double({ min: 119, max: 400, noNaN: true })),
         fc.constantFrom(4, 8, 120, undefined),
         fc.constantFrom(2, 4, 6, 20),
         (frameRate, duration, chunkS, segmentS) => {
@@ -58,11 +65,11 @@ describe('the chunks of a video', () => {
             expect(count ?? 1).toBeGreaterThan(0)
             next += count ?? 0
           }
-          // The last one is half as long to once and a half as long as the others, or as the shortest of them.
-          const rest = (duration * frameRate.num) / frameRate.den - chunks.at(-1)!.first
-          const usual = chunkS ?? (duration <= 120 ? 120 : Math.max(8, segmentS))
-          expect(rest).toBeGreaterThan(0)
-          expect(rest).toBeLessThanOrEqual(((gop * usual) / 2) * 1.5 + 1)
+          // The last one is half as long to once and a half as long as the longest.
+          const longest = Math.max(...chunks.map(({ count }) => count ?? 0), (gop * (chunkS ?? 15)) / 2)
+          const rest = Math.round((duration * frameRate.num) / frameRate.den) - chunks.at(-1)!.first
+          expect(rest).toBeGreaterThanOrEqual(chunks.length === 1 ? 0 : longest / 2 - 1)
+          if (duration > 120 || chunkS !== undefined) expect(rest).toBeLessThanOrEqual(longest * 1.5 + 1)
         },
       ),
     )
