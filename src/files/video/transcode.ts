@@ -162,17 +162,19 @@ async function make(making: Making): Promise<VideoPackage> {
   const path = await bringSource(making)
   const looked = { path, subject: source.key, folder: work.folder, limits: settings.limits, signal }
   const plan = await planOf(work, () => makePlan(tools, { ...looked, id, prefix, source, settings }))
-  await encodeAll(path, plan, making)
+  try {
+    await encodeAll(path, plan, making)
+  } catch (error) {
+    // A store of files has taken it away from under the encoder.
+    if (signal?.aborted !== true) await checkSource(making, error)
+    throw error
+  }
+  // What was encoded is the source as it was when it was planned.
+  await checkSource(making)
 
   progress(0.9, 'Packaging')
   const sound = plan.audio === undefined ? undefined : await work.fetch(soundName)
   const pictures = await stitch(tools, { work, plan, settings, signal })
-  // What was encoded is the source as it was when it was planned.
-  if ((await headOf(store, source.key, signal)).etag !== source.etag) {
-    throw new PlimsollError('PLIMSOLL_FILE_CHANGED', `'${source.key}' was replaced while it was encoded.`, {
-      details: { key: source.key },
-    })
-  }
   const other = await finished.tracks()
   // Somebody was quicker, and what is shown is not to be replaced.
   if (other !== undefined) {
@@ -215,6 +217,15 @@ async function make(making: Making): Promise<VideoPackage> {
   await finished.keep(result)
   await work.clear()
   return result
+}
+
+/** @throws PLIMSOLL_FILE_CHANGED, PLIMSOLL_FILE_NOT_FOUND, because of `cause` */
+async function checkSource({ store, source, signal }: Making, cause?: unknown): Promise<void> {
+  if ((await headOf(store, source.key, signal)).etag === source.etag) return
+  throw new PlimsollError('PLIMSOLL_FILE_CHANGED', `'${source.key}' was replaced while it was encoded.`, {
+    cause,
+    details: { key: source.key },
+  })
 }
 
 /** The plan of an earlier attempt, or a new one. */
