@@ -54,12 +54,11 @@ export function toChunks(
   const lengths = chunkS === undefined ? usualLengths(duration, segmentS) : [chunkS]
   const [longest, ...shorter] = lengths.map((seconds) => (gop * seconds) / gopS) as [number, ...number[]]
   const counts: number[] = []
-  let share = usual.share
+  let share = 1 - usual.share
   for (const [at, length] of shorter.entries()) {
-    const rest = 1 - share
-    share = at === shorter.length - 1 ? 1 : share + rest * usual.share
-    const some = Math.round(((share - 1 + rest) * frames) / length)
-    counts.unshift(...Array.from({ length: some }, () => length))
+    const part = at === shorter.length - 1 ? share : share * usual.share
+    share -= part
+    counts.unshift(...Array.from({ length: Math.round((part * frames) / length) }, () => length))
   }
   const left = frames - counts.reduce((sum, count) => sum + count, 0)
   // A short rest is not worth a chunk of its own; and sound may outlast the picture, of which the last one has to have some.

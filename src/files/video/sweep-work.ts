@@ -3,7 +3,7 @@ import { planName, type EncodePlan } from './encode-plan.ts'
 import { tracksName } from './finished-packages.ts'
 import { dashName, hlsName } from './pack.ts'
 import { readStoredJson } from './stored-json.ts'
-import { workFolder } from './work-files.ts'
+import { listAll, workFolder } from './work-files.ts'
 
 /** Which files of encodes are too old. */
 export interface SweepWorkOptions {
@@ -30,20 +30,14 @@ export async function sweepWork(
     removed++
   }
   // Those of one encode are listed one after the other.
-  for (let after: string | undefined; ;) {
-    signal?.throwIfAborted()
-    const { objects, next } = await store.list(workFolder, { after })
-    for (const { key, modifiedAt } of objects) {
-      const prefix = key.slice(0, key.lastIndexOf('/'))
-      if (prefix !== work.prefix) {
-        await end()
-        work = { prefix, keys: [], newest: 0 }
-      }
-      work.keys.push(key)
-      work.newest = Math.max(work.newest, modifiedAt)
+  for await (const { key, modifiedAt } of listAll(store, workFolder, signal)) {
+    const prefix = key.slice(0, key.lastIndexOf('/'))
+    if (prefix !== work.prefix) {
+      await end()
+      work = { prefix, keys: [], newest: 0 }
     }
-    if (next === undefined) break
-    after = next
+    work.keys.push(key)
+    work.newest = Math.max(work.newest, modifiedAt)
   }
   await end()
   return removed
@@ -55,17 +49,11 @@ export async function removeBegun(
   { prefix, before, signal }: SweepWorkOptions & { readonly prefix: string },
 ): Promise<void> {
   const keys: string[] = []
-  for (let after: string | undefined; ;) {
-    signal?.throwIfAborted()
-    const { objects, next } = await store.list(`${prefix}/`, { after })
-    for (const { key, modifiedAt } of objects) {
-      const name = key.slice(prefix.length + 1)
-      if (name === hlsName || name === dashName || modifiedAt >= before) return
-      // It says where another package is.
-      if (name !== tracksName) keys.push(key)
-    }
-    if (next === undefined) break
-    after = next
+  for await (const { key, modifiedAt } of listAll(store, `${prefix}/`, signal)) {
+    const name = key.slice(prefix.length + 1)
+    if (name === hlsName || name === dashName || modifiedAt >= before) return
+    // It says where another package is.
+    if (name !== tracksName) keys.push(key)
   }
   await store.delete(keys)
 }

@@ -4,7 +4,7 @@ import { access, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/pr
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { PlimsollError } from '../../core/errors.ts'
-import type { FileStore, StoredObject } from '../contract.ts'
+import type { FileStore, ObjectPage, StoredObject } from '../contract.ts'
 import { mediaError } from './media-errors.ts'
 import { isWholeMp4 } from './whole-mp4.ts'
 
@@ -51,12 +51,8 @@ export class WorkFiles {
   /** The names of those that are finished. */
   async finished(): Promise<ReadonlySet<string>> {
     const names = new Set<string>()
-    for (let after: string | undefined; ;) {
-      const page = await this.#store.list(`${this.prefix}/`, { after })
-      for (const { key } of page.objects) names.add(key.slice(this.prefix.length + 1))
-      if (page.next === undefined) return names
-      after = page.next
-    }
+    for await (const { key } of listAll(this.#store, `${this.prefix}/`)) names.add(key.slice(this.prefix.length + 1))
+    return names
   }
 
   /** Keeps a file that was made. @throws PLIMSOLL_MEDIA_TOOL_FAILED when it is not whole; PLIMSOLL_STORAGE_UNREACHABLE … */
@@ -108,6 +104,21 @@ export class WorkFiles {
   async clear(): Promise<void> {
     const names = await this.finished()
     if (names.size > 0) await this.#store.delete([...names].map((name) => `${this.prefix}/${name}`))
+  }
+}
+
+/** Lists all objects whose keys begin with something, a page at a time. */
+export async function* listAll(
+  store: Pick<FileStore, 'list'>,
+  prefix: string,
+  signal?: AbortSignal,
+): AsyncGenerator<ObjectPage['objects'][number]> {
+  for (let after: string | undefined; ;) {
+    signal?.throwIfAborted()
+    const { objects, next } = await store.list(prefix, { after })
+    yield* objects
+    if (next === undefined) return
+    after = next
   }
 }
 
