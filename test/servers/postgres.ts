@@ -54,6 +54,8 @@ export async function startPostgres(options: PostgresServerOptions = {}): Promis
     `unix_socket_directories=${folder}`,
     'fsync=off',
     'max_connections=200',
+    // A base backup begins with a checkpoint, which removes what a standby that is slow has not received: it would wait for ever.
+    'wal_keep_size=160MB',
     ...(options.settings ?? []),
   ]
   const socketUrl = `postgres://postgres@localhost:${port}/postgres?host=${encodeURIComponent(folder)}`

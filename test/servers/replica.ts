@@ -55,10 +55,15 @@ export async function query(url: string, text: string): Promise<void> {
 
 async function until(url: string, condition: string): Promise<void> {
   const client = await connect(url)
+  const end = Date.now() + 60_000
   try {
     for (;;) {
       const { rows } = await client.query<[boolean]>({ text: condition, rowMode: 'array' })
       if (rows[0]![0]) return
+      if (Date.now() > end) {
+        const receiver = await client.query('select * from pg_stat_wal_receiver')
+        throw new Error(`Not within a minute: ${condition}. Its receiver: ${JSON.stringify(receiver.rows)}`)
+      }
       await new Promise((resolve) => setTimeout(resolve, 10))
     }
   } finally {
