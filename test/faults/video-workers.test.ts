@@ -28,7 +28,7 @@ describe.skipIf(!ready)('a video that workers share', () => {
     const [path, log] = [join(bench.folder, name), join(bench.folder, `${name}.log`)]
     const lines = [
       '#!/bin/sh',
-      `case "$*" in *[0-9][0-9][0-9][0-9][0-9]-90p.mp4*) echo "$*" >> '${log}'; ${first};; esac`,
+      `case "$*" in *-filter_complex*[0-9][0-9][0-9][0-9][0-9]-90p.mp4*) echo "$*" >> '${log}'; ${first};; esac`,
       `exec '${ffmpegOnPath()}' "$@"`,
     ]
     await writeFile(path, `${lines.join('\n')}\n`, { mode: 0o755 })

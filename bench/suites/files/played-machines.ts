@@ -4,7 +4,8 @@ import { shareChunks } from '../../../src/app/ready-made/share-chunks.ts'
 import type { Schema } from '../../../src/jobs/standard-schema.ts'
 import { relations } from '../../schema/tables.ts'
 import { keepCut, transcodeChunk, type ChunkParts, type ChunkTask } from '../../../src/files/video/transcode-chunk.ts'
-import { transcode, type TranscodeParts } from '../../../src/files/video/transcode.ts'
+import type { TranscodeParts } from '../../../src/files/video/transcode-parts.ts'
+import { transcode } from '../../../src/files/video/transcode.ts'
 
 /** What a film is encoded with: it is `source` in the store. */
 export type Stage = Pick<ChunkParts, 'store' | 'tools' | 'settings'>

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { diskStore } from '../../../src/files/drivers/disk/disk-store.ts'
 import { findTools } from '../../../src/files/video/tools.ts'
-import { transcode, type TranscodeParts } from '../../../src/files/video/transcode.ts'
+import type { TranscodeParts } from '../../../src/files/video/transcode-parts.ts'
+import { transcode } from '../../../src/files/video/transcode.ts'
 import type { Duration } from '../../../src/core/duration.ts'
 import { videoSettings } from '../../../src/files/video/video-settings.ts'
 import type { Measurement } from '../../harness/measure.ts'
@@ -35,7 +36,7 @@ export const scaleOutWorkload: FilesWorkload = {
   run: (context) => measureScaleOut(context.quick ? quick : whole),
 }
 
-/** Nearly as many times as quick: what is not divided is the look at the source, joining, packaging and storing. */
+/** Nearly as many times as quick: what is not divided is the look at the source, and packaging and storing the last of it. */
 export const scaleOutTargets: readonly Target[] = machines.map((count) => ({
   text: `scale-out: ${count} machines, ${count - 1} of them played back, ÷ one that encodes in one pass`,
   least: 0.85 * count,

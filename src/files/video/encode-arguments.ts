@@ -47,7 +47,6 @@ export function pictureArguments({ plan, chunk, renditions, start, settings, fea
     // Of the frames before the chunk it keeps the one that is still shown when the chunk begins.
     `fps=fps=${num}/${den}:start_time=${timeOf(chunk.first, frameRate).toFixed(6)}`,
     ...ends,
-    'setpts=PTS-STARTPTS',
     ...turning[stream.rotation],
     ...(stream.hdr === undefined ? [] : toneMapping(stream.hdr)),
     'format=yuv420p',
@@ -68,11 +67,20 @@ export function pictureArguments({ plan, chunk, renditions, start, settings, fea
         ['-map', `[v${i}]`, '-fps_mode', 'passthrough', '-map_metadata', '-1', '-map_chapters', '-1'],
         encoderArguments(rendition, { gop, settings, features }),
         colours,
-        ['-video_track_timescale', String(timescaleOf(frameRate)), '-f', 'mp4', file],
+        ['-video_track_timescale', String(timescaleOf(frameRate)), ...inFragments, '-f', 'mp4', file],
       ].flat(),
     ),
   ].flat()
 }
+
+/**
+ * A fragment for each group of pictures, on the clock of the whole: those of all chunks, one after the other, are what one encode would have
+ * written. The first of a file says when it is shown, not how much came before it in the same file.
+ */
+const inFragments = [
+  ['-movflags', '+frag_keyframe+delay_moov+default_base_moof+frag_discont'],
+  ['-avoid_negative_ts', 'disabled'],
+].flat()
 
 /** Ticks that frames fall on exactly, and fine enough for players. */
 export const timescaleOf = ({ num }: Ratio): number => (num < 1000 ? num * 1000 : num)
@@ -87,7 +95,8 @@ function encoderArguments(
   const rate = ['-crf', String(settings.quality), '-maxrate', `${maxRate}k`, '-bufsize', `${maxRate * 2}k`]
   return [
     ['-c:v', 'libx264', '-preset', settings.preset, '-profile:v', 'high', ...rate, ...closed],
-    ['-sc_threshold', '0', '-flags', '+cgop'],
+    // Parameters come with each key frame, for those of another build of x264 than the first chunk's.
+    ['-sc_threshold', '0', '-flags', '+cgop', '-bsf:v', 'dump_extra=freq=keyframe'],
   ].flat()
 }
 

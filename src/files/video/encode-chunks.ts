@@ -43,7 +43,8 @@ export interface EncodeChunksOptions {
 
 /**
  * Encodes all chunks that are not finished, here and by helpers. Helpers begin with the first of the longest, this process with the last of
- * them; it waits for none that nobody works on, so that it comes to an end without any. What helpers have made is brought here meanwhile.
+ * them; it waits for none that nobody works on, so that it comes to an end without any. What is finished elsewhere is brought here meanwhile,
+ * and all of it is here in the end.
  */
 export async function encodeChunks(tools: VideoTools, options: EncodeChunksOptions): Promise<void> {
   const { video, work, signal, sound, helpers, onShare } = options
@@ -54,7 +55,7 @@ export async function encodeChunks(tools: VideoTools, options: EncodeChunksOptio
     const done = video.chunks.filter((chunk) => isFinished(chunk, video, finished))
     const doneShare = done.length * wholeShare
     onShare(doneShare)
-    if (done.length === video.chunks.length && (sound === undefined || finished.has(sound))) return
+    if (done.length === video.chunks.length && (sound === undefined || finished.has(sound))) return bring(done, options)
     const chunk = await pick(finished, options)
     await together(signal, [
       async (until) => {
@@ -62,9 +63,7 @@ export async function encodeChunks(tools: VideoTools, options: EncodeChunksOptio
         const onOwn = (share: number): void => onShare(doneShare + share * wholeShare)
         await encodeChunk(tools, { ...options, signal: until, chunk, finished, onShare: onOwn })
       },
-      async () => {
-        if (helpers !== undefined) await bring(done, options)
-      },
+      () => bring(done, options),
     ])
   }
 }

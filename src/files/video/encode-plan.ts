@@ -17,6 +17,8 @@ export interface EncodePlan {
   readonly id: string
   /** What the keys of its package begin with, up to a slash; plans of earlier versions do not say it. */
   readonly prefix?: string | undefined
+  /** Who has gone on with it last. */
+  readonly attempt?: string | undefined
   /** The source as it was: a replaced one is not mixed in. */
   readonly source: { readonly key: string; readonly etag: string; readonly size: number }
   readonly probe: VideoProbe
@@ -44,7 +46,7 @@ export interface Chunk {
   readonly count: number | undefined
 }
 
-/** Cuts a video at key frames of its renditions, where segments begin. The shortest chunks come first. */
+/** Cuts a video at key frames of its renditions, where segments begin. The shortest chunks come last, but for the very last. */
 export function toChunks(
   { duration, frameRate }: { readonly duration: number; readonly frameRate: Ratio },
   { segmentS, chunkS }: Pick<VideoSettings, 'segmentS' | 'chunkS'>,
@@ -58,11 +60,13 @@ export function toChunks(
   for (const [at, length] of shorter.entries()) {
     const part = at === shorter.length - 1 ? share : share * usual.share
     share -= part
-    counts.unshift(...Array.from({ length: Math.round((part * frames) / length) }, () => length))
+    counts.push(...Array.from({ length: Math.round((part * frames) / length) }, () => length))
   }
   const left = frames - counts.reduce((sum, count) => sum + count, 0)
+  const long = Math.max(1, Math.round(left / longest))
+  counts.unshift(...Array.from({ length: long - 1 }, () => longest))
   // A short rest is not worth a chunk of its own; and sound may outlast the picture, of which the last one has to have some.
-  counts.push(...Array.from({ length: Math.max(1, Math.round(left / longest)) }, () => longest))
+  counts.push(longest)
   let next = 0
   const chunks = counts.map((count, index) => {
     const first = next

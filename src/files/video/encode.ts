@@ -6,6 +6,7 @@ import { mediaInput } from './media-input.ts'
 import { framesOf, secondsOf } from './progress-line.ts'
 import { runTool } from './run-tool.ts'
 import type { VideoTools } from './tools.ts'
+import type { Ratio } from './types.ts'
 import type { VideoSettings } from './video-settings.ts'
 
 /** One run of ffmpeg over a source, or over the part of it that a chunk needs. */
@@ -56,7 +57,7 @@ export async function encodePictures(tools: VideoTools, options: PictureOptions)
       : soundArguments(plan.audio, { start, file: sound, rate: settings.audioRate })),
   ]
   const before = ['-noautorotate', ...(options.cut === true ? [] : seekTo(chunk, options))]
-  const frames = await encode(tools, options, { before, outputs })
+  const frames = await encode(tools, options, { before, outputs, rate: video.frameRate })
   const wanted = chunk.count ?? 1
   if (frames < wanted) {
     const at = timeOf(chunk.first + frames, video.frameRate).toFixed(1)
@@ -107,7 +108,11 @@ export async function cutChunk(
 async function encode(
   { ffmpeg }: VideoTools,
   { path, folder, plan, settings, signal, onSeconds }: EncodeOptions,
-  { before, outputs }: { readonly before: readonly string[]; readonly outputs: readonly string[] },
+  {
+    before,
+    outputs,
+    rate,
+  }: { readonly before: readonly string[]; readonly outputs: readonly string[]; readonly rate?: Ratio },
 ): Promise<number> {
   const { limits } = settings
   const args = [
@@ -119,7 +124,8 @@ async function encode(
   const onLine = (line: string): void => {
     frames = framesOf(line) ?? frames
     const seconds = secondsOf(line)
-    if (seconds !== undefined) onSeconds?.(seconds)
+    // The picture of a chunk is on the clock of the whole.
+    if (seconds !== undefined) onSeconds?.(rate === undefined ? seconds : timeOf(frames, rate))
   }
   const bounds = { timeoutMs: limits.timeMs, memoryBytes: limits.memoryBytes, fileBytes: limits.bytes }
   await asMedia({ task: 'encode it', subject: plan.source.key, folder }, () =>

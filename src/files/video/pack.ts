@@ -1,6 +1,7 @@
+import { together } from '../together.ts'
 import { timeOf, type EncodePlan } from './encode-plan.ts'
-import type { Rendition } from './ladder.ts'
-import { asMedia } from './media-errors.ts'
+import type { JoinedRendition } from './join-chunks.ts'
+import { asMedia, mediaError } from './media-errors.ts'
 import { runTool } from './run-tool.ts'
 import type { VideoTools } from './tools.ts'
 import type { VideoSettings } from './video-settings.ts'
@@ -11,10 +12,12 @@ export interface PackOptions {
   /** Where it is to be; it is there, and empty. */
   readonly folder: string
   readonly plan: EncodePlan
-  readonly pictures: readonly { readonly rendition: Rendition; readonly path: string }[]
+  readonly joined: readonly JoinedRendition[]
   readonly sound: string | undefined
   readonly settings: VideoSettings
   readonly work: WorkFiles
+  /** Resolves when all that it reads is there: the packager has half an hour from then on, or `limits.time`. */
+  readonly encoded: Promise<void>
   readonly signal?: AbortSignal | undefined
 }
 
@@ -26,9 +29,12 @@ export const dashName = 'manifest.mpd'
 /** What the packager holds of a file that it writes: its default, 32 MB, is made anew for each segment. With 0 it writes in another way, and may hang. */
 const cacheBytes = 1024 * 1024
 
-/** Cuts finished encodings into CMAF segments, once for both HLS and DASH, and writes the manifests of both. */
+/** It takes seconds for an hour of video. */
+const mostMs = 30 * 60_000
+
+/** Cuts encodings into CMAF segments, as they come, once for both HLS and DASH, and writes the manifests of both in the end. */
 export async function pack({ packager }: VideoTools, options: PackOptions): Promise<void> {
-  const { folder, work, settings, plan, signal } = options
+  const { folder, work, settings, plan, joined, encoded, signal } = options
   const streams = [...pictureStreams(options), ...soundStreams(options)]
   const args = [
     streams.map(streamArgument),
@@ -38,10 +44,24 @@ export async function pack({ packager }: VideoTools, options: PackOptions): Prom
     plan.video?.renditions.some(({ codec }) => codec === 'av1') === true ? ['--allow_codec_switching'] : [],
     ['--io_cache_size', String(cacheBytes), '--quiet'],
   ].flat()
-  const bounds = { timeoutMs: settings.limits.timeMs, memoryBytes: 4 * 1024 ** 3, fileBytes: settings.limits.bytes }
-  await asMedia({ task: 'package it', subject: plan.source.key, folder: work.folder }, () =>
-    runTool({ program: packager, args, folder, signal, ...bounds }),
-  )
+  const { limits } = settings
+  const time = { timeoutMs: Math.min(mostMs, limits.timeMs), timed: encoded }
+  const bounds = { ...time, memoryBytes: 4 * 1024 ** 3, fileBytes: limits.bytes }
+  let hasEnded = false
+  const run = async (until: AbortSignal): Promise<void> => {
+    await asMedia({ task: 'package it', subject: plan.source.key, folder: work.folder }, () =>
+      runTool({ program: packager, args, folder, signal: until, ...bounds }),
+    )
+    hasEnded = true
+  }
+  const unread: string[] = []
+  const fills = joined.map(({ rendition, fill }) => async (until: AbortSignal): Promise<void> => {
+    if ((await fill?.({ hasEnded: () => hasEnded }, until)) === false) unread.push(rendition.name)
+  })
+  await together(signal, [run, ...fills])
+  // What it says of the reason comes first, where it says one.
+  if (unread.length > 0)
+    throw mediaError('PLIMSOLL_MEDIA_TOOL_FAILED', `The packager has not read all of ${unread.join(', ')}`)
 }
 
 /** A stream, as the packager is told of one. */
@@ -57,8 +77,8 @@ function segmentSeconds({ video }: EncodePlan, { segmentS }: VideoSettings): num
   return timeOf(video.gop, video.frameRate) * (segmentS / 2)
 }
 
-function pictureStreams({ pictures }: PackOptions): Record<string, string>[] {
-  return pictures.map(({ rendition: { name }, path }) => ({
+function pictureStreams({ joined }: PackOptions): Record<string, string>[] {
+  return joined.map(({ rendition: { name }, path }) => ({
     in: path,
     stream: 'video',
     init_segment: `${name}/init.mp4`,

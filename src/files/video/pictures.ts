@@ -15,6 +15,12 @@ export interface PictureSource {
   readonly height: number
 }
 
+/** A part of a rendition that has the poster, and when that is shown in it, in seconds. */
+export interface PosterSource {
+  readonly path: string
+  readonly second: number
+}
+
 /** Pictures that are taken of a video. */
 export interface PictureFilesOptions {
   /** In seconds. */
@@ -60,7 +66,7 @@ export async function takePictures(
     poster: ofPoster,
     sprite: ofSprite,
     ...options
-  }: PictureFilesOptions & { readonly poster: PictureSource; readonly sprite: PictureSource },
+  }: PictureFilesOptions & { readonly poster: PosterSource; readonly sprite: PictureSource },
 ): Promise<Pictures> {
   const { settings, folder } = options
   const poster = settings.poster && posterPicture(tools, { ...options, ...ofPoster })
@@ -77,21 +83,25 @@ export async function takePictures(
   }
 }
 
-function posterPicture(
-  tools: VideoTools,
-  { settings, path, folder, duration }: PictureFilesOptions & PictureSource,
-): Picture & { readonly name: string } {
-  const { at, format } = settings.poster!
-  if (format === 'webp' && !tools.features.webp) {
-    const message = 'poster.format is webp, and this ffmpeg has no libwebp; use jpeg, or another ffmpeg.'
-    throw new PlimsollError('PLIMSOLL_FEATURE_UNSUPPORTED', message, { details: { option: 'poster.format' } })
-  }
+/** When the poster of a video is shown in it, in seconds. */
+export function posterSecond({ at }: NonNullable<VideoSettings['poster']>, duration: number): number {
   const asked =
     typeof at === 'string' && at.endsWith('%')
       ? (duration * Number(at.slice(0, -1))) / 100
       : parseDuration(at as number, 'poster.at') / 1000
   // Behind the last frame there is none.
-  const second = Math.max(0, Math.min(asked, duration - 0.2))
+  return Math.max(0, Math.min(asked, duration - 0.2))
+}
+
+function posterPicture(
+  tools: VideoTools,
+  { settings, path, folder, second }: PictureFilesOptions & PosterSource,
+): Picture & { readonly name: string } {
+  const { format } = settings.poster!
+  if (format === 'webp' && !tools.features.webp) {
+    const message = 'poster.format is webp, and this ffmpeg has no libwebp; use jpeg, or another ffmpeg.'
+    throw new PlimsollError('PLIMSOLL_FEATURE_UNSUPPORTED', message, { details: { option: 'poster.format' } })
+  }
   const name = format === 'webp' ? 'poster.webp' : 'poster.jpg'
   const encoder = format === 'webp' ? ['-c:v', 'libwebp', '-quality', '80'] : ['-c:v', 'mjpeg', '-q:v', '3']
   const pixels = ['-frames:v', '1', '-pix_fmt', format === 'webp' ? 'yuv420p' : 'yuvj420p']

@@ -8,6 +8,8 @@ export interface ToolRun {
   /** Where it runs, and writes. */
   readonly folder: string
   readonly timeoutMs: number
+  /** From when on that counts. Default: from its start. */
+  readonly timed?: Promise<void> | undefined
   /** Of address space. */
   readonly memoryBytes: number
   /** The largest file that it may write. */
@@ -76,7 +78,11 @@ export async function runTool(run: ToolRun): Promise<ToolOutput> {
     killGroup(child)
   }
   const onAbort = (): void => end(run.signal?.reason)
-  const timer = setTimeout(() => end(timedOut(run)), run.timeoutMs)
+  let timer: NodeJS.Timeout | undefined
+  let isOver = false
+  const time = (): void => void (timer = isOver ? undefined : setTimeout(() => end(timedOut(run)), run.timeoutMs))
+  if (run.timed === undefined) time()
+  else void run.timed.then(time)
   run.signal?.addEventListener('abort', onAbort, { once: true })
   child.once('error', (error) => reject(spawnError(error, run.program)))
   child.once('close', (exitCode, killedBy) => {
@@ -88,6 +94,7 @@ export async function runTool(run: ToolRun): Promise<ToolOutput> {
   try {
     return await promise
   } finally {
+    isOver = true
     clearTimeout(timer)
     run.signal?.removeEventListener('abort', onAbort)
   }

@@ -43,35 +43,48 @@ export interface PackageFile {
   readonly size: number
 }
 
-/** How often it is looked which segments are there, in ms. */
-const lookMs = 200
+/** How often it is looked which segments are there, in ms: less often while there are none. */
+const lookMs = { least: 200, most: 5000 }
+
+export interface StoreWhileOptions extends Omit<StorePackageOptions, 'files'> {
+  /** False when somebody else stores the same package. Asked before each time that something is stored. */
+  readonly isAlone: () => Promise<boolean>
+}
 
 /**
  * Stores segments while `write` makes those after them, and what else there is. Resolves to what was stored of each; whoever knows what there
- * is in the end stores the rest by {@link storePackage}.
+ * is in the end stores the rest by {@link storePackage}: all of it when somebody else has begun to store the same package.
  */
 export async function storeWhile(
   write: (signal: AbortSignal) => Promise<void>,
-  options: Omit<StorePackageOptions, 'files'>,
+  { isAlone, ...options }: StoreWhileOptions,
 ): Promise<ReadonlyMap<string, number>> {
   const stored = new Map<string, number>()
   const written = new AbortController()
+  let alone = true
   await together(options.signal, [
     async (signal) => {
       await write(signal)
       written.abort()
     },
     async (signal) => {
-      while (!written.signal.aborted) {
-        await setTimeout(lookMs, undefined, { signal }).catch(() => signal.throwIfAborted())
+      const either = AbortSignal.any([signal, written.signal])
+      let waitMs = lookMs.least
+      for (;;) {
+        await setTimeout(waitMs, undefined, { signal: either }).catch(() => signal.throwIfAborted())
+        if (written.signal.aborted) return
         const names = (await finishedSegments(options.folder)).filter((name) => !stored.has(name))
+        waitMs = names.length > 0 ? lookMs.least : Math.min(2 * waitMs, lookMs.most)
+        if (names.length === 0) continue
+        alone = await isAlone()
+        if (!alone) return
         const files = await filesOf(options.folder, names)
         await storeAll(files, { ...options, signal })
         for (const { name, size } of files) stored.set(name, size)
       }
     },
   ])
-  return stored
+  return alone && (await isAlone()) ? stored : new Map()
 }
 
 /** The segments of each folder but for the last, which may be written to. */

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { access, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { PlimsollError } from '../../core/errors.ts'
 import type { FileStore, ObjectPage, StoredObject } from '../contract.ts'
 import { mediaError } from './media-errors.ts'
-import { isWholeMp4 } from './whole-mp4.ts'
+import { isWholeMp4 } from './mp4-boxes.ts'
 
 /** What the keys of files of encodes that have not ended begin with: they are in the store, but nobody is served from there. */
 export const workFolder = '.videos/'
@@ -35,6 +36,9 @@ export class WorkFiles {
   readonly prefix: string
   readonly #store: FileStore
   readonly #signal: AbortSignal | undefined
+  /** The names of finished files that are in the folder. */
+  readonly #here = new Set<string>()
+  readonly #arrivals = new EventEmitter().setMaxListeners(Infinity)
 
   constructor({ store, prefix, folder, signal }: WorkFilesOptions) {
     this.#store = store
@@ -65,12 +69,13 @@ export class WorkFiles {
     const type = name.endsWith('.json') ? 'application/json' : 'application/octet-stream'
     const options = { size, sha256, metadata: { sha256 }, type, signal: this.#signal }
     await this.#store.put(`${this.prefix}/${name}`, createReadStream(path), options)
+    this.#arrive(name)
   }
 
   /** The path of a finished file, which is brought here unless it is. @throws PLIMSOLL_FILE_CORRUPT, PLIMSOLL_FILE_NOT_FOUND */
   async fetch(name: string): Promise<string> {
     const path = this.path(name)
-    if (await exists(path)) return path
+    if (this.#here.has(name)) return path
     const key = `${this.prefix}/${name}`
     const object = await fetchObject(this.#store, { key, path: `${path}.part`, signal: this.#signal })
     const { sha256 } = object.metadata
@@ -80,7 +85,24 @@ export class WorkFiles {
       })
     }
     await rename(`${path}.part`, path)
+    this.#arrive(name)
     return path
+  }
+
+  /** The path of a file, once it was kept or brought here: whoever waits for it does not bring it. */
+  async arrived(name: string, signal: AbortSignal): Promise<string> {
+    while (!this.#here.has(name)) {
+      await once(this.#arrivals, name, { signal }).catch((error: unknown) => {
+        signal.throwIfAborted()
+        throw error
+      })
+    }
+    return this.path(name)
+  }
+
+  #arrive(name: string): void {
+    this.#here.add(name)
+    this.#arrivals.emit(name)
   }
 
   /** Reads a finished file of JSON; undefined when there is none. */
@@ -97,6 +119,7 @@ export class WorkFiles {
 
   /** Removes a file here, and frees its room. */
   async discard(name: string): Promise<void> {
+    this.#here.delete(name)
     await rm(this.path(name), { force: true })
   }
 
@@ -120,6 +143,13 @@ export async function* listAll(
     if (next === undefined) return
     after = next
   }
+}
+
+/** What is stored under a key. @throws PLIMSOLL_FILE_NOT_FOUND */
+export async function headOf(store: FileStore, key: string, signal: AbortSignal | undefined): Promise<StoredObject> {
+  const found = await store.head(key, { signal })
+  if (found !== undefined) return found
+  throw new PlimsollError('PLIMSOLL_FILE_NOT_FOUND', `There is no file '${key}'.`, { details: { key } })
 }
 
 /** Brings an object to a file. @throws PLIMSOLL_FILE_NOT_FOUND; PLIMSOLL_FILE_CHANGED with `etag`; PLIMSOLL_STORAGE_FULL */
@@ -155,11 +185,4 @@ async function sha256Of(path: string): Promise<string> {
   const hash = createHash('sha256')
   await pipeline(createReadStream(path), hash)
   return hash.digest('hex')
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  )
 }

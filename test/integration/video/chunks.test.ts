@@ -5,7 +5,7 @@ import { hasFfmpeg } from '../../servers/ffmpeg.ts'
 import { ffmpeg, frameNumbers, packetTimes } from './clips.ts'
 import type { FileStore } from '../../../src/files/contract.ts'
 import { keepCut, transcodeChunk } from '../../../src/files/video/transcode-chunk.ts'
-import type { TranscodeParts } from '../../../src/files/video/transcode.ts'
+import type { TranscodeParts } from '../../../src/files/video/transcode-parts.ts'
 import { videoSettings } from '../../../src/files/video/video-settings.ts'
 import { Workbench } from './workbench.ts'
 

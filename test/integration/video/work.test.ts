@@ -46,12 +46,14 @@ describe.skipIf(!hasFfmpeg())('the files of an encode that has not ended', () =>
       await bench.keep('clip', await bench.clips.numbered('clip.mp4', { seconds: 4 }))
       const input = { source: 'clip', to }
       const first = bench.transcodeIn(
-        watched((key) => key.startsWith(`${to}/`)),
+        watched((key) => key.startsWith(`${to}/`) && key.endsWith('/index.m3u8')),
         quick,
         input,
       )
       await expect(first).rejects.toThrow('refused')
-      expect(await bench.keys(`${to}/`)).toEqual([])
+      const begun = await bench.keys(`${to}/`)
+      expect(begun).toContainEqual(expect.stringMatching(/\/90p\/00002\.m4s$/))
+      expect(begun.filter((key) => /\.(?:m3u8|mpd|json)$/.test(key))).toEqual([])
       const work = await bench.keys('.videos/')
       const named = work.map((key) => key.slice(key.lastIndexOf('/') + 1))
       expect(named).toEqual(['00000-90p.mp4', '00001-90p.mp4', 'audio.mp4', 'plan.json'])
@@ -80,7 +82,7 @@ describe.skipIf(!hasFfmpeg())('the files of an encode that has not ended', () =>
     const log = join(bench.folder, 'runs')
     const program = join(bench.folder, 'logged-ffmpeg')
     // Runs that write nothing may not write a log either.
-    const noted = `case "$*" in *[0-9]p.mp4*) echo "$@" >> '${log}';; esac`
+    const noted = `case "$*" in *-filter_complex*[0-9]p.mp4*) echo "$@" >> '${log}';; esac`
     await writeFile(program, `#!/bin/sh\n${noted}\nexec '${bench.tools.ffmpeg}' "$@"\n`, { mode: 0o755 })
     const encoded = async (): Promise<string[]> => {
       const lines = (await readFile(log, 'utf8')).split('\n')

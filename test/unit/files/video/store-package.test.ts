@@ -28,6 +28,7 @@ describe('a package that is stored while it is written', () => {
     folder,
     prefix: 'clip',
     cacheControl: 'no-cache',
+    isAlone: () => Promise.resolve(true),
   })
 
   /** Writes segments as the packager does: one after the other, each in two goes, several folders at a time. */

@@ -1,0 +1,198 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { PlimsollError } from '../../core/errors.ts'
+import type { StoredObject } from '../contract.ts'
+import { together } from '../together.ts'
+import { encodeAll, soundName } from './encode-all.ts'
+import { chunkFile, planName, timeOf, type EncodePlan } from './encode-plan.ts'
+import { addAudioVariant } from './finish-manifests.ts'
+import type { FinishedPackages } from './finished-packages.ts'
+import { joinChunks, joinInFile } from './join-chunks.ts'
+import { makePlan } from './make-plan.ts'
+import { dashName, hlsName, pack } from './pack.ts'
+import { readPackage } from './package-facts.ts'
+import { posterSecond, takePictures, type Pictures } from './pictures.ts'
+import { parseMedia } from './playlists.ts'
+import { readStoredJson } from './stored-json.ts'
+import { storePackage, storeWhile, type StorePackageOptions } from './store-package.ts'
+import { removeBegun } from './sweep-work.ts'
+import type { TranscodeParts } from './transcode-parts.ts'
+import type { VideoPackage } from './types.ts'
+import { fetchObject, headOf, type WorkFiles } from './work-files.ts'
+
+/** A package that is not there yet. */
+export interface Making extends TranscodeParts {
+  readonly source: StoredObject
+  readonly id: string
+  readonly prefix: string
+  readonly work: WorkFiles
+  readonly finished: FinishedPackages
+}
+
+/**
+ * Makes a package without captions. Chunks are packaged as they come, and segments are stored as they are packaged, so that little is left to
+ * do once all are encoded. Nobody is served them before the manifests are there, which come last.
+ */
+export async function makePackage(making: Making): Promise<VideoPackage> {
+  const { store, settings, work, id, prefix, finished, signal } = making
+  const progress = making.onProgress ?? ((): void => {})
+  progress(0, 'Reading the source')
+  const path = await bringSource(making)
+  const plan = await planOf(path, making)
+  const folder = work.path('package')
+  await mkdir(folder, { recursive: true })
+  const storing = { store, folder, prefix, cacheControl: settings.cacheControl }
+  const encoded = Promise.withResolvers<void>()
+  let packaged!: Packaged
+  try {
+    await together(signal, [
+      async (until) => {
+        await encodeAll({ ...making, path, plan }, until)
+        progress(0.9, 'Packaging')
+        encoded.resolve()
+      },
+      async (until) => {
+        packaged = await packageAll({ ...making, plan, storing, encoded: encoded.promise, signal: until })
+      },
+    ])
+  } catch (error) {
+    // A store of files has taken it away from under the encoder.
+    if (signal?.aborted !== true) await checkSource(making, error)
+    throw error
+  }
+  // What was encoded is the source as it was when it was planned.
+  await checkSource(making)
+  const other = await finished.tracks()
+  // Somebody was quicker, and what is shown is not to be replaced.
+  if (other !== undefined) {
+    await clearBegun(other, making)
+    return other
+  }
+  const { files, ...facts } = await readPackage(folder, plan)
+  const bytes = files.reduce((sum, { size }) => sum + size, 0)
+  const rest = files.filter(({ name, size }) => packaged.stored.get(name) !== size)
+  let stored = bytes - rest.reduce((sum, { size }) => sum + size, 0)
+  const onBytes = (size: number): void => progress(0.93 + (0.07 * (stored += size)) / bytes, 'Storing')
+  await storePackage({ ...storing, files: rest, signal, onBytes })
+  const at = (name: string): string => `${prefix}/${name}`
+  const { poster, sprite } = packaged.pictures
+  const result: VideoPackage = {
+    id,
+    prefix,
+    hls: at(hlsName),
+    dash: at(dashName),
+    duration: facts.duration,
+    renditions: facts.renditions.map((one) => ({ ...one, playlist: at(one.playlist) })),
+    audio: facts.audio === undefined ? undefined : { ...facts.audio, playlist: at(facts.audio.playlist) },
+    captions: [],
+    poster: poster && at(poster),
+    sprite: sprite && { index: at(sprite.index), images: sprite.images.map(at) },
+    objects: files.length,
+    bytes,
+    source: plan.probe,
+  }
+  await finished.keep(result)
+  await work.clear()
+  return result
+}
+
+interface Packaging extends Making {
+  readonly plan: EncodePlan
+  readonly storing: Omit<StorePackageOptions, 'files'>
+  readonly encoded: Promise<void>
+  readonly signal: AbortSignal
+}
+
+/** What was made in the folder of a package besides what the packager names. */
+interface Packaged {
+  readonly pictures: Pictures
+  /** How much was stored of which file. */
+  readonly stored: ReadonlyMap<string, number>
+}
+
+/** Packages what is encoded as it comes, stores that meanwhile, and takes the pictures when all of it is there. */
+async function packageAll(packaging: Packaging): Promise<Packaged> {
+  const { plan, storing, encoded, tools, settings, work, signal } = packaging
+  const { video, audio } = plan
+  const { folder } = storing
+  const sound = audio === undefined ? undefined : await work.arrived(soundName, signal)
+  const joined = video === undefined ? [] : await joinChunks({ work, video }, signal)
+  let pictures!: Pictures
+  const write = async (until: AbortSignal): Promise<void> => {
+    await pack(tools, { folder, plan, joined, sound, settings, work, encoded, signal: until })
+    await addAudioVariant(folder, plan)
+    pictures = await picturesOf(folder, { ...packaging, signal: until })
+  }
+  const stored = await storeWhile(write, { ...storing, isAlone: () => isLatest(packaging), signal })
+  return { pictures, stored }
+}
+
+/** Takes the poster of the largest rendition, and the sprite of the smallest. */
+async function picturesOf(
+  folder: string,
+  { plan: { video }, tools, settings, work, source, signal }: Packaging,
+): Promise<Pictures> {
+  const plain = video?.renditions.filter(({ codec }) => codec === 'h264') ?? []
+  const [smallest, largest] = [plain[0], plain.at(-1)]
+  if (video === undefined || smallest === undefined || largest === undefined)
+    return { poster: undefined, sprite: undefined }
+  const { segments } = parseMedia(await readFile(join(folder, smallest.name, 'index.m3u8'), 'utf8'))
+  const duration = segments.reduce((sum, segment) => sum + segment.duration, 0)
+  const second = settings.poster === undefined ? 0 : posterSecond(settings.poster, duration)
+  const chunk = video.chunks.findLast(({ first }) => timeOf(first, video.frameRate) <= second)!
+  const { width, height } = smallest
+  return takePictures(tools, {
+    duration,
+    folder,
+    settings,
+    subject: source.key,
+    signal,
+    poster: { path: work.path(chunkFile(chunk, largest)), second: second - timeOf(chunk.first, video.frameRate) },
+    sprite: { width, height, path: await joinInFile({ work, video, rendition: smallest }, signal) },
+  })
+}
+
+/** @throws PLIMSOLL_FILE_CHANGED, PLIMSOLL_FILE_NOT_FOUND, because of `cause` */
+async function checkSource({ store, source, signal }: Making, cause?: unknown): Promise<void> {
+  if ((await headOf(store, source.key, signal)).etag === source.etag) return
+  throw new PlimsollError('PLIMSOLL_FILE_CHANGED', `'${source.key}' was replaced while it was encoded.`, {
+    cause,
+    details: { key: source.key },
+  })
+}
+
+/** The plan of an earlier attempt, or a new one. */
+async function planOf(path: string, making: Making): Promise<EncodePlan> {
+  const { tools, settings, work, source, id, prefix, signal } = making
+  const looked = { path, subject: source.key, folder: work.folder, limits: settings.limits, signal }
+  const known =
+    (await work.read<EncodePlan>(planName)) ?? (await makePlan(tools, { ...looked, id, prefix, source, settings }))
+  const plan = { ...known, attempt: randomUUID() }
+  // Also one that was there: whoever removes what nobody has gone on with sees that somebody does.
+  await work.write(planName, plan)
+  return plan
+}
+
+/** True while no other attempt has begun since, and none has come to its end: what two store would lie over each other. */
+async function isLatest({ plan: { attempt }, store, work, signal }: Packaging): Promise<boolean> {
+  return (await readStoredJson<EncodePlan>(store, `${work.prefix}/${planName}`, signal))?.attempt === attempt
+}
+
+/** The path of the source: its own, where the store has files, or that of a copy. */
+async function bringSource({ store, source, work, signal }: Making): Promise<string> {
+  const local = store.features.localPath?.(source.key)
+  if (local !== undefined) return local
+  const path = work.path('source')
+  await fetchObject(store, { key: source.key, path, etag: source.etag, signal })
+  return path
+}
+
+/** Removes what was begun of a package, which another one is there for. */
+export async function clearBegun(
+  known: VideoPackage,
+  { store, prefix, work, signal }: Pick<Making, 'store' | 'prefix' | 'work' | 'signal'>,
+): Promise<void> {
+  if (known.prefix !== prefix) await removeBegun(store, { prefix, before: Infinity, signal })
+  await work.clear()
+}
