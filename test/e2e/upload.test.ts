@@ -287,8 +287,8 @@ describe.skipIf(missingBrowser())('the upload helper in Chromium', () => {
       upload.resume()
       return upload.done
     })
-    // Of eight parts three were there, and one was on its way.
-    expect(traffic.puts).toBe(9)
+    // Of eight parts three were there, and one was on its way: that arrived nevertheless if it was quicker than the end of its connection.
+    expect([8, 9]).toContain(traffic.puts)
     await expectStored(service, 4 * mb)
   })
 
