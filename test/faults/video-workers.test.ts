@@ -28,12 +28,12 @@ describe.skipIf(!ready)('a video that workers share', () => {
     const [path, log] = [join(bench.folder, name), join(bench.folder, `${name}.log`)]
     const lines = [
       '#!/bin/sh',
-      `case "$*" in *-filter_complex*[0-9][0-9][0-9][0-9][0-9]-90p.mp4*) echo "$*" >> '${log}'; ${first};; esac`,
+      `case "$*" in *-filter_complex*[0-9][0-9][0-9][0-9][0-9]-90p.fmp4*) echo "$*" >> '${log}'; ${first};; esac`,
       `exec '${ffmpegOnPath()}' "$@"`,
     ]
     await writeFile(path, `${lines.join('\n')}\n`, { mode: 0o755 })
     const chunks = (): readonly string[] =>
-      existsSync(log) ? (readFileSync(log, 'utf8').match(/\d{5}-90p\.mp4/g) ?? []) : []
+      existsSync(log) ? (readFileSync(log, 'utf8').match(/\d{5}-90p\.fmp4/g) ?? []) : []
     return { path, chunks }
   }
 
@@ -84,7 +84,7 @@ describe.skipIf(!ready)('a video that workers share', () => {
     const lines = [
       '#!/bin/sh',
       `patiently() { n=0; until [ -e '${begun}' ]; do n=$((n + 1)); [ $n -lt 600 ] || exit 1; sleep 0.05; done; }`,
-      `case "$*" in *00000-90p.mp4*) : > '${begun}';; *00001.nut*|*audio.mp4*) patiently;; esac`,
+      `case "$*" in *00000-90p.fmp4*) : > '${begun}';; *00001.nut*|*audio.mp4*) patiently;; esac`,
       `exec '${ffmpegOnPath()}' "$@"`,
     ]
     await writeFile(path, `${lines.join('\n')}\n`, { mode: 0o755 })

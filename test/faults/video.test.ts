@@ -274,7 +274,7 @@ class KilledTranscode {
   /** The finished chunks, by key. */
   async chunks(): Promise<Map<string, string>> {
     const { objects } = await this.#bench.store.list('.videos/')
-    return new Map(objects.filter(({ key }) => /\d{5}-\w+\.mp4$/.test(key)).map(({ key, etag }) => [key, etag]))
+    return new Map(objects.filter(({ key }) => /\d{5}-\w+\.fmp4$/.test(key)).map(({ key, etag }) => [key, etag]))
   }
 
   async finished(): Promise<number> {

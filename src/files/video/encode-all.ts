@@ -45,10 +45,11 @@ export async function encodeAll(parts: EncodeAllOptions, until: AbortSignal): Pr
   }
   try {
     await together(until, [
-      async (signal) => helpers?.give(signal),
+      // What it takes itself is not cut out for others.
       makePicture,
+      async (signal) => helpers?.give(signal),
       ...(needsSound && !isAlong ? [makeSound] : []),
-      ...(hasSound ? [async () => void (await work.fetch(soundName))] : []),
+      ...(hasSound ? [async (signal: AbortSignal) => void (await work.fetch(soundName, signal))] : []),
     ])
   } finally {
     await helpers?.end()

@@ -42,8 +42,8 @@ export interface EncodeChunksOptions {
 }
 
 /**
- * Encodes all chunks that are not finished, here and by helpers. Helpers begin with the first of the longest, this process with the last of
- * them; it waits for none that nobody works on, so that it comes to an end without any. What is finished elsewhere is brought here meanwhile,
+ * Encodes all chunks that are not finished, here and by helpers. Whoever has none begins with the first of the longest that nobody has, so that
+ * they can be packaged in their order; this process waits for none that nobody works on, so that it comes to an end without any. What is finished elsewhere is brought here meanwhile,
  * and all of it is here in the end.
  */
 export async function encodeChunks(tools: VideoTools, options: EncodeChunksOptions): Promise<void> {
@@ -63,7 +63,7 @@ export async function encodeChunks(tools: VideoTools, options: EncodeChunksOptio
         const onOwn = (share: number): void => onShare(doneShare + share * wholeShare)
         await encodeChunk(tools, { ...options, signal: until, chunk, finished, onShare: onOwn })
       },
-      () => bring(done, options),
+      (until) => bring(done, { ...options, signal: until }),
     ])
   }
 }
@@ -77,15 +77,16 @@ async function pick(
   // What is missing then is the sound.
   if (missing.length === 0) return video.chunks[0]
   if (helpers === undefined) return missing[0]
-  for (const chunk of longestFirst(missing.toReversed(), plan)) {
+  for (const chunk of longestFirst(missing, plan)) {
     // A helper may have come to the end of one since it was looked.
     if (!(await helpers.take(chunk)) && !isFinished(chunk, video, await work.finished())) return chunk
   }
   return undefined
 }
 
-async function bring(done: readonly Chunk[], { video, work }: EncodeChunksOptions): Promise<void> {
-  for (const chunk of done) for (const rendition of video.renditions) await work.fetch(chunkFile(chunk, rendition))
+async function bring(done: readonly Chunk[], { video, work, signal }: EncodeChunksOptions): Promise<void> {
+  for (const chunk of done)
+    for (const rendition of video.renditions) await work.fetch(chunkFile(chunk, rendition), signal)
 }
 
 /** True when all renditions of a chunk are kept. */

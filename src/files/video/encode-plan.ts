@@ -106,9 +106,9 @@ export function timeOf(frame: number, { num, den }: Ratio): number {
   return (frame * den) / num
 }
 
-/** The name of the file that a chunk of a rendition is kept in. */
+/** The name of the file that a chunk of a rendition is kept in: MP4, in fragments. */
 export function chunkFile({ index }: Chunk, { name }: Rendition): string {
-  return `${String(index).padStart(5, '0')}-${name}.mp4`
+  return `${String(index).padStart(5, '0')}-${name}.fmp4`
 }
 
 /** The name of the file that a plan is kept in. */

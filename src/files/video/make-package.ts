@@ -71,7 +71,9 @@ export async function makePackage(making: Making): Promise<VideoPackage> {
   }
   const { files, ...facts } = await readPackage(folder, plan)
   const bytes = files.reduce((sum, { size }) => sum + size, 0)
-  const rest = files.filter(({ name, size }) => packaged.stored.get(name) !== size)
+  const rest = files.filter(({ name, size }) => packaged.stored?.get(name) !== size)
+  // Whoever has begun since stores no more: it would lie over this.
+  if (packaged.stored === undefined) await work.write(planName, plan)
   let stored = bytes - rest.reduce((sum, { size }) => sum + size, 0)
   const onBytes = (size: number): void => progress(0.93 + (0.07 * (stored += size)) / bytes, 'Storing')
   await storePackage({ ...storing, files: rest, signal, onBytes })
@@ -107,8 +109,8 @@ interface Packaging extends Making {
 /** What was made in the folder of a package besides what the packager names. */
 interface Packaged {
   readonly pictures: Pictures
-  /** How much was stored of which file. */
-  readonly stored: ReadonlyMap<string, number>
+  /** How much was stored of which file. Undefined when another attempt has begun since. */
+  readonly stored: ReadonlyMap<string, number> | undefined
 }
 
 /** Packages what is encoded as it comes, stores that meanwhile, and takes the pictures when all of it is there. */

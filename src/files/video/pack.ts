@@ -16,7 +16,7 @@ export interface PackOptions {
   readonly sound: string | undefined
   readonly settings: VideoSettings
   readonly work: WorkFiles
-  /** Resolves when all that it reads is there: the packager has half an hour from then on, or `limits.time`. */
+  /** Resolves when all that it reads is there: its time counts from then on. */
   readonly encoded: Promise<void>
   readonly signal?: AbortSignal | undefined
 }
@@ -29,7 +29,7 @@ export const dashName = 'manifest.mpd'
 /** What the packager holds of a file that it writes: its default, 32 MB, is made anew for each segment. With 0 it writes in another way, and may hang. */
 const cacheBytes = 1024 * 1024
 
-/** It takes seconds for an hour of video. */
+/** How long it may take when all is encoded: it takes seconds for an hour of video. */
 const mostMs = 30 * 60_000
 
 /** Cuts encodings into CMAF segments, as they come, once for both HLS and DASH, and writes the manifests of both in the end. */
@@ -45,21 +45,28 @@ export async function pack({ packager }: VideoTools, options: PackOptions): Prom
     ['--io_cache_size', String(cacheBytes), '--quiet'],
   ].flat()
   const { limits } = settings
-  const time = { timeoutMs: Math.min(mostMs, limits.timeMs), timed: encoded }
+  // What is read from pipes is read already, but for the last of it.
+  const piped = joined.some(({ fill }) => fill !== undefined)
+  const time = { timeoutMs: piped ? Math.min(mostMs, limits.timeMs) : limits.timeMs, timed: encoded }
   const bounds = { ...time, memoryBytes: 4 * 1024 ** 3, fileBytes: limits.bytes }
-  let hasEnded = false
+  const ended = new AbortController()
   const run = async (until: AbortSignal): Promise<void> => {
     await asMedia({ task: 'package it', subject: plan.source.key, folder: work.folder }, () =>
       runTool({ program: packager, args, folder, signal: until, ...bounds }),
     )
-    hasEnded = true
+    ended.abort()
   }
   const unread: string[] = []
   const fills = joined.map(({ rendition, fill }) => async (until: AbortSignal): Promise<void> => {
-    if ((await fill?.({ hasEnded: () => hasEnded }, until)) === false) unread.push(rendition.name)
+    const filled = await fill?.(AbortSignal.any([until, ended.signal])).catch((error: unknown) => {
+      until.throwIfAborted()
+      if (!ended.signal.aborted) throw error
+      return false
+    })
+    if (filled === false) unread.push(rendition.name)
   })
+  // What the packager says of the reason comes first, where it says one.
   await together(signal, [run, ...fills])
-  // What it says of the reason comes first, where it says one.
   if (unread.length > 0)
     throw mediaError('PLIMSOLL_MEDIA_TOOL_FAILED', `The packager has not read all of ${unread.join(', ')}`)
 }

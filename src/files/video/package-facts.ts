@@ -17,8 +17,8 @@ export interface PackageFacts {
 }
 
 /**
- * Reads the manifests of a package back, and checks that they name what is there: every segment of every playlist, as many as in the
- * others, and the whole of the video.
+ * Reads the manifests of a package back, and checks that they name what is there: every segment of every playlist, all
+ * renditions as long as each other, and the whole of the video.
  *
  * @throws PLIMSOLL_MEDIA_TOOL_FAILED
  */
@@ -35,6 +35,11 @@ export async function readPackage(folder: string, plan: EncodePlan): Promise<Pac
   const missing = plan.duration - longest
   if (missing > Math.max(1, plan.duration * 0.02))
     throw incomplete(plan, `it has ${duration.toFixed(1)} s of ${plan.duration.toFixed(1)}`)
+  for (const { uri, attributes } of master.variants) {
+    const length = lengths.get(uri)!
+    if (attributes['RESOLUTION'] !== undefined && Math.abs(length - duration) > 0.1)
+      throw incomplete(plan, `${uri} has ${length.toFixed(1)} s, where others have ${duration.toFixed(1)}`)
+  }
   return { renditions: renditionsOf(master, plan), audio: audioOf(master, plan), duration, files }
 }
 

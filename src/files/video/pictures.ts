@@ -57,7 +57,7 @@ interface Picture {
 }
 
 /**
- * Takes the poster of one rendition, of the key frame before its time, and the pictures of the sprite of another one, of key frames only: in
+ * Takes the poster of one rendition, and the pictures of the sprite of another one, of key frames only: in
  * one run, because to start ffmpeg takes as long as to take a picture.
  */
 export async function takePictures(
@@ -107,7 +107,7 @@ function posterPicture(
   const pixels = ['-frames:v', '1', '-pix_fmt', format === 'webp' ? 'yuv420p' : 'yuvj420p']
   return {
     name,
-    input: [...oneThread, '-noaccurate_seek', '-ss', second.toFixed(3), '-i', path],
+    input: [...oneThread, '-ss', second.toFixed(3), '-i', path],
     output: (input) =>
       [['-map', `${input}:v:0`], pixels, encoder, ['-f', 'image2', '-update', '1', join(folder, name)]].flat(),
   }

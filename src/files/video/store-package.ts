@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { readdir, stat } from 'node:fs/promises'
+import { access, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { FileStore } from '../contract.ts'
@@ -45,22 +45,25 @@ export interface PackageFile {
 
 /** How often it is looked which segments are there, in ms: less often while there are none. */
 const lookMs = { least: 200, most: 5000 }
+/** How many segments are stored before it is asked again whether somebody else does. */
+const askEvery = 64
 
 export interface StoreWhileOptions extends Omit<StorePackageOptions, 'files'> {
-  /** False when somebody else stores the same package. Asked before each time that something is stored. */
+  /** False when somebody else stores the same package. */
   readonly isAlone: () => Promise<boolean>
 }
 
 /**
- * Stores segments while `write` makes those after them, and what else there is. Resolves to what was stored of each; whoever knows what there
- * is in the end stores the rest by {@link storePackage}: all of it when somebody else has begun to store the same package.
+ * Stores segments while `write` makes those after them, and what else there is. Resolves to what was stored of each: whoever knows what there
+ * is in the end stores the rest by {@link storePackage}. Undefined when somebody else has begun to store the same package since.
  */
 export async function storeWhile(
   write: (signal: AbortSignal) => Promise<void>,
   { isAlone, ...options }: StoreWhileOptions,
-): Promise<ReadonlyMap<string, number>> {
+): Promise<ReadonlyMap<string, number> | undefined> {
   const stored = new Map<string, number>()
   const written = new AbortController()
+  const segments = new NumberedSegments(options.folder)
   let alone = true
   await together(options.signal, [
     async (signal) => {
@@ -72,33 +75,55 @@ export async function storeWhile(
       let waitMs = lookMs.least
       for (;;) {
         await setTimeout(waitMs, undefined, { signal: either }).catch(() => signal.throwIfAborted())
-        if (written.signal.aborted) return
-        const names = (await finishedSegments(options.folder)).filter((name) => !stored.has(name))
+        const names = await segments.next()
         waitMs = names.length > 0 ? lookMs.least : Math.min(2 * waitMs, lookMs.most)
-        if (names.length === 0) continue
-        alone = await isAlone()
-        if (!alone) return
-        const files = await filesOf(options.folder, names)
-        await storeAll(files, { ...options, signal })
-        for (const { name, size } of files) stored.set(name, size)
+        for (let from = 0; from < names.length; from += askEvery) {
+          // What is left then has its progress told.
+          if (written.signal.aborted) return
+          alone = await isAlone()
+          if (!alone) return
+          const files = await filesOf(options.folder, names.slice(from, from + askEvery))
+          await storeAll(files, { ...options, signal })
+          for (const { name, size } of files) stored.set(name, size)
+        }
+        if (written.signal.aborted) return
       }
     },
   ])
-  return alone && (await isAlone()) ? stored : new Map()
+  return alone && (await isAlone()) ? stored : undefined
 }
 
-/** The segments of each folder but for the last, which may be written to. */
-async function finishedSegments(folder: string): Promise<string[]> {
-  const finished: string[] = []
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    if (!entry.isDirectory()) continue
-    const segments = (await readdir(join(folder, entry.name))).filter((name) => name.endsWith('.m4s'))
-    // Numbers have five digits, and more when there are more.
-    const inOrder = segments.toSorted((a, b) => a.length - b.length || (a < b ? -1 : 1))
-    finished.push(...inOrder.slice(0, -1).map((name) => `${entry.name}/${name}`))
+/** The segments of a package that is written: each folder has its own, from 1 on. */
+class NumberedSegments {
+  readonly #folder: string
+  /** How many of a folder were told. */
+  readonly #told = new Map<string, number>()
+
+  constructor(folder: string) {
+    this.#folder = folder
   }
-  return finished
+
+  /** Those since the last time, but for the last one of each folder, which may be written to. */
+  async next(): Promise<string[]> {
+    const names: string[] = []
+    for (const entry of await readdir(this.#folder, { withFileTypes: true })) {
+      if (!entry.isDirectory()) continue
+      let told = this.#told.get(entry.name) ?? 0
+      while (await this.#isThere(segmentName(entry.name, told + 2))) names.push(segmentName(entry.name, ++told))
+      this.#told.set(entry.name, told)
+    }
+    return names
+  }
+
+  async #isThere(name: string): Promise<boolean> {
+    return access(join(this.#folder, name)).then(
+      () => true,
+      () => false,
+    )
+  }
 }
+
+const segmentName = (folder: string, number: number): string => `${folder}/${String(number).padStart(5, '0')}.m4s`
 
 /** Files in a folder, with their sizes. */
 export async function filesOf(folder: string, paths: readonly string[]): Promise<PackageFile[]> {

@@ -52,8 +52,12 @@ export class WorkFiles {
     return join(this.folder, name)
   }
 
-  /** The names of those that are finished. */
+  /** The names of those that are finished, also of those that somebody has removed from the store while they are here. */
   async finished(): Promise<ReadonlySet<string>> {
+    return new Set([...(await this.#kept()), ...this.#here])
+  }
+
+  async #kept(): Promise<Set<string>> {
     const names = new Set<string>()
     for await (const { key } of listAll(this.#store, `${this.prefix}/`)) names.add(key.slice(this.prefix.length + 1))
     return names
@@ -63,7 +67,7 @@ export class WorkFiles {
   async keep(name: string): Promise<void> {
     const path = this.path(name)
     // Every other attempt would begin with it.
-    if (name.endsWith('.mp4') && !(await isWholeMp4(path)))
+    if (name.endsWith('mp4') && !(await isWholeMp4(path)))
       throw mediaError('PLIMSOLL_MEDIA_TOOL_FAILED', `'${name}' was not written to its end`)
     const [{ size }, sha256] = await Promise.all([stat(path), sha256Of(path)])
     const type = name.endsWith('.json') ? 'application/json' : 'application/octet-stream'
@@ -73,11 +77,11 @@ export class WorkFiles {
   }
 
   /** The path of a finished file, which is brought here unless it is. @throws PLIMSOLL_FILE_CORRUPT, PLIMSOLL_FILE_NOT_FOUND */
-  async fetch(name: string): Promise<string> {
+  async fetch(name: string, signal: AbortSignal | undefined = this.#signal): Promise<string> {
     const path = this.path(name)
     if (this.#here.has(name)) return path
     const key = `${this.prefix}/${name}`
-    const object = await fetchObject(this.#store, { key, path: `${path}.part`, signal: this.#signal })
+    const object = await fetchObject(this.#store, { key, path: `${path}.part`, signal })
     const { sha256 } = object.metadata
     if (sha256 !== undefined && sha256 !== (await sha256Of(`${path}.part`))) {
       throw new PlimsollError('PLIMSOLL_FILE_CORRUPT', `'${key}' is not what was stored under it.`, {
@@ -125,7 +129,7 @@ export class WorkFiles {
 
   /** Removes all that is kept. */
   async clear(): Promise<void> {
-    const names = await this.finished()
+    const names = await this.#kept()
     if (names.size > 0) await this.#store.delete([...names].map((name) => `${this.prefix}/${name}`))
   }
 }

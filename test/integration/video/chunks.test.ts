@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import { hasFfmpeg } from '../../servers/ffmpeg.ts'
@@ -23,13 +23,17 @@ describe.skipIf(!hasFfmpeg())('a video that is encoded in chunks', () => {
   })
   afterAll(() => bench.close())
 
-  const rates = ['30000/1001', '25']
-  test.each(rates)(
-    'has the frames, the times and the sound of one that is not, at %s frames a second',
-    async (rate) => {
+  // The second one stores frames in another order than they are shown in.
+  test.each([
+    ['25', 'ultrafast'],
+    ['30000/1001', 'veryfast'],
+  ] as const)(
+    'has the frames, the times and the sound of one that is not, at %s frames a second, %s',
+    async (rate, preset) => {
       const source = await bench.clips.numbered(`${rate.replace('/', '-')}.mp4`, { rate, seconds: 7 })
-      const whole = await bench.export(await bench.transcode(source, { ...small, chunk: '1m' }), 'whole')
-      const cut = await bench.export(await bench.transcode(source, { ...small, chunk: '2s' }), 'cut')
+      const options = { ...small, ladder: { ...small.ladder, preset } }
+      const whole = await bench.export(await bench.transcode(source, { ...options, chunk: '1m' }), 'whole')
+      const cut = await bench.export(await bench.transcode(source, { ...options, chunk: '2s' }), 'cut')
       const frames = await frameNumbers(source)
       expect(frames.length).toBeGreaterThan(170)
       for (const name of ['90p', '180p']) {
@@ -42,6 +46,46 @@ describe.skipIf(!hasFfmpeg())('a video that is encoded in chunks', () => {
       expect((await sound(cut)).toString()).toBe((await sound(whole)).toString())
     },
   )
+
+  test('has its frames at their times when the last chunk has one, of which none can be stored in another order', async () => {
+    const plain = await bench.clips.numbered('plain.mp4', { seconds: 7 })
+    const ends = ['-vf', 'trim=end_frame=121', '-af', 'atrim=end=5.2']
+    const source = await bench.clips.make('short.mp4', () => ['-i', plain, ...ends, '-c:v', 'libx264', '-c:a', 'aac'])
+    const options = { ...small, ladder: { sizes: [90], preset: 'veryfast' } } as const
+    const whole = await bench.export(await bench.transcode(source, { ...options, chunk: '1m' }), 'whole-short')
+    const cut = await bench.export(await bench.transcode(source, { ...options, chunk: '2s' }), 'cut-short')
+    const [one, other] = [join(whole, '90p/index.m3u8'), join(cut, '90p/index.m3u8')]
+    expect(await frameNumbers(other)).toEqual(Array.from({ length: 121 }, (_, i) => i))
+    expect(await packetTimes(other, 'v:0')).toEqual(await packetTimes(one, 'v:0'))
+  })
+
+  test('has its poster from the chunk that it is in', async () => {
+    const source = await bench.clips.numbered('poster.mp4', { seconds: 7 })
+    const options = { ...small, poster: { at: '90%' }, chunk: '2s' } as const
+    const { poster } = await bench.transcode(source, options, { input: { to: 'poster' } })
+    expect(await frameNumbers(bench.store.features.localPath!(poster!)!)).toEqual([189])
+  })
+
+  test('is the same where there are no pipes with names', async () => {
+    const source = await bench.clips.numbered('unpiped.mp4', { seconds: 7 })
+    vi.stubEnv('PATH', '/nowhere')
+    onTestFinished(() => void vi.unstubAllEnvs())
+    const video = await bench.transcode(source, { ...small, chunk: '2s' }, { input: { to: 'unpiped' } })
+    vi.unstubAllEnvs()
+    const shown = join(await bench.export(video), '180p/index.m3u8')
+    expect(await frameNumbers(shown)).toEqual(await frameNumbers(source))
+  })
+
+  test('is of many chunks without a warning', async () => {
+    const warnings: Error[] = []
+    const onWarning = (warning: Error): void => void warnings.push(warning)
+    process.on('warning', onWarning)
+    onTestFinished(() => void process.off('warning', onWarning))
+    const source = await bench.clips.picture('many.mp4', { size: '160x90', rate: '10', seconds: 30 })
+    const { objects } = await bench.transcode(source, { ...small, chunk: '2s' }, { input: { to: 'many' } })
+    expect(objects).toBeGreaterThan(15)
+    expect(warnings).toEqual([])
+  })
 
   const sources: Record<string, { readonly name: string; readonly args: readonly string[] }> = {
     'an MP4 with B-frames and few key frames': { name: 'few.mp4', args: ['-bf', '3', '-g', '100', '-c:v', 'libx264'] },
@@ -121,8 +165,8 @@ describe.skipIf(!hasFfmpeg())('a video that is encoded in chunks', () => {
     await bench.store.put('brought', createReadStream(source))
     await bench.transcodeIn(store, options, { source: 'brought', to: 'brought' }, { help, onProgress })
     const packaged = happened.indexOf('Packaging')
-    const got = happened.filter((what) => what.endsWith('p.mp4'))
-    expect(got).toEqual(['00000-90p.mp4', '00000-180p.mp4'])
+    const got = happened.filter((what) => what.endsWith('p.fmp4'))
+    expect(got).toEqual(['00000-90p.fmp4', '00000-180p.fmp4'])
     expect(happened.lastIndexOf(got.at(-1)!)).toBeLessThan(packaged)
   })
 })

@@ -56,7 +56,7 @@ describe.skipIf(!hasFfmpeg())('the files of an encode that has not ended', () =>
       expect(begun.filter((key) => /\.(?:m3u8|mpd|json)$/.test(key))).toEqual([])
       const work = await bench.keys('.videos/')
       const named = work.map((key) => key.slice(key.lastIndexOf('/') + 1))
-      expect(named).toEqual(['00000-90p.mp4', '00001-90p.mp4', 'audio.mp4', 'plan.json'])
+      expect(named).toEqual(['00000-90p.fmp4', '00001-90p.fmp4', 'audio.mp4', 'plan.json'])
       if (beside !== '') {
         const { stream } = await bench.store.get(work.at(-1)!)
         const { id } = JSON.parse(Buffer.concat(await stream.toArray()).toString()) as EncodePlan
@@ -82,18 +82,18 @@ describe.skipIf(!hasFfmpeg())('the files of an encode that has not ended', () =>
     const log = join(bench.folder, 'runs')
     const program = join(bench.folder, 'logged-ffmpeg')
     // Runs that write nothing may not write a log either.
-    const noted = `case "$*" in *-filter_complex*[0-9]p.mp4*) echo "$@" >> '${log}';; esac`
+    const noted = `case "$*" in *-filter_complex*[0-9]p.fmp4*) echo "$@" >> '${log}';; esac`
     await writeFile(program, `#!/bin/sh\n${noted}\nexec '${bench.tools.ffmpeg}' "$@"\n`, { mode: 0o755 })
     const encoded = async (): Promise<string[]> => {
       const lines = (await readFile(log, 'utf8')).split('\n')
       await rm(log)
-      return [...new Set(lines.flatMap((line) => line.match(/\d{5}-\d+p\.mp4/g) ?? []))].sort()
+      return [...new Set(lines.flatMap((line) => line.match(/\d{5}-\d+p\.fmp4/g) ?? []))].sort()
     }
     const options = { ...quick, ladder: { sizes: [90, 180, 360], preset: 'ultrafast' } } as const
     const input = { source: 'renditions', to: 'renditions' }
     const tools = { ...bench.tools, ffmpeg: program }
     // The last one of the last chunk: nothing else is missing then.
-    const failed = '00001-360p.mp4'
+    const failed = '00001-360p.fmp4'
     const first = bench.transcodeIn(
       watched((key) => key.endsWith(`/${failed}`)),
       options,
@@ -101,9 +101,9 @@ describe.skipIf(!hasFfmpeg())('the files of an encode that has not ended', () =>
       { tools },
     )
     await expect(first).rejects.toThrow('refused')
-    const sizes = ['180p', '360p', '90p'].map((name) => `${name}.mp4`)
+    const sizes = ['180p', '360p', '90p'].map((name) => `${name}.fmp4`)
     expect(await encoded()).toEqual(['00000', '00001'].flatMap((chunk) => sizes.map((name) => `${chunk}-${name}`)))
-    expect((await bench.keys('.videos/')).filter((key) => key.endsWith('p.mp4'))).toHaveLength(5)
+    expect((await bench.keys('.videos/')).filter((key) => key.endsWith('p.fmp4'))).toHaveLength(5)
     const puts: string[] = []
     const store = watched(() => false, puts)
     const { prefix, objects } = await bench.transcodeIn(store, options, input, { tools })

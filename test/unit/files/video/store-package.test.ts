@@ -50,7 +50,7 @@ describe('a package that is stored while it is written', () => {
       // The last of each folder may be written to, for all that is known.
       await expect.poll(async () => (await store.list('clip/')).objects.length).toBe(29 + 19)
     }
-    const stored = await storeWhile(pack, options())
+    const stored = (await storeWhile(pack, options()))!
     const { objects } = await store.list('clip/')
     expect(objects.map(({ key }) => key.slice('clip/'.length))).toEqual([...stored.keys()].toSorted())
     for (const { key, size } of objects) {
