@@ -63,7 +63,7 @@ describe.skipIf(!hasFfmpeg())('a video that is encoded in chunks', () => {
     const source = await bench.clips.numbered('poster.mp4', { seconds: 7 })
     const options = { ...small, poster: { at: '90%' }, chunk: '2s' } as const
     const { poster } = await bench.transcode(source, options, { input: { to: 'poster' } })
-    expect(await frameNumbers(bench.store.features.localPath!(poster!)!)).toEqual([189])
+    expect(await frameNumbers(bench.store.features.localPath!(poster!))).toEqual([189])
   })
 
   test('is the same where there are no pipes with names', async () => {
