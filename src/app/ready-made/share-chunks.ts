@@ -1,4 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
+import { together } from '../../files/together.ts'
 import { isFinished, type Helpers } from '../../files/video/encode-chunks.ts'
 import { cutFile, longestFirst, type Chunk, type EncodePlan } from '../../files/video/encode-plan.ts'
 import type { VideoTools } from '../../files/video/tools.ts'
@@ -19,8 +20,10 @@ export interface ShareChunksOptions {
   readonly settings: VideoSettings
 }
 
+/** How many parts of the source are cut out at a time: one is stored while the next is read. */
+const cutsAtOnce = 2
 /** How often it is looked whether a helper has come further. */
-const lookMs = 500
+const lookMs = 250
 
 /**
  * Enqueues a job for each chunk as soon as its part of the source is there. Whoever shares encodes chunks too, those that no job has begun
@@ -34,15 +37,23 @@ export function shareChunks(options: ShareChunksOptions): Helpers {
   return {
     async give(signal) {
       const finished = await work.finished()
-      for (const chunk of longestFirst(video.chunks, plan)) {
-        const { index } = chunk
-        if (isFinished(chunk, video, finished) || taken.has(index)) continue
-        if (!finished.has(cutFile(chunk))) await keepCut(tools, { plan, chunk, path, work, settings, signal })
-        if (taken.has(index)) continue
-        const enqueued = jobs.enqueue(chunkJob, { prefix: work.prefix, index })
-        given.set(index, enqueued)
-        await enqueued
+      const left = longestFirst(video.chunks, plan).values()
+      const giveNext = async (until: AbortSignal): Promise<void> => {
+        for (const chunk of left) {
+          const { index } = chunk
+          until.throwIfAborted()
+          if (isFinished(chunk, video, finished) || taken.has(index)) continue
+          if (!finished.has(cutFile(chunk))) await keepCut(tools, { plan, chunk, path, work, settings, signal: until })
+          if (taken.has(index)) continue
+          const enqueued = jobs.enqueue(chunkJob, { prefix: work.prefix, index })
+          given.set(index, enqueued)
+          await enqueued
+        }
       }
+      await together(
+        signal,
+        Array.from({ length: cutsAtOnce }, () => giveNext),
+      )
     },
     async take({ index }) {
       const handle = await given.get(index)

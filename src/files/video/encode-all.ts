@@ -54,4 +54,6 @@ export async function encodeAll(parts: EncodeAllOptions, until: AbortSignal): Pr
   } finally {
     await helpers?.end()
   }
+  // Another attempt may have made it meanwhile.
+  if (audio !== undefined) await work.fetch(soundName, until)
 }

@@ -1,3 +1,5 @@
+import { setTimeout } from 'node:timers/promises'
+import { isPlimsollError } from '../../core/errors.ts'
 import { together } from '../together.ts'
 import { encodePictures, encodeSound } from './encode.ts'
 import {
@@ -41,6 +43,9 @@ export interface EncodeChunksOptions {
   readonly cut?: boolean | undefined
 }
 
+/** How often it is looked what helpers have finished, in ms. */
+const bringMs = 2000
+
 /**
  * Encodes all chunks that are not finished, here and by helpers. Whoever has none begins with the first of the longest that nobody has, so that
  * they can be packaged in their order; this process waits for none that nobody works on, so that it comes to an end without any. What is finished elsewhere is brought here meanwhile,
@@ -52,21 +57,29 @@ export async function encodeChunks(tools: VideoTools, options: EncodeChunksOptio
   for (;;) {
     signal?.throwIfAborted()
     const finished = await work.finished()
-    const done = video.chunks.filter((chunk) => isFinished(chunk, video, finished))
+    const done = finishedChunks(video, finished)
     const doneShare = done.length * wholeShare
     onShare(doneShare)
-    if (done.length === video.chunks.length && (sound === undefined || finished.has(sound))) return bring(done, options)
+    if (done.length === video.chunks.length && (sound === undefined || finished.has(sound))) {
+      if (await bring(done, options)) return
+      continue
+    }
     const chunk = await pick(finished, options)
+    const encoded = new AbortController()
     await together(signal, [
       async (until) => {
-        if (chunk === undefined) return helpers!.wait(until)
         const onOwn = (share: number): void => onShare(doneShare + share * wholeShare)
-        await encodeChunk(tools, { ...options, signal: until, chunk, finished, onShare: onOwn })
+        if (chunk === undefined) await helpers!.wait(until)
+        else await encodeChunk(tools, { ...options, signal: until, chunk, finished, onShare: onOwn })
+        encoded.abort()
       },
-      (until) => bring(done, { ...options, signal: until }),
+      (until) => bringAll(done, { ...options, signal: until, encoded: encoded.signal }),
     ])
   }
 }
+
+const finishedChunks = (video: VideoPlan, finished: ReadonlySet<string>): readonly Chunk[] =>
+  video.chunks.filter((chunk) => isFinished(chunk, video, finished))
 
 /** The chunk to encode here; undefined when helpers have all that are left. */
 async function pick(
@@ -84,9 +97,31 @@ async function pick(
   return undefined
 }
 
-async function bring(done: readonly Chunk[], { video, work, signal }: EncodeChunksOptions): Promise<void> {
-  for (const chunk of done)
-    for (const rendition of video.renditions) await work.fetch(chunkFile(chunk, rendition), signal)
+/** Brings what is finished, and what helpers finish while a chunk is encoded here. */
+async function bringAll(
+  done: readonly Chunk[],
+  options: EncodeChunksOptions & { readonly signal: AbortSignal; readonly encoded: AbortSignal },
+): Promise<void> {
+  const { video, work, helpers, signal, encoded } = options
+  await bring(done, options)
+  if (helpers === undefined) return
+  const either = AbortSignal.any([signal, encoded])
+  while (!encoded.aborted) {
+    await setTimeout(bringMs, undefined, { signal: either }).catch(() => signal.throwIfAborted())
+    if (!encoded.aborted) await bring(finishedChunks(video, await work.finished()), options)
+  }
+}
+
+/** Resolves to false when another attempt has removed some of them. */
+async function bring(chunks: readonly Chunk[], { video, work, signal }: EncodeChunksOptions): Promise<boolean> {
+  try {
+    for (const chunk of chunks)
+      for (const rendition of video.renditions) await work.fetch(chunkFile(chunk, rendition), signal)
+    return true
+  } catch (error) {
+    if (isPlimsollError(error, 'PLIMSOLL_FILE_NOT_FOUND')) return false
+    throw error
+  }
 }
 
 /** True when all renditions of a chunk are kept. */
@@ -106,6 +141,9 @@ export async function encodeChunk(
   const onSeconds = (seconds: number): void => onShare(Math.min(1, seconds / Math.max(0.001, length)))
   if (renditions.length > 0) await encodePictures(tools, { ...options, renditions, sound, onSeconds })
   else if (sound !== undefined) await encodeSound(tools, { ...options, file: sound, onSeconds })
-  for (const { file } of renditions) await work.keep(file)
-  if (sound !== undefined) await work.keep(sound)
+  const files = [...renditions.map(({ file }) => file), ...(sound === undefined ? [] : [sound])]
+  await together(
+    options.signal,
+    files.map((file) => () => work.keep(file)),
+  )
 }

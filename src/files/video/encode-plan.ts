@@ -7,7 +7,7 @@ import { gopS, wholeSegments, type VideoSettings } from './video-settings.ts'
  * How a video is cut when nobody has said: one chunk up to a length; else two thirds of it in chunks of one in 32, in bounds, two thirds of the
  * rest in chunks of half of that, and so on, down to a last length. In seconds.
  */
-const usual = { wholeS: 120, count: 32, leastS: 30, mostS: 120, share: 2 / 3, lastS: 8 }
+const usual = { wholeS: 120, count: 32, leastS: 30, mostS: 120, share: 2 / 3, lastS: 4 }
 
 /**
  * What is made of a video, and of which frames: decided once, and kept in the store while it is worked on, so that a retry and all
@@ -91,9 +91,12 @@ function usualLengths(duration: number, segmentS: number): readonly number[] {
   return lengths
 }
 
-/** Chunks in the order in which they are begun with: those that are as long stay in theirs. */
+/** Chunks in the order in which they are begun with: the longest, which stay in theirs, then shorter ones. */
 export function longestFirst(chunks: readonly Chunk[], plan: Pick<EncodePlan, 'duration' | 'video'>): readonly Chunk[] {
-  return chunks.toSorted((a, b) => framesOf(b, plan) - framesOf(a, plan))
+  // The last one, which has what is left, may be longer than the longest.
+  const longest = Math.max(...plan.video!.chunks.map(({ count }) => count ?? 0))
+  const lengthOf = (chunk: Chunk): number => Math.min(framesOf(chunk, plan), longest)
+  return chunks.toSorted((a, b) => lengthOf(b) - lengthOf(a))
 }
 
 /** How many frames a chunk has. */

@@ -129,7 +129,7 @@ async function encode(
   }
   const bounds = { timeoutMs: limits.timeMs, memoryBytes: limits.memoryBytes, fileBytes: limits.bytes }
   await asMedia({ task: 'encode it', subject: plan.source.key, folder }, () =>
-    runTool({ program: ffmpeg, args, folder, signal, onLine, ...bounds }),
+    runTool({ program: ffmpeg, args, folder, signal, onLine, yields: rate !== undefined, ...bounds }),
   )
   return frames
 }

@@ -5,7 +5,7 @@ import { PlimsollError } from '../../core/errors.ts'
 import type { StoredObject } from '../contract.ts'
 import { together } from '../together.ts'
 import { encodeAll, soundName } from './encode-all.ts'
-import { chunkFile, planName, timeOf, type EncodePlan } from './encode-plan.ts'
+import { chunkFile, planName, type EncodePlan } from './encode-plan.ts'
 import { addAudioVariant } from './finish-manifests.ts'
 import type { FinishedPackages } from './finished-packages.ts'
 import { joinChunks, joinInFile } from './join-chunks.ts'
@@ -15,6 +15,7 @@ import { readPackage } from './package-facts.ts'
 import { posterSecond, takePictures, type Pictures } from './pictures.ts'
 import { parseMedia } from './playlists.ts'
 import { readStoredJson } from './stored-json.ts'
+import { valueOf } from './stream-facts.ts'
 import { storePackage, storeWhile, type StorePackageOptions } from './store-package.ts'
 import { removeBegun } from './sweep-work.ts'
 import type { TranscodeParts } from './transcode-parts.ts'
@@ -57,18 +58,19 @@ export async function makePackage(making: Making): Promise<VideoPackage> {
       },
     ])
   } catch (error) {
+    if (signal?.aborted === true) throw error
     // A store of files has taken it away from under the encoder.
-    if (signal?.aborted !== true) await checkSource(making, error)
-    throw error
+    await checkSource(making, error)
+    // Somebody was quicker, and has removed what this was made of.
+    const other = await quickerOne(making)
+    if (other === undefined) throw error
+    return other
   }
   // What was encoded is the source as it was when it was planned.
   await checkSource(making)
-  const other = await finished.tracks()
-  // Somebody was quicker, and what is shown is not to be replaced.
-  if (other !== undefined) {
-    await clearBegun(other, making)
-    return other
-  }
+  const other = await quickerOne(making)
+  // What is shown is not to be replaced.
+  if (other !== undefined) return other
   const { files, ...facts } = await readPackage(folder, plan)
   const bytes = files.reduce((sum, { size }) => sum + size, 0)
   const rest = files.filter(({ name, size }) => packaged.stored?.get(name) !== size)
@@ -141,8 +143,12 @@ async function picturesOf(
     return { poster: undefined, sprite: undefined }
   const { segments } = parseMedia(await readFile(join(folder, smallest.name, 'index.m3u8'), 'utf8'))
   const duration = segments.reduce((sum, segment) => sum + segment.duration, 0)
+  const { frameRate } = video
+  const rate = valueOf(frameRate)
   const second = settings.poster === undefined ? 0 : posterSecond(settings.poster, duration)
-  const chunk = video.chunks.findLast(({ first }) => timeOf(first, video.frameRate) <= second)!
+  // The first that is not shown before, if there is one.
+  const frame = Math.max(0, Math.min(Math.ceil(second * rate - 0.001), Math.round(duration * rate) - 1))
+  const chunk = video.chunks.findLast(({ first }) => first <= frame)!
   const { width, height } = smallest
   return takePictures(tools, {
     duration,
@@ -150,9 +156,16 @@ async function picturesOf(
     settings,
     subject: source.key,
     signal,
-    poster: { path: work.path(chunkFile(chunk, largest)), second: second - timeOf(chunk.first, video.frameRate) },
+    poster: { path: work.path(chunkFile(chunk, largest)), frame: frame - chunk.first, frameRate },
     sprite: { width, height, path: await joinInFile({ work, video, rendition: smallest }, signal) },
   })
+}
+
+/** The package that another attempt has made meanwhile: what was begun of this one goes then. */
+async function quickerOne(making: Making): Promise<VideoPackage | undefined> {
+  const other = await making.finished.tracks()
+  if (other !== undefined) await clearBegun(other, making)
+  return other
 }
 
 /** @throws PLIMSOLL_FILE_CHANGED, PLIMSOLL_FILE_NOT_FOUND, because of `cause` */

@@ -1,10 +1,13 @@
+import { existsSync } from 'node:fs'
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseDuration } from '../../core/duration.ts'
 import { PlimsollError } from '../../core/errors.ts'
-import { asMedia } from './media-errors.ts'
+import { timeOf } from './encode-plan.ts'
+import { asMedia, mediaError } from './media-errors.ts'
 import { runTool } from './run-tool.ts'
 import type { VideoTools } from './tools.ts'
+import type { Ratio } from './types.ts'
 import type { VideoSettings } from './video-settings.ts'
 
 /** Where pictures are taken from. */
@@ -15,10 +18,11 @@ export interface PictureSource {
   readonly height: number
 }
 
-/** A part of a rendition that has the poster, and when that is shown in it, in seconds. */
+/** A part of a rendition, and which of its frames is the poster. */
 export interface PosterSource {
   readonly path: string
-  readonly second: number
+  readonly frame: number
+  readonly frameRate: Ratio
 }
 
 /** Pictures that are taken of a video. */
@@ -77,13 +81,16 @@ export async function takePictures(
       ...pictures.flatMap(({ input }) => input),
       ...pictures.flatMap((picture, i) => picture.output(i)),
     ])
+  // A program that finds no frame is content with that.
+  if (poster !== undefined && !existsSync(join(folder, poster.name)))
+    throw mediaError('PLIMSOLL_MEDIA_TOOL_FAILED', `ffmpeg has found no frame for the poster of '${options.subject}'`)
   return {
     poster: poster?.name,
     sprite: sprite && (await indexSprite(folder, sprite.sheets)),
   }
 }
 
-/** When the poster of a video is shown in it, in seconds. */
+/** The moment of a video that its poster shows, in seconds. */
 export function posterSecond({ at }: NonNullable<VideoSettings['poster']>, duration: number): number {
   const asked =
     typeof at === 'string' && at.endsWith('%')
@@ -95,7 +102,7 @@ export function posterSecond({ at }: NonNullable<VideoSettings['poster']>, durat
 
 function posterPicture(
   tools: VideoTools,
-  { settings, path, folder, second }: PictureFilesOptions & PosterSource,
+  { settings, path, folder, frame, frameRate }: PictureFilesOptions & PosterSource,
 ): Picture & { readonly name: string } {
   const { format } = settings.poster!
   if (format === 'webp' && !tools.features.webp) {
@@ -107,7 +114,8 @@ function posterPicture(
   const pixels = ['-frames:v', '1', '-pix_fmt', format === 'webp' ? 'yuv420p' : 'yuvj420p']
   return {
     name,
-    input: [...oneThread, '-ss', second.toFixed(3), '-i', path],
+    // From between it and the frame before.
+    input: [...oneThread, '-ss', Math.max(0, timeOf(frame - 0.5, frameRate)).toFixed(6), '-i', path],
     output: (input) =>
       [['-map', `${input}:v:0`], pixels, encoder, ['-f', 'image2', '-update', '1', join(folder, name)]].flat(),
   }

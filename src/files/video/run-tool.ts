@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { constants, setPriority } from 'node:os'
 import { PlimsollError } from '../../core/errors.ts'
 
 /** A run of a program, and its bounds. */
@@ -15,6 +16,8 @@ export interface ToolRun {
   /** The largest file that it may write. */
   readonly fileBytes: number
   readonly signal?: AbortSignal | undefined
+  /** True for what takes minutes of all cores, and gives way to others: this process, and what is done in seconds. */
+  readonly yields?: boolean | undefined
   /** Told of every line on its output, which is not kept then. */
   readonly onLine?: ((line: string) => void) | undefined
 }
@@ -70,6 +73,7 @@ const bounded = [
 export async function runTool(run: ToolRun): Promise<ToolOutput> {
   run.signal?.throwIfAborted()
   const child = start(run)
+  if (run.yields === true) yieldToOthers(child)
   const output = collect(child, run.onLine)
   const { promise, resolve, reject } = Promise.withResolvers<ToolOutput>()
   let ending: unknown
@@ -135,6 +139,16 @@ function collect(
   })
   child.once('exit', () => (child.stdio[3] as { destroy?: () => void } | null)?.destroy?.())
   return { stdout: () => stdout, stderr: () => stderr }
+}
+
+/** What it starts has the same. */
+function yieldToOthers({ pid }: ChildProcess): void {
+  if (pid === undefined) return
+  try {
+    setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL)
+  } catch {
+    // It has ended, or somebody forbids that: it works all the same.
+  }
 }
 
 function killGroup(child: ChildProcess): void {

@@ -59,11 +59,29 @@ describe.skipIf(!hasFfmpeg())('a video that is encoded in chunks', () => {
     expect(await packetTimes(other, 'v:0')).toEqual(await packetTimes(one, 'v:0'))
   })
 
-  test('has its poster from the chunk that it is in', async () => {
+  test.each([
+    ['90%', 189],
+    // The last frame of the first chunk begins at 1.967 s.
+    [1966, 59],
+    [1980, 60],
+    ['100%', 204],
+    [0, 0],
+  ] as const)('has its poster from the chunk that it is in, at %s', async (at, frame) => {
     const source = await bench.clips.numbered('poster.mp4', { seconds: 7 })
-    const options = { ...small, poster: { at: '90%' }, chunk: '2s' } as const
+    const options = { ...small, poster: { at }, chunk: '2s' } as const
     const { poster } = await bench.transcode(source, options, { input: { to: 'poster' } })
-    expect(await frameNumbers(bench.store.features.localPath!(poster!))).toEqual([189])
+    expect(await frameNumbers(bench.store.features.localPath!(poster!))).toEqual([frame])
+  })
+
+  test('has AV1 beside it that is as long, in chunks too', async ({ skip }) => {
+    if (bench.tools.features.av1 === undefined) return skip('this ffmpeg has no encoder for AV1')
+    const source = await bench.clips.numbered('av1.mp4', { seconds: 5 })
+    const ladder = { sizes: [90], preset: 'ultrafast', av1: true } as const
+    const video = await bench.transcode(source, { ...small, ladder, chunk: '2s' }, { input: { to: 'av1' } })
+    expect(video.renditions.map(({ name }) => name)).toEqual(['90p', '90p-av1'])
+    const folder = await bench.export(video)
+    for (const { name } of video.renditions)
+      expect(await frameNumbers(join(folder, name, 'index.m3u8'))).toEqual(await frameNumbers(source))
   })
 
   test('is the same where there are no pipes with names', async () => {

@@ -19,11 +19,11 @@ describe('the chunks of a video', () => {
 
   test.each([
     [120, 2, ['1 of 120']],
-    [122, 2, ['2 of 30', '2 of 16', '2 of 8']],
-    [720, 2, ['16 of 30', '10 of 16', '10 of 8']],
+    [122, 2, ['3 of 30', '2 of 16', '1 of 8', '1 of 4']],
+    [720, 2, ['16 of 30', '10 of 16', '7 of 8', '7 of 4']],
     [720, 6, ['16 of 30', '9 of 18', '4 of 12', '4 of 6']],
-    [64 * 60, 2, ['22 of 120', '14 of 60', '9 of 30', '6 of 16', '6 of 8']],
-    [6 * 3600, 2, ['120 of 120', '80 of 60', '53 of 30', '33 of 16', '33 of 8']],
+    [64 * 60, 2, ['22 of 120', '14 of 60', '9 of 30', '6 of 16', '4 of 8', '4 of 4']],
+    [6 * 3600, 2, ['120 of 120', '80 of 60', '53 of 30', '33 of 16', '22 of 8', '22 of 4']],
   ])(
     'of %i seconds in segments of %i are of several lengths when nobody has said which',
     (duration, segmentS, lengths) => {
@@ -43,9 +43,9 @@ describe('the chunks of a video', () => {
     const { chunks, gop } = toChunks({ duration: 124, frameRate }, { segmentS: 2, chunkS: undefined })
     const video = { frameRate, gop, chunks } as unknown as EncodePlan['video']
     const plan = { duration: 124, video }
-    expect(chunks.map((chunk) => framesOf(chunk, plan) / 25)).toEqual([30, 30, 16, 16, 8, 8, 16])
-    expect(longestFirst(chunks, plan).map(({ index }) => index)).toEqual([0, 1, 2, 3, 6, 4, 5])
-    expect(longestFirst(chunks.toReversed(), plan).map(({ index }) => index)).toEqual([1, 0, 6, 3, 2, 5, 4])
+    expect(chunks.map((chunk) => framesOf(chunk, plan) / 25)).toEqual([30, 30, 16, 16, 8, 4, 20])
+    expect(longestFirst(chunks, plan).map(({ index }) => index)).toEqual([0, 1, 6, 2, 3, 4, 5])
+    expect(longestFirst(chunks.toReversed(), plan).map(({ index }) => index)).toEqual([1, 0, 6, 3, 2, 4, 5])
   })
 
   test('have every frame once, whatever the rate and the length', () => {
