@@ -83,7 +83,7 @@ const inFragments = [
 ].flat()
 
 /** Ticks that frames fall on exactly, and fine enough for players. */
-export const timescaleOf = ({ num }: Ratio): number => (num < 1000 ? num * 1000 : num)
+const timescaleOf = ({ num }: Ratio): number => (num < 1000 ? num * 1000 : num)
 
 function encoderArguments(
   { codec, maxRate }: Rendition,
