@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises'
 import { isPlimsollError } from '../../core/errors.ts'
 import { together } from '../together.ts'
 import { encodePictures, encodeSound } from './encode.ts'
@@ -11,6 +10,7 @@ import {
   type EncodePlan,
   type VideoPlan,
 } from './encode-plan.ts'
+import { pause } from './pause.ts'
 import type { VideoTools } from './tools.ts'
 import type { VideoSettings } from './video-settings.ts'
 import type { WorkFiles } from './work-files.ts'
@@ -47,9 +47,9 @@ export interface EncodeChunksOptions {
 const bringMs = 2000
 
 /**
- * Encodes all chunks that are not finished, here and by helpers. Whoever has none begins with the first of the longest that nobody has, so that
- * they can be packaged in their order; this process waits for none that nobody works on, so that it comes to an end without any. What is finished elsewhere is brought here meanwhile,
- * and all of it is here in the end.
+ * Encodes all chunks that are not finished, here and by helpers. Whoever has none begins with the first of the longest that nobody has, so
+ * that they can be packaged in their order; this process waits for none that nobody works on, so that it comes to an end without any. What is
+ * finished elsewhere is brought here meanwhile, and all of it is here in the end.
  */
 export async function encodeChunks(tools: VideoTools, options: EncodeChunksOptions): Promise<void> {
   const { video, work, signal, sound, helpers, onShare } = options
@@ -107,7 +107,7 @@ async function bringAll(
   if (helpers === undefined) return
   const either = AbortSignal.any([signal, encoded])
   while (!encoded.aborted) {
-    await setTimeout(bringMs, undefined, { signal: either }).catch(() => signal.throwIfAborted())
+    await pause(bringMs, signal, either)
     if (!encoded.aborted) await bring(finishedChunks(video, await work.finished()), options)
   }
 }

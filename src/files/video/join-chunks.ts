@@ -3,12 +3,12 @@ import { readFile } from 'node:fs/promises'
 import { Socket } from 'node:net'
 import type { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { chunkFile, type VideoPlan } from './encode-plan.ts'
 import type { Rendition } from './ladder.ts'
 import { mediaError } from './media-errors.ts'
 import { fragmentsOf, shifted } from './mp4-boxes.ts'
+import { pause } from './pause.ts'
 import { runTool } from './run-tool.ts'
 import type { WorkFiles } from './work-files.ts'
 
@@ -101,7 +101,7 @@ async function openPipe(path: string, signal: AbortSignal): Promise<number> {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error
     }
-    await setTimeout(openedMs, undefined, { signal }).catch(() => signal.throwIfAborted())
+    await pause(openedMs, signal)
   }
 }
 

@@ -8,11 +8,11 @@ import { encodeAll, soundName } from './encode-all.ts'
 import { chunkFile, planName, type EncodePlan } from './encode-plan.ts'
 import { addAudioVariant } from './finish-manifests.ts'
 import type { FinishedPackages } from './finished-packages.ts'
-import { joinChunks, joinInFile } from './join-chunks.ts'
+import { joinChunks, joinInFile, type JoinedRendition } from './join-chunks.ts'
 import { makePlan } from './make-plan.ts'
 import { dashName, hlsName, pack } from './pack.ts'
 import { readPackage } from './package-facts.ts'
-import { posterSecond, takePictures, type Pictures } from './pictures.ts'
+import { posterSecond, takePictures, type Pictures, type PictureSource, type PosterSource } from './pictures.ts'
 import { parseMedia } from './playlists.ts'
 import { readStoredJson } from './stored-json.ts'
 import { valueOf } from './stream-facts.ts'
@@ -20,6 +20,7 @@ import { storePackage, storeWhile, type StorePackageOptions } from './store-pack
 import { removeBegun } from './sweep-work.ts'
 import type { TranscodeParts } from './transcode-parts.ts'
 import type { VideoPackage } from './types.ts'
+import type { VideoSettings } from './video-settings.ts'
 import { fetchObject, headOf, type WorkFiles } from './work-files.ts'
 
 /** A package that is not there yet. */
@@ -126,38 +127,46 @@ async function packageAll(packaging: Packaging): Promise<Packaged> {
   const write = async (until: AbortSignal): Promise<void> => {
     await pack(tools, { folder, plan, joined, sound, settings, work, encoded, signal: until })
     await addAudioVariant(folder, plan)
-    pictures = await picturesOf(folder, { ...packaging, signal: until })
+    pictures = await picturesOf({ ...packaging, signal: until }, joined)
   }
   const stored = await storeWhile(write, { ...storing, isAlone: () => isLatest(packaging), signal })
   return { pictures, stored }
 }
 
-/** Takes the poster of the largest rendition, and the sprite of the smallest. */
+/** Takes the poster of the largest rendition, and the sprite of the smallest: those of them that are wanted. */
 async function picturesOf(
-  folder: string,
-  { plan: { video }, tools, settings, work, source, signal }: Packaging,
+  { plan: { video }, storing: { folder }, tools, settings, work, source, signal }: Packaging,
+  joined: readonly JoinedRendition[],
 ): Promise<Pictures> {
-  const plain = video?.renditions.filter(({ codec }) => codec === 'h264') ?? []
+  const plain = joined.filter(({ rendition }) => rendition.codec === 'h264')
   const [smallest, largest] = [plain[0], plain.at(-1)]
   if (video === undefined || smallest === undefined || largest === undefined)
     return { poster: undefined, sprite: undefined }
-  const { segments } = parseMedia(await readFile(join(folder, smallest.name, 'index.m3u8'), 'utf8'))
+  const { name, width, height } = smallest.rendition
+  const { segments } = parseMedia(await readFile(join(folder, name, 'index.m3u8'), 'utf8'))
   const duration = segments.reduce((sum, segment) => sum + segment.duration, 0)
-  const { frameRate } = video
-  const rate = valueOf(frameRate)
-  const second = settings.poster === undefined ? 0 : posterSecond(settings.poster, duration)
-  // The first that is not shown before, if there is one.
-  const frame = Math.max(0, Math.min(Math.ceil(second * rate - 0.001), Math.round(duration * rate) - 1))
-  const chunk = video.chunks.findLast(({ first }) => first <= frame)!
-  const { width, height } = smallest
+  const posterSource = (poster: NonNullable<VideoSettings['poster']>): PosterSource => {
+    const { frameRate } = video
+    const rate = valueOf(frameRate)
+    // The first that is not shown before, if there is one.
+    const asked = Math.ceil(posterSecond(poster, duration) * rate - 0.001)
+    const frame = Math.max(0, Math.min(asked, Math.round(duration * rate) - 1))
+    const chunk = video.chunks.findLast(({ first }) => first <= frame)!
+    return { path: work.path(chunkFile(chunk, largest.rendition)), frame: frame - chunk.first, frameRate }
+  }
+  const spriteSource = async ({ path, rendition, fill }: JoinedRendition): Promise<PictureSource> => {
+    // What was in a pipe is gone.
+    const whole = fill === undefined ? path : await joinInFile({ work, video, rendition }, signal)
+    return { width, height, path: whole }
+  }
   return takePictures(tools, {
     duration,
     folder,
     settings,
     subject: source.key,
     signal,
-    poster: { path: work.path(chunkFile(chunk, largest)), frame: frame - chunk.first, frameRate },
-    sprite: { width, height, path: await joinInFile({ work, video, rendition: smallest }, signal) },
+    poster: settings.poster && posterSource(settings.poster),
+    sprite: settings.sprite && (await spriteSource(smallest)),
   })
 }
 

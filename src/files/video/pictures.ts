@@ -70,11 +70,11 @@ export async function takePictures(
     poster: ofPoster,
     sprite: ofSprite,
     ...options
-  }: PictureFilesOptions & { readonly poster: PosterSource; readonly sprite: PictureSource },
+  }: PictureFilesOptions & { readonly poster: PosterSource | undefined; readonly sprite: PictureSource | undefined },
 ): Promise<Pictures> {
-  const { settings, folder } = options
-  const poster = settings.poster && posterPicture(tools, { ...options, ...ofPoster })
-  const sprite = settings.sprite && spritePicture({ ...options, ...ofSprite })
+  const { folder } = options
+  const poster = ofPoster && posterPicture(tools, { ...options, ...ofPoster })
+  const sprite = ofSprite && spritePicture({ ...options, ...ofSprite })
   const pictures = [poster, sprite].filter((picture) => picture !== undefined)
   if (pictures.length > 0)
     await take(tools, options, [

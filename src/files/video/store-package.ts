@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs'
 import { access, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import type { FileStore } from '../contract.ts'
 import { together } from '../together.ts'
+import { pause } from './pause.ts'
 
 /** A package in a folder, and where it goes. */
 export interface StorePackageOptions {
@@ -74,7 +74,7 @@ export async function storeWhile(
       const either = AbortSignal.any([signal, written.signal])
       let waitMs = lookMs.least
       for (;;) {
-        await setTimeout(waitMs, undefined, { signal: either }).catch(() => signal.throwIfAborted())
+        await pause(waitMs, signal, either)
         const names = await segments.next()
         waitMs = names.length > 0 ? lookMs.least : Math.min(2 * waitMs, lookMs.most)
         for (let from = 0; from < names.length; from += askEvery) {
