@@ -1,5 +1,5 @@
 // Prints `N passed, N failed` (and `, N skipped` when there are any) from Vitest's JSON report, and exits 1 unless
-// everything passed and something did. The second argument is what the checks as a whole have exited with: those beside the tests count as one.
+// everything passed and something did. Before it, every test that passed only when it was tried again, and why it had failed. The second argument is what the checks as a whole have exited with: those beside the tests count as one.
 import { existsSync, readFileSync } from 'node:fs'
 
 interface Report {
@@ -12,8 +12,14 @@ interface Report {
   readonly testResults: readonly {
     readonly name: string
     readonly status: string
-    readonly assertionResults: readonly unknown[]
+    readonly assertionResults: readonly TestResult[]
   }[]
+}
+
+interface TestResult {
+  readonly fullName: string
+  readonly status: string
+  readonly failureMessages: readonly string[]
 }
 
 const path = process.argv[2] ?? ''
@@ -26,6 +32,10 @@ if (!existsSync(path)) {
 const report = JSON.parse(readFileSync(path, 'utf8')) as Report
 // A file that fails to load has no failed test in it, and must count all the same.
 const brokenFiles = report.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0)
+for (const file of report.testResults)
+  for (const { fullName, status, failureMessages } of file.assertionResults)
+    if (status === 'passed' && failureMessages.length > 0)
+      console.log(`Flaky, passed when tried again: ${file.name}: ${fullName}\n${failureMessages.join('\n')}\n`)
 const beside = report.success && (process.argv[3] ?? '0') !== '0'
 if (beside) console.log('All tests passed, but one of the checks beside them failed.')
 const failed = report.numFailedTests + brokenFiles.length + Number(beside)
