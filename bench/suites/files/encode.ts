@@ -26,7 +26,7 @@ export interface EncodeOptions {
 }
 
 export const encodeOptions = {
-  whole: { seconds: 60, turns: 3 },
+  whole: { seconds: 60, turns: 5 },
   quick: { seconds: 10, turns: 1 },
 } as const satisfies Record<string, EncodeOptions>
 

@@ -6,6 +6,7 @@ import { relations } from '../../schema/tables.ts'
 import { keepCut, transcodeChunk, type ChunkParts, type ChunkTask } from '../../../src/files/video/transcode-chunk.ts'
 import type { TranscodeParts } from '../../../src/files/video/transcode-parts.ts'
 import { transcode } from '../../../src/files/video/transcode.ts'
+import type { PaceClock } from './pace-clock.ts'
 
 /** What a film is encoded with: it is `source` in the store. */
 export type Stage = Pick<ChunkParts, 'store' | 'tools' | 'settings'>
@@ -15,17 +16,16 @@ const recorded = 'recorded/'
 
 /**
  * Encodes every chunk of a film as a helper does, one after another with this machine to itself, and keeps what comes of it. Resolves to how
- * long each took, in ms.
+ * long each took, by the clock.
  */
-export async function recordChunks(stage: Stage): Promise<readonly number[]> {
+export async function recordChunks(stage: Stage, clock: PaceClock): Promise<readonly number[]> {
   const { store, tools, settings } = stage
   const chunksMs: number[] = []
   const help: TranscodeParts['help'] = async (plan, work, path) => {
     for (const chunk of plan.video!.chunks) {
       await keepCut(tools, { plan, chunk, work, path, settings })
-      const began = performance.now()
-      await transcodeChunk({ prefix: work.prefix, index: chunk.index }, stage)
-      chunksMs.push(performance.now() - began)
+      const task = { prefix: work.prefix, index: chunk.index }
+      chunksMs.push(await clock.time(() => transcodeChunk(task, stage)))
     }
     for (const name of await work.finished())
       if (/^\d+-/.test(name)) await store.copy(`${work.prefix}/${name}`, `${recorded}${name}`)
@@ -42,15 +42,16 @@ export interface PlayedMachines extends AsyncDisposable {
 
 /**
  * Opens `count` machines like this one: workers of real jobs, which do nothing, and have what was recorded of a chunk in the store
- * when the time has passed that it took. Only who shares works: it has this machine to itself, as it would have.
+ * when the time has passed that it takes at the pace of now. Only who shares works: it has this machine to itself, as it would have.
  */
 export async function openPlayedMachines(
   { store, tools, settings }: Stage,
-  { chunksMs, count }: { readonly chunksMs: readonly number[]; readonly count: number },
+  parts: { readonly chunksMs: readonly number[]; readonly clock: PaceClock; readonly count: number },
 ): Promise<PlayedMachines> {
+  const { chunksMs, clock, count } = parts
   const files = (await store.list(recorded, { size: 1000 })).objects.map(({ key }) => key.slice(recorded.length))
   const chunkJob = defineJob('chunk', { input: chunkInput, timeout: '1h' }, async ({ prefix, index }, { signal }) => {
-    await setTimeout(chunksMs[index], undefined, { signal })
+    await setTimeout(chunksMs[index]! * clock.pace, undefined, { signal })
     for (const file of files.filter((name) => Number.parseInt(name) === index))
       await store.copy(`${recorded}${file}`, `${prefix}/${file}`)
     return true

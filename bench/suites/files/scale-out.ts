@@ -11,7 +11,8 @@ import { videoSettings } from '../../../src/files/video/video-settings.ts'
 import type { Measurement } from '../../harness/measure.ts'
 import { significant } from '../../harness/stats.ts'
 import type { Target } from '../../harness/targets.ts'
-import { makeFilm } from './make-clip.ts'
+import { makeClip, makeFilm } from './make-clip.ts'
+import { PaceClock } from './pace-clock.ts'
 import { openPlayedMachines, recordChunks, type Stage } from './played-machines.ts'
 import type { FilesWorkload } from './workload.ts'
 
@@ -25,14 +26,14 @@ interface Film {
   readonly chunk: Duration | undefined
 }
 
-const whole: Film = { minutes: 12, chunk: undefined }
+const whole: Film = { minutes: 36, chunk: undefined }
 const quick: Film = { minutes: 2, chunk: '10s' }
 
 /** The same film by one machine in one pass, and by one machine that shares it with others, which are played back: what each chunk takes them is measured here first. */
 export const scaleOutWorkload: FilesWorkload = {
   name: 'scale-out',
   title:
-    'a 720p film of 12 minutes shared among machines, all but one of which are played back; an operation is a second of it',
+    'a 720p film of 36 minutes shared among machines, all but one of which are played back; an operation is a second of it',
   run: (context) => measureScaleOut(context.quick ? quick : whole),
 }
 
@@ -51,33 +52,31 @@ async function measureScaleOut({ minutes, chunk }: Film): Promise<Record<string,
     await using store = diskStore({ folder: join(folder, 'store') })
     await store.put('source', createReadStream(source))
     const stage: Stage = { store, tools: await findTools(), settings: videoSettings({ chunk }) }
+    const reference = join(folder, 'reference.mp4')
+    await makeClip(reference, 30)
+    const clock = await PaceClock.open(stage.tools.ffmpeg, reference)
     const timed = async (to: string, parts: Partial<Pick<TranscodeParts, 'help' | 'settings'>>): Promise<number> => {
       const began = performance.now()
       const steps = new Map<string, number>()
       const onProgress = (_: number, note: string): void => {
         if (!steps.has(note)) steps.set(note, Math.round(performance.now() - began))
       }
-      await transcode({ source: 'source', to }, { ...stage, ...parts, onProgress })
-      console.log(`${to}: ${[...steps].map(([note, ms]) => `${note} from ${ms} ms`).join(', ')}`)
-      return performance.now() - began
+      const ms = await clock.time(() => transcode({ source: 'source', to }, { ...stage, ...parts, onProgress }))
+      console.log(`${to}: ${[...steps].map(([note, from]) => `${note} from ${from} ms`).join(', ')}`)
+      console.log(`${to}: ${Math.round(ms)} ms of the first pace, which is ${significant(clock.pace)} now`)
+      return ms
     }
-    const onePass = (to: string): Promise<number> => timed(to, { settings: videoSettings({ chunk: '1h' }) })
-    const before = await onePass(`${alone}-before`)
-    const chunksMs = await recordChunks(stage)
+    const onePassMs = await timed(alone, { settings: videoSettings({ chunk: '1h' }) })
+    const chunksMs = await recordChunks(stage, clock)
     const sum = chunksMs.reduce((total, ms) => total + ms, 0)
     console.log(`${chunksMs.length} chunks, each alone: ${Math.round(sum)} ms in all`)
-    const measured: Record<string, number> = {}
+    const measured: Record<string, number> = { [alone]: onePassMs }
     for (const count of machines) {
-      await using others = await openPlayedMachines(stage, { chunksMs, count: count - 1 })
+      await using others = await openPlayedMachines(stage, { chunksMs, clock, count: count - 1 })
       measured[nameOf(count)] = await timed(nameOf(count), others)
     }
-    // The pace of a machine changes within half an hour.
-    const onePassMs = (before + (await onePass(`${alone}-after`))) / 2
     return Object.fromEntries(
-      Object.entries({ [alone]: onePassMs, ...measured }).map(([name, ms]) => [
-        name,
-        toMeasurement(ms, { onePassMs, seconds: minutes * 60 }),
-      ]),
+      Object.entries(measured).map(([name, ms]) => [name, toMeasurement(ms, { onePassMs, seconds: minutes * 60 })]),
     )
   } finally {
     await rm(folder, { recursive: true, force: true })
