@@ -41,6 +41,8 @@ export function guardStream(source: Readable, { bytes, idleMs, signal, toError }
       done(error)
     },
   })
+  // Whoever reads it is told. Nobody does before it is handed on, and what fails then must not end the process.
+  stream.on('error', () => {})
   const abort = (): void => fail(undefined)
   if (signal?.aborted) abort()
   else signal?.addEventListener('abort', abort, { once: true })

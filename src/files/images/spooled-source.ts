@@ -36,16 +36,13 @@ export async function withSpooledSource<T>(
   },
   work: (source: SpooledSource) => Promise<T>,
 ): Promise<T> {
-  const { stream, size, etag } = await store.get(key, { signal })
-  if (size > maxBytes) {
-    stream.destroy()
-    throw imageError('PLIMSOLL_IMAGE_TOO_LARGE', `The image has ${size} bytes, and may have ${maxBytes}.`)
-  }
-  const folder = await makeWorkFolder(tmpdir(), 'plimsoll-image-').catch((error: unknown) => {
-    stream.destroy()
-    throw error
-  })
+  const folder = await makeWorkFolder(tmpdir(), 'plimsoll-image-')
   try {
+    const { stream, size, etag } = await store.get(key, { signal })
+    if (size > maxBytes) {
+      stream.destroy()
+      throw imageError('PLIMSOLL_IMAGE_TOO_LARGE', `The image has ${size} bytes, and may have ${maxBytes}.`)
+    }
     const file = join(folder, 'source')
     const digest = createHash('sha256')
     stream.on('data', (chunk: Buffer) => digest.update(chunk))

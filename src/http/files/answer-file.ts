@@ -79,7 +79,8 @@ async function answer(
     ranges !== undefined && ranges.length > 1
       ? await joinedRanges(reply, { source, answer, ranges, signal })
       : await source.read(ranges?.[0], signal)
-  body.once('close', () => source.close())
+  // Fastify listens after all hooks have run, and what a hook makes of the body may not hear of its end at all.
+  body.on('error', () => {}).once('close', () => source.close())
   if (ranges === undefined) reply.header('content-type', type).header('content-length', size)
   else reply.code(206)
   if (ranges?.length === 1) {

@@ -79,7 +79,8 @@ export async function answerZip(
   const { promise: length, resolve } = Promise.withResolvers<number>()
   // Typed without what it is called with.
   zip.end({ forceZip64Format: false, comment: '' }, resolve as () => void)
-  body.once('close', () => reading?.destroy())
+  // Fastify listens after all hooks have run.
+  body.on('error', () => {}).once('close', () => reading?.destroy())
   // Fastify reads what it answers a HEAD with to its end, to throw it away.
   if (isHead) body.end()
   else zip.outputStream.pipe(body)

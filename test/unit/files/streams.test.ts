@@ -213,4 +213,13 @@ describe('a guarded stream', () => {
     given.abort(new Error('given up'))
     await expect(read).rejects.toThrow('given up')
   })
+
+  test('ends no process when it fails before anybody reads it', async () => {
+    const given = new AbortController()
+    const stream = guardStream(new PassThrough(), { ...guard, signal: given.signal })
+    given.abort(new Error('given up'))
+    expect(stream.errored).toEqual(new Error('given up'))
+    expect(stream.listenerCount('error')).toBe(1)
+    await expect(stream.toArray()).rejects.toThrow('given up')
+  })
 })

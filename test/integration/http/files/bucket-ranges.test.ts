@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { request } from 'node:http'
+import { setImmediate } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createApp, type App } from '../../../../src/app/index.ts'
 import { someBytes, unique } from '../../../drivers/file-store.ts'
@@ -13,9 +16,22 @@ describe.skipIf(findRadosgw() === undefined)(
   () => {
     let app: App<typeof relations>
     let url = ''
+    const newHook = () => ({ reached: Promise.withResolvers<void>(), gone: Promise.withResolvers<void>() })
+    let hook = newHook()
     beforeAll(async () => {
       const storageUrl = `${await radosgwUrl()}&prefix=bucket-ranges/`
       app = await createApp({ relations, databaseUrl: 'pglite:memory', storageUrl, secret: 'a secret of the tests' })
+      app.fastify.addHook('onSend', async (asked, reply) => {
+        if (!asked.url.endsWith('?slowly')) return
+        const { gone, reached } = hook
+        hook = newHook()
+        const closed = once(reply.raw, 'close')
+        reached.resolve()
+        await closed
+        // What listens to the end of the connection as well has heard of it.
+        await setImmediate()
+        gone.resolve()
+      })
       app.downloads('/media', { deliver: 'proxy' })
       url = await app.listen({ port: 0, host: '127.0.0.1' })
     }, 300_000)
@@ -79,5 +95,19 @@ describe.skipIf(findRadosgw() === undefined)(
       const { status, headers } = await get({ range: 'bytes=100000-' })
       expect([status, headers['content-range']]).toEqual([416, 'bytes */100000'])
     })
+
+    test.each([undefined, 'bytes=0-4', 'bytes=0-4,10-14'])(
+      'that is given up while a hook still works on its answer ends no more than itself (%s)',
+      async (range) => {
+        const { key, get } = await setup()
+        const asked = request(`${url}/media/${key}?slowly`, { headers: range === undefined ? {} : { range } })
+        asked.on('error', () => {}).end()
+        const { gone, reached } = hook
+        await reached.promise
+        asked.destroy()
+        await gone.promise
+        expect((await get({})).body.equals(bytes)).toBe(true)
+      },
+    )
   },
 )
