@@ -27,6 +27,11 @@ function giveBuffer(buffer: Buffer): void {
   if (kept.length * buffer.length < largeBytes) kept.push(buffer)
 }
 
+/** Somebody may have it still, so nobody else is given it. */
+function forgetBuffer(buffer: Buffer): void {
+  held -= buffer.length
+}
+
 /**
  * A part of an open file, as a stream. Piped to an answer, it is handed over in buffers that are used again as soon as the socket has taken
  * them, and no faster than the client takes it; read in another way, it is a stream like any other. It does not close the file.
@@ -40,7 +45,7 @@ export class LocalBody extends Readable {
   #idle: (() => void) | undefined
   #piped: Writable | undefined
   /** Pieces that are on their way to the client. */
-  #writing = 0
+  readonly #sent = new Set<Buffer>()
 
   constructor(file: FileHandle, { first, last }: ByteRange) {
     super({ highWaterMark: pieceBytes })
@@ -69,6 +74,9 @@ export class LocalBody extends Readable {
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    // An answer that never got the connection, because it waited for one before it, says nothing of what it was given.
+    this.#sent.forEach(forgetBuffer)
+    this.#sent.clear()
     if (this.#reading) this.#idle = () => callback(error)
     else callback(error)
   }
@@ -78,19 +86,19 @@ export class LocalBody extends Readable {
     const destination = this.#piped!
     if (this.#reading || this.destroyed) return
     if (this.#at >= this.#end) {
-      if (this.#writing === 0) this.#finish(destination)
+      if (this.#sent.size === 0) this.#finish(destination)
       return
     }
-    if (this.#writing > (held < readAheadBytes ? 1 : 0)) return
+    if (this.#sent.size > (held < readAheadBytes ? 1 : 0)) return
     const buffer = takeBuffer()
     const length = Math.min(buffer.length, this.#end - this.#at)
     this.#readInto(
       buffer.length === length ? buffer : buffer.subarray(0, length),
       (bytes) => {
-        this.#writing++
+        this.#sent.add(buffer)
         destination.write(buffer.subarray(0, bytes), (error) => {
+          if (!this.#sent.delete(buffer)) return
           giveBuffer(buffer)
-          this.#writing--
           if (error) this.destroy()
           else this.#pump()
         })
