@@ -2,6 +2,7 @@ import { copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs
 import { join } from 'node:path'
 import type { FileStore } from '../contract.ts'
 import { withDashCaptions, withHlsCaptions } from './caption-manifests.ts'
+import { checkCues } from './caption-cues.ts'
 import type { Caption } from './captions.ts'
 import { asMedia } from './media-errors.ts'
 import { streamArgument } from './pack.ts'
@@ -28,10 +29,14 @@ export interface AddCaptionsOptions {
 /**
  * Adds captions to a package: the files of those that are not beside it yet, then manifests of their own that name them. Nothing that is
  * there already is touched, so whoever watches it goes on.
+ *
+ * @throws PLIMSOLL_MEDIA_INVALID for captions that go on long after the video
  */
 export async function addCaptions(tools: VideoTools, options: AddCaptionsOptions): Promise<VideoPackage> {
   const { store, tracks, captions, set, settings, work, signal } = options
   const folder = work.path('captions')
+  for (const { key, path } of captions)
+    checkCues(await readFile(path, 'utf8'), { subject: key, endS: tracks.duration, segmentS: settings.segmentS })
   await mkdir(folder, { recursive: true })
   await cut(tools, { ...options, folder })
   for (const { name, path } of captions) await copyFile(path, join(folder, `${name}.vtt`))
@@ -65,6 +70,9 @@ export async function addCaptions(tools: VideoTools, options: AddCaptionsOptions
   }
 }
 
+/** How long captions take at most to be cut, in ms. */
+const cutMs = 10 * 60_000
+
 /** The packager makes playlists for the sake of one that names them. */
 const unwanted = 'captions.m3u8'
 
@@ -89,7 +97,7 @@ async function cut(
     ['--segment_duration', String(settings.segmentS), '--hls_playlist_type', 'VOD', '--quiet'],
     ['--hls_master_playlist_output', unwanted],
   ].flat()
-  const bounds = { timeoutMs: settings.limits.timeMs, memoryBytes: 4 * 1024 ** 3, fileBytes: settings.limits.bytes }
+  const bounds = { timeoutMs: cutMs, memoryBytes: 4 * 1024 ** 3, fileBytes: settings.limits.bytes }
   await asMedia({ task: 'package its captions', subject: tracks.prefix, folder: work.folder }, () =>
     runTool({ program: packager, args, folder, signal, ...bounds }),
   )

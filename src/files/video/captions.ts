@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { PlimsollError, showValue } from '../../core/errors.ts'
 import type { FileStore, StoredObject } from '../contract.ts'
+import { checkCues } from './caption-cues.ts'
 import { mediaError } from './media-errors.ts'
 import type { CaptionInput } from './types.ts'
+import type { VideoSettings } from './video-settings.ts'
 import { fetchObject, type WorkFiles } from './work-files.ts'
 
 /** Captions as they are in the store. */
@@ -54,13 +56,23 @@ export function toStoredCaption(
 }
 
 /**
- * Brings the captions, and checks that they are WebVTT.
+ * Brings the captions, and checks that they are WebVTT, for a video as long as it may be at most.
  *
  * @throws PLIMSOLL_MEDIA_INVALID, PLIMSOLL_MEDIA_TOO_LARGE; PLIMSOLL_FILE_NOT_FOUND, PLIMSOLL_FILE_CHANGED
  */
 export async function fetchCaptions(
   store: FileStore,
-  { captions, work, signal }: { captions: readonly StoredCaption[]; work: WorkFiles; signal?: AbortSignal | undefined },
+  {
+    captions,
+    settings,
+    work,
+    signal,
+  }: {
+    readonly captions: readonly StoredCaption[]
+    readonly settings: VideoSettings
+    readonly work: WorkFiles
+    readonly signal?: AbortSignal | undefined
+  },
 ): Promise<Caption[]> {
   const fetched: Caption[] = []
   for (const caption of captions) {
@@ -71,7 +83,10 @@ export async function fetchCaptions(
     }
     const path = work.path(`${name}.vtt`)
     await fetchObject(store, { key, path, etag, signal })
-    checkWebVtt(await readFile(path), key)
+    const bytes = await readFile(path)
+    checkWebVtt(bytes, key)
+    const { limits, segmentS } = settings
+    checkCues(bytes.toString(), { subject: key, endS: limits.durationMs / 1000, segmentS })
     fetched.push({ ...caption, path })
   }
   return fetched

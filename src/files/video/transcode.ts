@@ -41,7 +41,7 @@ export async function transcode(input: VideoInput, parts: TranscodeParts): Promi
     const other = known && (await finished.withCaptions(known, set))
     if (other !== undefined) return other
     // What is wrong with them should not have to wait for an encode.
-    const fetched = await fetchCaptions(store, { captions, work, signal })
+    const fetched = await fetchCaptions(store, { captions, settings, work, signal })
     const tracks = known ?? (await makePackage({ ...parts, source, id, prefix, work, finished }))
     known = tracks
     if (captions.length > tracks.captions.length) {

@@ -122,4 +122,18 @@ describe.skipIf(!hasFfmpeg())('captions that come late', () => {
     await bench.store.delete(await bench.keys(`${en.video.prefix}/`))
     expect(encodes(await transcode('other', 'sv'))).toBe(true)
   })
+
+  test('are refused when they go on long after the video, which is kept; and before it is encoded when none may be so long', async () => {
+    for (const [language, until] of [
+      ['no', '00:02:00.000'],
+      ['da', '07:00:00.000'],
+    ] as const)
+      await bench.store.put(`${language}.vtt`, Buffer.from(`WEBVTT\n\n00:00.000 --> ${until}\nHej.\n`))
+    const refused = { code: 'PLIMSOLL_MEDIA_INVALID', message: expect.stringContaining('in line 3 that ends at') }
+    await expect(transcode('refused', 'da')).rejects.toMatchObject(refused)
+    expect(await bench.keys('refused/')).toEqual([])
+    await expect(transcode('refused', 'no')).rejects.toMatchObject(refused)
+    const en = await transcode('refused', 'en')
+    expect([encodes(en), await shown(en.video)]).toEqual([false, ['In en: Hello.']])
+  })
 })

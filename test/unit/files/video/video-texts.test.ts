@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { checkCues } from '../../../../src/files/video/caption-cues.ts'
 import { checkCaptions, checkWebVtt } from '../../../../src/files/video/captions.ts'
 import { mediaInput } from '../../../../src/files/video/media-input.ts'
 import { toMediaError } from '../../../../src/files/video/media-errors.ts'
@@ -25,6 +26,33 @@ describe('captions', () => {
       expect(check(text)).toThrow(expect.objectContaining({ code: 'PLIMSOLL_MEDIA_INVALID' }))
     const bytes = Uint8Array.from([...Buffer.from('WEBVTT\n'), 0xff, 0xfe])
     expect(() => checkWebVtt(bytes, 'x')).toThrow(expect.objectContaining({ code: 'PLIMSOLL_MEDIA_INVALID' }))
+  })
+
+  describe('in a video of two minutes', () => {
+    const checkIn = (text: string) => () => checkCues(text, { subject: 'en.vtt', endS: 120, segmentS: 2 })
+    const cue = (until: string, text = 'Hi'): string => `00:00.000 --> ${until}\n${text}\n\n`
+
+    test('may end a minute after it, and no later', () => {
+      for (const until of ['00:01.000', '03:00.000', '00:03:00.000'])
+        expect(checkIn(`WEBVTT\n\n${cue(until)}`)).not.toThrow()
+      for (const until of ['03:00.001', '01:00:00.000', '99999:00:00.000'])
+        expect(checkIn(`WEBVTT\r\n\r\n1\r\n${cue(until)}`)).toThrow(
+          expect.objectContaining({
+            code: 'PLIMSOLL_MEDIA_INVALID',
+            message: expect.stringMatching(/in line 4 that ends at [\d.]+ s, more than a minute after .* at 120 s/),
+          }),
+        )
+    })
+
+    test('may not make a hundred times as much of themselves', () => {
+      const large = 'x'.repeat(1024 * 1024)
+      const ordinary = `WEBVTT\n\n${cue('00:02.000', large).repeat(9)}`
+      expect(checkIn(ordinary)).not.toThrow()
+      const long = `WEBVTT\n\n${cue('02:00.000', large)}`
+      const styled = `WEBVTT\n\nSTYLE\n::cue {}\n/* ${large} */\n\n${cue('00:01.000')}${cue('02:00.000')}`
+      for (const text of [long, styled])
+        expect(checkIn(text)).toThrow(expect.objectContaining({ code: 'PLIMSOLL_MEDIA_TOO_LARGE' }))
+    })
   })
 
   test('have a language each, and a label that manifests can quote', () => {
