@@ -1,7 +1,8 @@
 import { isPlimsollError, PlimsollError, showValue } from '../../core/errors.ts'
 import type { StoredPart, WrittenObject } from '../contract.ts'
 import { ledger } from './ledger.ts'
-import { isOf, markOf, removeWaiting } from './remove-upload.ts'
+import { isOf, markOf, removeLeft, removeWaiting } from './remove-upload.ts'
+import { takeBack } from './take-back.ts'
 import type { StoredUpload, UploadOutcome, UploadParts, UploadSpec } from './types.ts'
 import {
   endedUpload,
@@ -26,7 +27,8 @@ const rememberMs = 7 * 86_400_000
  * 1. The store makes one object of the parts, under the key where the upload waits.
  * 2. It is verified there. One that is refused is removed, and the row remembers why.
  * 3. The row notes the key that it will have, so that a sweep knows it, and the store copies the object to it.
- * 4. One transaction locks the row, runs `onStored` if no other call has, and ends the upload. Of calls at the same time one does.
+ * 4. One transaction locks the row, runs `onStored` if no other call has, and ends the upload. Of calls at the same time one does. When it
+ *    fails, the file is taken back from its key: the next call copies it again. A refusal of `onStored` ends the upload, as one of step 2.
  * 5. What has waited is removed.
  *
  * @throws PLIMSOLL_UPLOAD_INCOMPLETE, PLIMSOLL_UPLOAD_REFUSED, PLIMSOLL_UPLOAD_TYPE_REFUSED, PLIMSOLL_UPLOAD_NOT_FOUND; what `onStored` throws
@@ -46,8 +48,12 @@ export async function completeUpload(parts: UploadParts, row: UploadRow, spec: U
     const file = { id, name, size, sha256, crc32c, owner, ...content }
     const key = await ledger.noteKey(postgres, id, spec.keyOf(file))
     if (key === undefined) return await again(parts, row)
-    const { etag } = await copy(parts, { id, from: object, key, facts: { type: content.type, ...spec.factsOf(file) } })
-    const outcome = await conclude(parts, { row, spec, file: { ...file, key, etag } })
+    const facts = { type: content.type, ...spec.factsOf(file) }
+    let outcome: UploadOutcome | undefined
+    while (outcome === undefined) {
+      const { etag } = await copy(parts, { id, from: object, key, facts })
+      outcome = await conclude(parts, { row, spec, file: { ...file, key, etag } })
+    }
     await removeWaiting(parts, row).then(
       () => ledger.markTidy(postgres, id),
       // A sweep does it.
@@ -59,8 +65,11 @@ export async function completeUpload(parts: UploadParts, row: UploadRow, spec: U
     if (isPlimsollError(error, 'PLIMSOLL_FILE_NOT_FOUND')) return await again(parts, row)
     if (gone.some((code) => isPlimsollError(error, code))) return await again(parts, row, error)
     if (!isRefusal(error)) throw error
-    await ledger.end(postgres, row.id, { state: 'refused', key: undefined, outcome: toKept(error), keepMs: rememberMs })
-    await removeWaiting(parts, row).catch(() => {})
+    const ended = await ledger.end(postgres, row.id, { state: 'refused', outcome: toKept(error), keepMs: rememberMs })
+    // Somebody else was quicker, and was told otherwise.
+    if (ended === undefined) return await again(parts, row, error)
+    // A sweep does it.
+    await removeLeft(parts, ended).catch(() => {})
     throw error
   }
 }
@@ -162,21 +171,29 @@ async function copy(
   }
 }
 
+/** Undefined, and nothing is done, when the file is not there any more: another call has taken it back. */
 async function conclude(
-  { postgres, store }: UploadParts,
+  parts: UploadParts,
   { row, spec, file }: { readonly row: UploadRow; readonly spec: UploadSpec; readonly file: StoredUpload },
-): Promise<UploadOutcome> {
-  const ended = await postgres.transaction(async (transaction) => {
-    const now = await ledger.lock(transaction, row.id)
-    if (now === undefined || now.state === 'removing') return undefined
-    if (now.state !== 'open') return endOf(now) ?? Promise.reject(endedUpload(now.state))
-    const result = await spec.onStored(file, transaction)
-    // As who asks later will see it.
-    const outcome = JSON.parse(JSON.stringify({ file, result: result ?? null })) as UploadOutcome
-    await ledger.end(transaction, row.id, { state: 'stored', key: file.key, outcome, keepMs: rememberMs })
-    return outcome
-  })
-  if (ended !== undefined) return ended
-  await store.delete([file.key])
-  throw unknownUpload(row.id)
+): Promise<UploadOutcome | undefined> {
+  const { postgres, store } = parts
+  try {
+    return await postgres.transaction(async (transaction) => {
+      const now = await ledger.lock(transaction, row.id)
+      if (now === undefined) throw unknownUpload(row.id)
+      if (now.state !== 'open') return endOf(now) ?? Promise.reject(endedUpload(now.state))
+      const wasTakenBack = now.outcome !== undefined
+      const there = wasTakenBack ? await store.head(file.key) : undefined
+      if (wasTakenBack && (there === undefined || !isOf(there, row.id))) return undefined
+      const result = await spec.onStored(file, transaction)
+      // As who asks later will see it.
+      const outcome = JSON.parse(JSON.stringify({ file, result: result ?? null })) as UploadOutcome
+      await ledger.end(transaction, row.id, { state: 'stored', outcome, keepMs: rememberMs })
+      return outcome
+    })
+  } catch (error) {
+    // A sweep does it.
+    await takeBack(parts, file).catch(() => {})
+    throw error
+  }
 }

@@ -15,11 +15,12 @@ const prolong = own(`update plimsoll.uploads set expires_at = greatest(expires_a
   where id = $1 and state in ('open', 'whole') returning ${rowColumns}`)
 const lock = own(`select ${rowColumns} from plimsoll.uploads where id = $1 for update`)
 const end =
-  own(`update plimsoll.uploads set state = $2, object_key = $3, outcome = $4::jsonb, expires_at = ${inMs('$5::float8')}, writer = null
-  where id = $1 and state in ('open', 'whole')`)
+  own(`update plimsoll.uploads set state = $2, outcome = $3::jsonb, expires_at = ${inMs('$4::float8')}, writer = null
+  where id = $1 and state in ('open', 'whole') returning ${rowColumns}, object_key`)
 const noteKey = own(
   `update plimsoll.uploads set object_key = coalesce(object_key, $2) where id = $1 and state = 'open' returning object_key`,
 )
+const noteTakenBack = own(`update plimsoll.uploads set outcome = 'true' where id = $1 and state = 'open'`)
 const setReceived = own(
   `update plimsoll.uploads set received = size, state = $2 where id = $1 and state = 'open' returning ${rowColumns}`,
 )
@@ -29,7 +30,8 @@ const giveUp = own(`update plimsoll.uploads set state = 'removing', expires_at =
 const takeGivenUp = own(`update plimsoll.uploads set state = 'removing', expires_at = ${inMs('$1::float8')}
   where id in (select id from plimsoll.uploads where expires_at < clock_timestamp() and state <> 'stored'
     order by expires_at limit $2 for update skip locked) returning ${rowColumns}, object_key`)
-const findUntidy = own(`select ${rowColumns} from plimsoll.uploads where state = 'stored' and not tidy limit $1`)
+const findUntidy = own(`select ${rowColumns}, object_key from plimsoll.uploads
+  where state in ('stored', 'refused') and not tidy limit $1`)
 const forgetStored = own(
   `delete from plimsoll.uploads where state = 'stored' and tidy and expires_at < clock_timestamp()`,
 )
@@ -62,8 +64,8 @@ export interface AppendedPart {
   readonly etag: string
 }
 
-/** An upload that is being removed, and where it may have put a file. */
-export interface GivenUp {
+/** An upload that has ended, and where it may have put a file. */
+export interface EndedUpload {
   readonly row: UploadRow
   readonly key: string | undefined
 }
@@ -93,32 +95,21 @@ export const ledger = {
     one(executor, prolong, [id, keepMs]),
   /** The row, which nobody else changes until the transaction ends. */
   lock: (executor: Executor, id: string): Promise<UploadRow | undefined> => one(executor, lock, [id]),
+  /** The row as it has ended; undefined when it had before. It knows of the key that was noted for good. */
   async end(
     executor: Executor,
     id: string,
-    {
-      state,
-      key,
-      outcome,
-      keepMs,
-    }: {
-      readonly state: UploadState
-      readonly key: string | undefined
-      readonly outcome: unknown
-      readonly keepMs: number
-    },
-  ): Promise<void> {
-    await executor.execute(end, [
-      id,
-      state,
-      key ?? null,
-      outcome === undefined ? null : JSON.stringify(outcome),
-      keepMs,
-    ])
+    { state, outcome, keepMs }: { readonly state: UploadState; readonly outcome: unknown; readonly keepMs: number },
+  ): Promise<EndedUpload | undefined> {
+    return (await readTexts(executor, end, [id, state, JSON.stringify(outcome), keepMs])).map(toEnded)[0]
   },
   /** Says where its bytes are about to be, before they are: whoever removes it finds them. The key, which may be noted already. */
   async noteKey(executor: Executor, id: string, key: string): Promise<string | undefined> {
     return (await readTexts(executor, noteKey, [id, key]))[0]?.[0] ?? undefined
+  },
+  /** Says that its file may be gone from its key, before it is: who stores the upload looks first. */
+  async noteTakenBack(executor: Executor, id: string): Promise<void> {
+    await executor.execute(noteTakenBack, [id])
   },
   /** All bytes are there. */
   setReceived: (executor: Executor, id: string, state: 'open' | 'whole'): Promise<UploadRow | undefined> =>
@@ -127,16 +118,16 @@ export const ledger = {
     await executor.execute(markTidy, [id])
   },
   /** The row, when it was not stored: from here on it will not be. */
-  async giveUp(executor: Executor, id: string): Promise<GivenUp | undefined> {
-    return (await readTexts(executor, giveUp, [id])).map(toGivenUp)[0]
+  async giveUp(executor: Executor, id: string): Promise<EndedUpload | undefined> {
+    return (await readTexts(executor, giveUp, [id])).map(toEnded)[0]
   },
   /** Uploads that nobody has gone on with in time, for whoever asks first; for another one after `leaseMs`. */
-  async takeGivenUp(executor: Executor, leaseMs: number, most: number): Promise<readonly GivenUp[]> {
-    return (await readTexts(executor, takeGivenUp, [leaseMs, most])).map(toGivenUp)
+  async takeGivenUp(executor: Executor, leaseMs: number, most: number): Promise<readonly EndedUpload[]> {
+    return (await readTexts(executor, takeGivenUp, [leaseMs, most])).map(toEnded)
   },
-  /** Uploads that were stored, and left what had waited. */
-  async findUntidy(executor: Executor, most: number): Promise<readonly UploadRow[]> {
-    return (await readTexts(executor, findUntidy, [most])).map(toUploadRow)
+  /** Uploads that were stored, and left what had waited, or were refused, and left anything. */
+  async findUntidy(executor: Executor, most: number): Promise<readonly EndedUpload[]> {
+    return (await readTexts(executor, findUntidy, [most])).map(toEnded)
   },
   async forgetStored(executor: Executor): Promise<void> {
     await executor.execute(forgetStored, [])
@@ -203,7 +194,7 @@ export const ledger = {
   },
 } as const
 
-function toGivenUp(texts: readonly (string | null)[]): GivenUp {
+function toEnded(texts: readonly (string | null)[]): EndedUpload {
   return { row: toUploadRow(texts), key: texts.at(-1) ?? undefined }
 }
 

@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
-import type { StoredObject } from '../contract.ts'
-import { ledger } from './ledger.ts'
+import type { FileStore, StoredObject } from '../contract.ts'
+import { ledger, type EndedUpload } from './ledger.ts'
 import type { UploadParts } from './types.ts'
 import { storeRef, tailKey, waitingKey, type UploadRow } from './upload-row.ts'
 
@@ -27,13 +27,25 @@ export async function removeWaiting({ postgres, store }: UploadParts, row: Uploa
   await store.delete([waitingKey(row), ...tails.map(({ number }) => tailKey(row, number))])
 }
 
-/** Removes an upload that is given up, with all that it has left. The row goes last: until then a sweep finds the rest. */
-export async function removeUpload(
-  parts: UploadParts,
-  { row, key }: { readonly row: UploadRow; readonly key: string | undefined },
+/** Removes the file that an upload has put under a key; what is there of others stays. */
+export async function removeFile(
+  store: FileStore,
+  { id, key }: { readonly id: string; readonly key: string },
 ): Promise<void> {
+  const made = await store.head(key)
+  if (made !== undefined && isOf(made, id)) await store.delete([key])
+}
+
+/** Removes what an upload has left that has ended: of one that was refused the file as well. */
+export async function removeLeft(parts: UploadParts, { row, key }: EndedUpload): Promise<void> {
   await removeWaiting(parts, row)
-  const made = key === undefined ? undefined : await parts.store.head(key)
-  if (made !== undefined && isOf(made, row.id)) await parts.store.delete([made.key])
+  if (row.state === 'refused' && key !== undefined) await removeFile(parts.store, { id: row.id, key })
+  await ledger.markTidy(parts.postgres, row.id)
+}
+
+/** Removes an upload that is given up, with all that it has left. The row goes last: until then a sweep finds the rest. */
+export async function removeUpload(parts: UploadParts, { row, key }: EndedUpload): Promise<void> {
+  await removeWaiting(parts, row)
+  if (key !== undefined) await removeFile(parts.store, { id: row.id, key })
   await ledger.remove(parts.postgres, row.id)
 }

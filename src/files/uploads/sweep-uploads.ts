@@ -1,6 +1,6 @@
 import { isPlimsollError } from '../../core/errors.ts'
 import { ledger } from './ledger.ts'
-import { removeUpload, removeWaiting } from './remove-upload.ts'
+import { removeLeft, removeUpload } from './remove-upload.ts'
 import type { UploadParts } from './types.ts'
 import { waitingFolder } from './upload-row.ts'
 
@@ -46,9 +46,8 @@ export async function sweepUploads(
     for (const up of given) if (!isOver() && (await isDone(removeUpload(parts, up), failures))) uploads++
     more = given.length === batch
   }
-  for (const row of await ledger.findUntidy(postgres, batch)) {
-    if (!isOver() && (await isDone(removeWaiting(parts, row), failures))) await ledger.markTidy(postgres, row.id)
-  }
+  for (const up of await ledger.findUntidy(postgres, batch))
+    if (!isOver()) await isDone(removeLeft(parts, up), failures)
   await ledger.forgetStored(postgres)
   const before = Date.now() - strayMs
   const strays =

@@ -20,7 +20,7 @@ export interface UploadRow {
   readonly state: UploadState
   /** How much was appended, in bytes. */
   readonly received: number
-  /** What it became, when it is stored; why not, when it was refused. */
+  /** What it became, when it is stored; why not, when it was refused; true while it is open, when its file was taken back before. */
   readonly outcome: unknown
   /** Epoch milliseconds. */
   readonly createdAt: number

@@ -41,8 +41,8 @@ export interface UploadOptions<Tx> {
   readonly keep?: Duration | undefined
   /**
    * Runs in the transaction that ends the upload: rows that it writes and jobs that it enqueues are there if and only if the upload is, and
-   * once, however often and by however many it is completed. What it returns is answered as `result`. When it throws, the upload stays
-   * open.
+   * once, however often and by however many it is completed. What it returns is answered as `result`. When it throws, the file is taken
+   * back from its key, and the upload stays open; a PLIMSOLL_UPLOAD_REFUSED ends it, as a file that was refused.
    */
   readonly onStored: (file: StoredUpload, tx: Tx) => unknown
 }

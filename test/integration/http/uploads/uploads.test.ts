@@ -102,7 +102,7 @@ describe.each(engines)('an upload on %s', { timeout: 90_000 }, (engine) => {
     expect([service.stored.length, (await service.rows()).length, await service.jobs()]).toEqual([1, 1, 1])
   })
 
-  test('whose onStored throws leaves no row and no job, and can be completed again', async () => {
+  test('whose onStored throws leaves no row, no job and no file, and can be completed again', async () => {
     let fails = true
     const service = await openService(
       {
@@ -120,9 +120,34 @@ describe.each(engines)('an upload on %s', { timeout: 90_000 }, (engine) => {
       body: { detail: 'The quota is used up.' },
     })
     expect(await service.rows()).toEqual([])
+    // What waits is nobody's file yet.
+    expect(await service.keys()).toEqual([`.uploads/${body.id}`])
+    const file = `${service.url}/files/${body.id}/notes.txt`
+    expect((await fetch(file)).status).toBe(404)
     fails = false
     expect(await call(`${service.url}${body.complete}`, 'POST')).toMatchObject({ status: 200, body: { result: null } })
     expect((await service.rows()).length).toBe(1)
+    expect(await (await fetch(file)).text()).toBe(text.toString())
+  })
+
+  test('that onStored refuses has ended, and nothing of it is left', async () => {
+    const refusal = new PlimsollError('PLIMSOLL_UPLOAD_REFUSED', 'There is a virus in it.')
+    const service = await openService(
+      {
+        onStored: async ({ key, type, size }, tx) => {
+          await tx.assets.create({ key, type, size })
+          throw refusal
+        },
+      },
+      { engine },
+    )
+    const answer = await upload(service, text)
+    const refused = { status: 422, body: { code: refusal.code, detail: refusal.message } }
+    expect(answer).toMatchObject(refused)
+    expect([await service.rows(), await service.keys()]).toEqual([[], []])
+    const [[id]] = (await query(service.app.postgres, 'select id from plimsoll.uploads')) as [[string]]
+    expect(await call(`${service.url}/uploads/${id}/complete`, 'POST')).toMatchObject(refused)
+    expect(await service.keys()).toEqual([])
   })
 })
 
