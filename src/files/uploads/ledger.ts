@@ -7,7 +7,7 @@ const inMs = (value: string): string => `clock_timestamp() + ${value} * interval
 
 const insert =
   own(`insert into plimsoll.uploads (id, route, owner, name, type, size, sha256, crc32c, kind, part_bytes, expires_at)
-  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, ${inMs('$11::float8')}) returning ${rowColumns}`)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, ${inMs('$11::float8')}) on conflict (id) do nothing returning ${rowColumns}`)
 const find = own(`select ${rowColumns} from plimsoll.uploads where id = $1 and route = $2`)
 const setStoreId = own(`update plimsoll.uploads set store_id = $2 where id = $1 and store_id is null`)
 /** Whoever goes on with an upload has it kept for a while yet. */
@@ -78,11 +78,12 @@ export type NewUpload = Pick<
 
 /** The rows of uploads, read and written. */
 export const ledger = {
-  async insert(executor: Executor, row: NewUpload, keepMs: number): Promise<UploadRow> {
+  /** The row; undefined when there is one of this id. */
+  async insert(executor: Executor, row: NewUpload, keepMs: number): Promise<UploadRow | undefined> {
     const { id, route, owner, name, type, size, sha256, crc32c, kind, partBytes } = row
     const sums = [sha256 ?? null, crc32c ?? null]
     const values = [id, route, owner ?? null, name, type, size, ...sums, kind, partBytes, keepMs]
-    return toUploadRow((await readTexts(executor, insert, values))[0]!)
+    return one(executor, insert, values)
   },
   find: (executor: Executor, id: string, route: string): Promise<UploadRow | undefined> =>
     one(executor, find, [id, route]),

@@ -6,7 +6,7 @@ import type { Checksums, SignedRequest, StoredPart, UploadRef } from '../contrac
 import { appendToUpload, type Appended, type AppendOptions } from './append-upload.ts'
 import { boundSum } from './bound-sum.ts'
 import { completeUpload, partCount, partSize } from './complete-upload.ts'
-import { joinUploads, makePiece, removePieces } from './join-uploads.ts'
+import { checkPieces, finishPiece, joinedId, joinUploads, removePieces, type WantedJoin } from './join-uploads.ts'
 import { ledger } from './ledger.ts'
 import { removeUpload } from './remove-upload.ts'
 import { sweepUploads, type Sweep } from './sweep-uploads.ts'
@@ -53,9 +53,14 @@ export class Uploads {
   /** Begins an upload: a row, and nothing at the store yet. @throws PLIMSOLL_UPLOAD_INVALID, _TOO_LARGE, _TYPE_REFUSED */
   async begin(
     spec: UploadSpec,
-    wanted: WantedUpload & { readonly owner: string | undefined; readonly kind?: UploadKind | undefined },
+    wanted: WantedUpload & {
+      /** Of an upload that others may begin at the same time: it is begun once. Default: one of its own. */
+      readonly id?: string | undefined
+      readonly owner: string | undefined
+      readonly kind?: UploadKind | undefined
+    },
   ): Promise<UploadRow> {
-    const { name, type, size, owner } = wanted
+    const { id = randomToken(), name, type, size, owner } = wanted
     checkWanted(wanted)
     const { sha256, crc32c } = readChecksums(wanted, notChecksum)
     const { features } = this.#parts.store
@@ -73,8 +78,8 @@ export class Uploads {
       features.maxPartBytes,
       Math.max(wish, features.minPartBytes, Math.ceil(size / features.maxParts), 1),
     )
-    const row = { id: randomToken(), route: spec.route, owner, name, type, size, sha256, crc32c, kind, partBytes }
-    return ledger.insert(this.#parts.postgres, row, spec.keepMs)
+    const row = { id, route: spec.route, owner, name, type, size, sha256, crc32c, kind, partBytes }
+    return (await ledger.insert(this.#parts.postgres, row, spec.keepMs)) ?? this.#reread(row)
   }
 
   /** An upload of a place and an owner. @throws PLIMSOLL_UPLOAD_NOT_FOUND */
@@ -177,31 +182,48 @@ export class Uploads {
     this.#appending.set(row.id, mine)
     try {
       const after = await appended
-      if (after.whole && row.kind === 'partial') await makePiece(this.#parts, await this.#reread(row))
+      if (after.whole && row.kind === 'partial') await finishPiece(this.#parts, await this.#reread(row))
       return after
     } finally {
       if (this.#appending.get(row.id) === mine) this.#appending.delete(row.id)
     }
   }
 
-  /** Makes one upload of others that are whole, in their order, and completes it. Only then are they removed. */
-  async join(
-    spec: UploadSpec,
-    pieces: readonly UploadRow[],
-    wanted: Omit<WantedUpload, 'size'> & { readonly owner: string | undefined },
-  ): Promise<UploadRow> {
-    const size = pieces.reduce((sum, piece) => sum + piece.size, 0)
-    const row = await this.begin(spec, { ...wanted, size, kind: 'appended' })
-    try {
-      await joinUploads(this.#parts, row, pieces)
-      await this.complete(await this.#reread(row), spec)
-    } catch (error) {
-      // Nobody knows of it: who tries again makes another one.
-      await this.abort(row).catch(ignore)
-      throw error
+  /** Makes a piece of another upload whole, if its bytes are all there and it is not yet. */
+  async finishPiece(row: UploadRow): Promise<void> {
+    await finishPiece(this.#parts, row)
+  }
+
+  /**
+   * Makes one upload of others that are whole, in their order, and completes it. Only then are they removed. Whoever asks for the same, at
+   * the same time or later, is given the same upload.
+   */
+  async join(spec: UploadSpec, wanted: WantedJoin): Promise<UploadRow> {
+    const { route } = spec
+    const id = joinedId(route, wanted)
+    const known = await ledger.find(this.#parts.postgres, id, route)
+    if (known === undefined || (known.state === 'open' && known.received < known.size)) {
+      await this.#joinPieces(spec, { ...wanted, id }).catch(async (error: unknown) => {
+        const now = await ledger.find(this.#parts.postgres, id, route)
+        // Another request was quicker, and has removed the pieces.
+        if (now === undefined || now.state === 'open') throw error
+      })
     }
-    await removePieces(this.#parts, pieces)
+    const row = await this.find(spec, id, wanted.owner)
+    await this.complete(row, spec)
+    await removePieces(this.#parts, wanted.pieces)
     return this.#reread(row)
+  }
+
+  /** Begins the upload if it is not yet, and has the store join its bytes. */
+  async #joinPieces(spec: UploadSpec, wanted: WantedJoin & { readonly id: string }): Promise<void> {
+    const { id, name, type, owner } = wanted
+    const pieces: UploadRow[] = []
+    for (const piece of wanted.pieces) pieces.push(await finishPiece(this.#parts, await this.find(spec, piece, owner)))
+    checkPieces(pieces)
+    const told = { name, type, size: pieces.reduce((sum, piece) => sum + piece.size, 0) }
+    const row = await this.begin(spec, { ...told, id, kind: 'appended', owner: await wanted.ownerOf(told) })
+    await joinUploads(this.#parts, row, pieces)
   }
 
   /** Gives an upload up, with all that it has left. @throws PLIMSOLL_UPLOAD_ENDED when it is stored */
@@ -252,7 +274,7 @@ export class Uploads {
     return storeRef(await this.#reread(row)) ?? Promise.reject(unknownUpload(row.id))
   }
 
-  async #reread({ id, route }: UploadRow): Promise<UploadRow> {
+  async #reread({ id, route }: Pick<UploadRow, 'id' | 'route'>): Promise<UploadRow> {
     return (await ledger.find(this.#parts.postgres, id, route)) ?? Promise.reject(unknownUpload(id))
   }
 }

@@ -50,6 +50,7 @@ export function serveTus(scope: FastifyInstance, own: string, place: UploadPlace
     if (row.kind !== 'appended' && row.kind !== 'partial') return sendProblem(reply, problemOf(404))
     // A client that hears of the last byte takes it for done: so it is done first, or says why not.
     if (row.kind === 'appended' && row.received === row.size) await uploads.complete(row, spec)
+    if (row.kind === 'partial') await uploads.finishPiece(row)
     const received = row.state === 'stored' ? row.size : row.received
     reply.header('upload-offset', received).header('upload-length', row.size).header('cache-control', 'no-store')
     if (row.kind === 'partial') reply.header('upload-concat', 'partial')
@@ -127,14 +128,10 @@ async function joinPieces(
   }: { readonly place: UploadPlace; readonly name: string; readonly type: string; readonly urls: readonly string[] },
 ): Promise<UploadRow> {
   if (urls.length > mostPieces) throw invalidUpload(`it is made of up to ${mostPieces} pieces`)
-  const { uploads, spec } = place
-  const asking = await place.ownerOf(request)
-  const pieces: UploadRow[] = []
   // The address is ours, whatever proxy made it another one: the id is its last part.
-  for (const url of urls) pieces.push(await uploads.find(spec, /([\w-]+)\/?$/.exec(url)?.[1] ?? '', asking))
-  const size = pieces.reduce((sum, piece) => sum + piece.size, 0)
-  const owner = await place.ownerOf(request, { name, type, size })
-  return uploads.join(spec, pieces, { name, type, owner })
+  const pieces = urls.map((url) => /([\w-]+)\/?$/.exec(url)?.[1] ?? '')
+  const ownerOf = (wanted: WantedUpload): Promise<string | undefined> => place.ownerOf(request, wanted)
+  return place.uploads.join(place.spec, { name, type, pieces, owner: await place.ownerOf(request), ownerOf })
 }
 
 /** The version is said in every answer; with another one nothing is done. */

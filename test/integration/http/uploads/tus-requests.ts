@@ -43,3 +43,22 @@ export async function offsetOf(url: string): Promise<number> {
   const response = await fetch(url, { method: 'HEAD', headers: resumable })
   return response.status === 200 ? Number(response.headers.get('upload-offset')) : -response.status
 }
+
+/** Begins pieces of an upload, and sends their bytes; resolves to their addresses. */
+export async function createPieces(service: Pick<UploadService, 'url'>, texts: readonly string[]): Promise<string[]> {
+  const pieces: string[] = []
+  for (const text of texts) {
+    const url = await startUpload(service, text.length, { 'upload-concat': 'partial' })
+    expect((await append(url, 0, Buffer.from(text))).status).toBe(204)
+    pieces.push(url)
+  }
+  return pieces
+}
+
+/** Makes one upload of others. */
+export function joinPieces({ url }: Pick<UploadService, 'url'>, pieces: readonly string[]): Promise<Response> {
+  return fetch(`${url}/uploads`, {
+    method: 'POST',
+    headers: { ...resumable, 'upload-concat': `final;${pieces.join(' ')}` },
+  })
+}

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import * as tus from 'tus-js-client'
 import { pattern } from '../files/file-service.ts'
-import { append, offsetOf, resumable, startUpload } from './tus-requests.ts'
+import { append, createPieces, joinPieces, offsetOf, resumable, startUpload } from './tus-requests.ts'
 import { call, openService, query, sha256, type UploadService } from './upload-service.ts'
 
 const mb = 1024 * 1024
@@ -194,27 +194,11 @@ describe('tus', () => {
     expect((await service.rows()).length).toBe(1)
   })
 
-  /** Makes one upload of others. */
-  const join = (service: UploadService, pieces: readonly string[]): Promise<Response> =>
-    fetch(`${service.url}/uploads`, {
-      method: 'POST',
-      headers: { ...resumable, 'upload-concat': `final;${pieces.join(' ')}` },
-    })
-  async function createPieces(service: UploadService, texts: readonly string[]): Promise<string[]> {
-    const pieces: string[] = []
-    for (const text of texts) {
-      const url = await startUpload(service, text.length, { 'upload-concat': 'partial' })
-      expect((await append(url, 0, Buffer.from(text))).status).toBe(204)
-      pieces.push(url)
-    }
-    return pieces
-  }
-
   test('asks whether somebody may upload what pieces come to', async () => {
     const service = await openService({ authorize: (_request, wanted) => wanted === undefined || wanted.size <= 5 })
     const pieces = await createPieces(service, ['hel', 'lo.'])
-    expect((await join(service, pieces)).status).toBe(403)
-    expect((await join(service, pieces.slice(0, 1))).status).toBe(201)
+    expect((await joinPieces(service, pieces)).status).toBe(403)
+    expect((await joinPieces(service, pieces.slice(0, 1))).status).toBe(201)
   })
 
   test('keeps pieces until what they make is completed', async () => {
@@ -226,9 +210,9 @@ describe('tus', () => {
       },
     })
     const pieces = await createPieces(service, ['hel', 'lo'])
-    expect((await join(service, pieces)).status).toBe(503)
+    expect((await joinPieces(service, pieces)).status).toBe(503)
     fails = false
-    expect((await join(service, pieces)).status).toBe(201)
+    expect((await joinPieces(service, pieces)).status).toBe(201)
     expect(await bytesOf(service)).toEqual([sha256(Buffer.from('hello'))])
     expect(await service.keys()).toEqual([(await service.rows())[0]![0]])
   })
