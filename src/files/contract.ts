@@ -264,7 +264,10 @@ export interface DirectAccess {
   signGet(key: string, options: SignGetOptions): Promise<string>
   /** A request that stores an object of exactly this size and type. */
   signPut(key: string, options: SignPutOptions): Promise<SignedRequest>
-  /** A form that a browser can post: `file` is its last field. */
+  /**
+   * A form that a browser can post: `file` is its last field. Until it expires it may be posted again, and replaces what is there, for
+   * forms have no condition as requests have: what was verified under the key may be other bytes afterwards.
+   */
   signPost(key: string, options: SignPostOptions): Promise<SignedForm>
   /** A request that stores a part of an upload, of exactly this size. */
   signPart(upload: UploadRef, number: number, options: SignPartOptions): Promise<SignedRequest>

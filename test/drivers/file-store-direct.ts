@@ -221,7 +221,7 @@ export const directCases: readonly FileCase[] = [
     },
   },
   {
-    name: 'signs a form that stores a file within its bounds',
+    name: 'signs a form that stores a file within its bounds, as often as it is posted',
     needs: ['direct', 'post'],
     async run({ open }) {
       await using store = await open()
@@ -236,6 +236,9 @@ export const directCases: readonly FileCase[] = [
       expect(await store.head(`${key}x`)).toBeUndefined()
       expect(await post(form, bytes)).toBeLessThan(300)
       expect(await store.head(key)).toMatchObject({ size: 1000, type: 'image/png' })
+      const others = someBytes(500)
+      expect(await post(form, others), 'a second time').toBeLessThan(300)
+      expect((await bytesAt(store, key)).equals(others)).toBe(true)
       const wrong = unique('${filename}')
       await refused(store.direct!.signPost(wrong, { expires, maxBytes: 1, type: 'a/b' }), 'PLIMSOLL_FILE_KEY_INVALID')
       await refused(store.direct!.signPost(key, { expires, maxBytes: -1, type: 'a/b' }), 'PLIMSOLL_OPTION_INVALID')

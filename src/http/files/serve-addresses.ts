@@ -116,7 +116,7 @@ function toPut(
   body: AsyncIterable<Buffer>,
   signal: AbortSignal,
 ): Parameters<FileStore['put']> {
-  return [grant.key, bounded(body, grant), { type: grant.type, ifAbsent: true, signal }]
+  return [grant.key, bounded(body, grant), { type: grant.type, signal }]
 }
 
 /** Ends with an error, so that nothing is stored, when there are too many bytes or too few. */
