@@ -1,11 +1,9 @@
 import { isPlimsollError } from '../core/errors.ts'
 import type { FileStore, ObjectFacts, WrittenObject } from '../files/contract.ts'
+import { isInternal } from '../files/internal-folders.ts'
 import { fileTag, folderTags } from '../http/index.ts'
 import type { Outbox } from '../outbox/index.ts'
 import type { Postgres } from '../postgres/index.ts'
-
-/** Parts of the store that nobody is served from: what waits to be verified, and what drivers, images and videos keep for themselves. */
-const unserved = /^\.(?:uploads|plimsoll|images|videos)\//
 
 /** Of more files than this that change at once, such as those of a video, folders are purged. */
 const mostFiles = 100
@@ -19,7 +17,7 @@ const refusals = /^PLIMSOLL_(?:FILE|UPLOAD|OPTION)_|^PLIMSOLL_STORAGE_CLOSED$/
  */
 export function purgedStore(store: FileStore, changed: (tags: readonly string[]) => Promise<void>): FileStore {
   const done = async <T>(result: T, keys: readonly string[]): Promise<T> => {
-    const served = keys.filter((key) => !unserved.test(key))
+    const served = keys.filter((key) => !isInternal(key))
     const tags = served.length > mostFiles ? tagsOfMany(served) : served.map(fileTag)
     if (tags.length > 0) await changed(tags)
     return result

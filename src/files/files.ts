@@ -1,6 +1,7 @@
 import type { Duration } from '../core/duration.ts'
-import { PlimsollError } from '../core/errors.ts'
+import { PlimsollError, showValue } from '../core/errors.ts'
 import type { DirectAccess, FileStore, SignGetOptions } from './contract.ts'
+import { isInternal } from './internal-folders.ts'
 import { checkKey } from './object-key.ts'
 import { checkHeader } from './object-facts.ts'
 
@@ -17,7 +18,8 @@ export interface Files extends FileStore {
    * without asking the store, for a key that nothing is under too.
    *
    * @example await app.files.url('invoices/7.pdf', { expires: '10m', disposition: 'attachment; filename="invoice-7.pdf"' })
-   * @throws PLIMSOLL_FEATURE_UNSUPPORTED when nobody serves files of a store without addresses; PLIMSOLL_FILE_KEY_INVALID
+   * @throws PLIMSOLL_FEATURE_UNSUPPORTED when nobody serves files of a store without addresses; PLIMSOLL_FILE_KEY_INVALID, also for what
+   *   the store keeps for the framework itself, such as uploads that are not verified
    */
   url(key: string, options?: FileUrlOptions): Promise<string>
 }
@@ -41,7 +43,7 @@ export function openFiles(options: OpenFilesOptions): Files
 export function openFiles({ store, links }: OpenFilesOptions): Files {
   const direct = store.direct ?? links
   const close = (): Promise<void> => store.close()
-  return Object.freeze<Files>({
+  const files = Object.freeze<Files>({
     engine: store.engine,
     features: store.features,
     direct,
@@ -55,6 +57,7 @@ export function openFiles({ store, links }: OpenFilesOptions): Files {
     delete: (keys) => store.delete(keys),
     async url(key, { expires = '1h', disposition, type, cacheControl } = {}) {
       checkKey(key)
+      if (isInternal(key, files)) throw internalKey(key)
       for (const [name, value] of Object.entries({ disposition, type, cacheControl })) checkHeader(name, value)
       if (direct === undefined) throw noAddresses(store)
       return direct.signGet(key, { expires, disposition, type, cacheControl })
@@ -62,6 +65,15 @@ export function openFiles({ store, links }: OpenFilesOptions): Files {
     close,
     [Symbol.asyncDispose]: close,
   })
+  return files
+}
+
+function internalKey(key: string): PlimsollError {
+  return new PlimsollError(
+    'PLIMSOLL_FILE_KEY_INVALID',
+    `${showValue(key)} is no file of the application: what the store keeps there is for the framework, and served to nobody.`,
+    { details: { key } },
+  )
 }
 
 function noAddresses({ engine }: FileStore): PlimsollError {

@@ -2,7 +2,7 @@ import { isPlimsollError } from '../../core/errors.ts'
 import { ledger } from './ledger.ts'
 import { removeLeft, removeUpload } from './remove-upload.ts'
 import type { UploadParts } from './types.ts'
-import { waitingFolder } from './upload-row.ts'
+import { waitingFolder } from '../internal-folders.ts'
 
 /** How long a sweep may take before another process begins one. */
 const leaseMs = 600_000

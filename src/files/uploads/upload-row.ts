@@ -1,4 +1,5 @@
 import type { UploadRef } from '../contract.ts'
+import { waitingFolder } from '../internal-folders.ts'
 
 /** What the database knows of an upload. */
 export interface UploadRow {
@@ -76,9 +77,6 @@ export function toUploadRow(texts: readonly (string | null)[]): UploadRow {
     expiresAt: Number(expiresAt),
   }
 }
-
-/** Where everything lies that is nobody's file yet. Downloads do not lead there. */
-export const waitingFolder = '.uploads/'
 
 /** Where the bytes of an upload wait until they are verified. */
 export function waitingKey({ id }: Pick<UploadRow, 'id'>): string {

@@ -3,7 +3,8 @@ import { planName, type EncodePlan } from './encode-plan.ts'
 import { tracksName } from './finished-packages.ts'
 import { dashName, hlsName } from './pack.ts'
 import { readStoredJson } from './stored-json.ts'
-import { listAll, workFolder } from './work-files.ts'
+import { workFolder } from '../internal-folders.ts'
+import { listAll } from './work-files.ts'
 
 /** Which files of encodes are too old. */
 export interface SweepWorkOptions {

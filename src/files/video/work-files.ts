@@ -6,11 +6,9 @@ import { dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { PlimsollError } from '../../core/errors.ts'
 import type { FileStore, ObjectPage, StoredObject } from '../contract.ts'
+import { workFolder } from '../internal-folders.ts'
 import { mediaError } from './media-errors.ts'
 import { isWholeMp4 } from './mp4-boxes.ts'
-
-/** What the keys of files of encodes that have not ended begin with: they are in the store, but nobody is served from there. */
-export const workFolder = '.videos/'
 
 /** What the keys of the files begin with that are kept while a package is made, up to a slash: of one package, and of no other. */
 export function workPrefixOf(prefix: string): string {

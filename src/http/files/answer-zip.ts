@@ -2,6 +2,7 @@ import { PassThrough, type Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import { ZipFile } from 'yazl'
 import { PlimsollError } from '../../core/errors.ts'
+import { isInternal } from '../../files/internal-folders.ts'
 import type { StoredObject } from '../../files/contract.ts'
 import { untilGone } from './answer-file.ts'
 import { contentDisposition } from './content-disposition.ts'
@@ -102,7 +103,9 @@ async function lookUp(
   const found: StoredObject[] = []
   for (let at = 0; at < entries.length; at += lookups) {
     const keys = entries.slice(at, at + lookups).map(({ key }) => key)
-    const objects = await Promise.all(keys.map((key) => source.head(key, { signal })))
+    const objects = await Promise.all(
+      keys.map(async (key) => (isInternal(key, source) ? undefined : source.head(key, { signal }))),
+    )
     const missing = objects.indexOf(undefined)
     if (missing >= 0) throw new PlimsollError('PLIMSOLL_FILE_NOT_FOUND', `There is no file '${keys[missing]}'.`)
     found.push(...(objects as StoredObject[]))

@@ -200,7 +200,7 @@ export function mountDownloads(
     exposeHeadRoute: false,
     errorHandler: problemHandler(onError),
     handler: async (request, reply) => {
-      const key = requestKey(request, prefix)
+      const key = requestKey(request, { store, prefix })
       if (key === undefined) return notFound(reply)
       const fromEdge = isEdge?.(request) ?? false
       if (!fromEdge && !(await mayHave(request, key))) {

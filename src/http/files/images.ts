@@ -3,6 +3,7 @@ import { parseDuration, type Duration } from '../../core/duration.ts'
 import { PlimsollError, listNames, showValue } from '../../core/errors.ts'
 import type { FileStore } from '../../files/contract.ts'
 import { checkKey, isKey } from '../../files/index.ts'
+import { keepVariantsIn, variantFolder } from '../../files/internal-folders.ts'
 import { parseLimits, type ImageLimits } from '../../files/images/image-limits.ts'
 import type { ImageMaker } from '../../files/images/image-maker.ts'
 import { parseVariant, type ImageVariant, type PlainVariant } from '../../files/images/image-variant.ts'
@@ -21,7 +22,7 @@ export interface ImagesOptions<Name extends string = string> {
   readonly variants: Readonly<Record<Name, ImageVariant>>
   /** Bounds for images that are read. */
   readonly limits?: ImageLimits | undefined
-  /** Where variants are kept in the storage. Default `'.images'`. */
+  /** Where variants are kept in the storage; nothing else serves them from there. Default `'.images'`. */
   readonly folder?: string | undefined
 }
 
@@ -71,7 +72,7 @@ export function mountImages<Name extends string>(
   if (path.includes(':'))
     throw invalid('path', `The path of images is such as '/images', without parameters, not '${path}'.`)
   const variants = parseVariants(options.variants)
-  const folder = options.folder ?? '.images'
+  const folder = options.folder ?? variantFolder.slice(0, -1)
   if (!isKey(folder))
     throw invalid('folder', `The folder of variants is ${showValue(folder)}; give one such as 'variants'.`)
   const { store, maker, secret, onError } = mount
@@ -84,6 +85,7 @@ export function mountImages<Name extends string>(
     )
   }
   const cabinet = new VariantCabinet({ store, maker, folder: `${folder}/`, limits })
+  keepVariantsIn(store, `${folder}/`)
   const own = path.replace(/\/$/, '')
   const mounted = withPrefix(fastify.prefix, own)
   const signer = linkSigner(secret, 'images')
@@ -101,7 +103,7 @@ export function mountImages<Name extends string>(
     errorHandler: problemHandler(onError),
     handler: async (request, reply) => {
       const { variant: name, signature } = request.params as { readonly variant: string; readonly signature: string }
-      const key = requestKey(request, '')
+      const key = requestKey(request, { store })
       const variant = variants.get(name)
       const [token = '', version = ''] = signature.split('~')
       // What was never signed cannot be told from what was signed otherwise.

@@ -4,6 +4,7 @@ import { PlimsollError, showValue } from '../../core/errors.ts'
 import { parseSize, type Size } from '../../core/size.ts'
 import type { Transaction } from '../../postgres/index.ts'
 import { isKey } from '../../files/index.ts'
+import { isInternal } from '../../files/internal-folders.ts'
 import { parseAccept } from '../../files/uploads/accepted-types.ts'
 import type { StoredUpload, UploadSpec, WantedUpload } from '../../files/uploads/types.ts'
 import { isPassive } from './active-types.ts'
@@ -76,8 +77,12 @@ export function toUploadSpec(route: string, options: UploadOptions<Transaction>)
     keepMs: parseDuration(options.keep ?? '24h', 'keep'),
     keyOf(file) {
       const found = keyOf(file)
-      if (isKey(found)) return found
-      throw invalid('key', `The option 'key' returned ${showValue(found)}, which is no key of a file.`)
+      if (!isKey(found))
+        throw invalid('key', `The option 'key' returned ${showValue(found)}, which is no key of a file.`)
+      if (!isInternal(found)) return found
+      const folder = found.slice(0, found.indexOf('/') + 1)
+      const text = `The option 'key' returned ${showValue(found)}, and what is below '${folder}' is for the framework, and served to nobody.`
+      throw invalid('key', `${text} Give another folder.`)
     },
     factsOf: ({ type, name }) => ({
       disposition: contentDisposition(isPassive(type) ? 'inline' : 'attachment', name),

@@ -69,7 +69,8 @@ describe('the address of a file', () => {
       until: expect.closeTo(Date.now() + 600_000, -4),
     })
     expect(read(await files.url('a')).until).toBeCloseTo(Date.now() + 3_600_000, -4)
-    await refused(files.url('../a'), 'PLIMSOLL_FILE_KEY_INVALID')
+    for (const key of ['../a', '.uploads/a', '.videos/a', '.images/a', '.plimsoll/a'])
+      await refused(files.url(key), 'PLIMSOLL_FILE_KEY_INVALID')
     await refused(files.url('a', { disposition: 'a\nb' }), 'PLIMSOLL_FILE_FACTS_INVALID')
     await refused(files.url('a', { expires: 'soon' as never }), 'PLIMSOLL_OPTION_INVALID')
   })

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,6 +15,8 @@ type Name = 'small' | 'square'
 interface Instance {
   readonly app: App<typeof relations>
   readonly images: Images<Name>
+  /** Those that are kept in another folder. */
+  readonly elsewhere: Images<Name>
   /** The keys that it has stored, without those of leases. */
   readonly stored: string[]
 }
@@ -39,7 +42,10 @@ async function open(given = secret): Promise<Instance> {
   for (const method of ['get', 'head', 'copy', 'compose', 'list', 'delete', 'close'] as const)
     Object.assign(watched, { [method]: store[method].bind(store) })
   const app = await createApp({ relations, databaseUrl: 'pglite:memory', secret: given, files: { store: watched } })
-  return { app, stored, images: app.images('/images', { variants }) }
+  app.downloads('/files', { authorize: (_request, key) => !key.startsWith('private/') })
+  app.fastify.get<{ Querystring: { key: string } }>('/zip', (request, reply) => reply.zip(app.files, [request.query]))
+  const elsewhere = app.images('/elsewhere', { variants, folder: 'variants' })
+  return { app, stored, images: app.images('/images', { variants }), elsewhere }
 }
 
 beforeAll(async () => {
@@ -116,6 +122,26 @@ describe('a variant of an image', () => {
       const { statusCode, body } = await answer
       expect([statusCode, body === 'made by the other one']).toEqual([200, !dies])
     }
+  })
+
+  test.each(['.images', 'variants'])('is served from %s at its signed address alone', async (where) => {
+    const images = where === '.images' ? one.images : one.elsewhere
+    const source = await keyOf()
+    const key = `private/${source}`
+    await one.app.files.copy(source, key)
+    expect((await get(one, images.url(key, 'small'))).statusCode).toBe(200)
+    // Whoever knows the code can work out where it is kept.
+    const { objects } = await one.app.files.list(`${where}/${hash('sha256', key, 'hex').slice(0, 32)}/`)
+    const [kept] = objects.map((object) => object.key)
+    expect(kept).toMatch(/\.webp$/)
+    for (const url of [`/files/${key}`, `/files/${kept}`, `/zip?key=${kept}`])
+      expect([(await get(one, url)).statusCode, url]).toEqual([404, url])
+    await expect(one.app.files.url(kept!)).rejects.toMatchObject({ code: 'PLIMSOLL_FILE_KEY_INVALID' })
+    // Nor is there a variant of it.
+    expect((await get(one, images.url(kept!, 'square'))).statusCode).toBe(403)
+    // What the application has in a folder of such a name is its own.
+    await one.app.files.put('variants/a.txt', Buffer.from('a list of variants'))
+    expect((await get(one, '/files/variants/a.txt')).body).toBe('a list of variants')
   })
 
   test('is gone with the image, when that is said', async () => {

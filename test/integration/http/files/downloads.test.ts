@@ -326,11 +326,14 @@ describe('an address', () => {
     '/files/%252e%252e/secret',
     '/files/',
     '/files/.uploads/x',
+    '/files/.images/x',
+    '/files/.videos/x',
+    '/files/.plimsoll/x',
     `/files/${'a'.repeat(901)}`,
     `/files/${'../'.repeat(20)}etc/passwd`,
   ])('such as %s leads to nothing', async (path) => {
     const { url, disk, store } = await setup()
-    await disk.put('.uploads/x', Buffer.from('unverified'))
+    for (const folder of ['.uploads', '.images', '.videos']) await disk.put(`${folder}/x`, Buffer.from('unverified'))
     const { status, body } = await ask(url, path)
     expect(status).toBe(404)
     expect(body.toString()).not.toContain('unverified')

@@ -47,6 +47,15 @@ describe('an archive of files', () => {
     expect(await unpack(body)).toEqual({ '1.bin': one, '1 (2).bin': two, 'etc/ü.bin': one, empty: Buffer.alloc(0) })
   })
 
+  test.each(['.uploads/1', '.videos/1/a.mp4', '.images/1/a.webp'])(
+    'has nothing of the framework, such as %s',
+    async (key) => {
+      const { store, url } = await setup([{ key }])
+      await store.put(key, pattern(10))
+      expect((await ask(url, '/archive')).status).toBe(404)
+    },
+  )
+
   test('answers HEAD like GET, and reads no file for it', async () => {
     const { store, url } = await setup([{ key: 'a' }, { key: 'b' }])
     for (const key of ['a', 'b']) await store.put(key, pattern(100_000))

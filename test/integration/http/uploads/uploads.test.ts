@@ -188,6 +188,19 @@ describe('an upload', () => {
     expect(await service.keys()).toEqual(['shared/a.txt'])
   })
 
+  test('is not put where the framework keeps files of its own', async () => {
+    for (const folder of ['.uploads', '.videos', '.images']) {
+      const service = await openService({ key: ({ name }) => `${folder}/${name}` })
+      const { body } = await begin(service, text, { name: 'a.txt' })
+      await send(service.url, body.put!, text)
+      expect(await call(`${service.url}${body.complete}`, 'POST')).toMatchObject({
+        status: 500,
+        body: { code: 'PLIMSOLL_OPTION_INVALID' },
+      })
+      expect(await service.keys()).not.toContain(`${folder}/a.txt`)
+    }
+  })
+
   test('that was given up is gone, with its bytes', async () => {
     const service = await openService({ parts: { from: 1, bytes: '1MB' } })
     const { body } = await begin(service, text)
