@@ -181,12 +181,13 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
   }
   try {
     mail = await openAppMail(options)
-    const changed = (tags: readonly string[]): Promise<void> => recordChanged(postgres!, caching!.outbox)(tags)
+    const changed =
+      edge.carrier && ((tags: readonly string[]): Promise<void> => recordChanged(postgres!, caching!.outbox)(tags))
     const addresses = signedAddresses({ secret, url: options.files?.addresses ?? '/_files' })
     files = await openAppFiles(storageUrl, {
       store: options.files?.store,
       links: addresses,
-      changed: edge.carrier && changed,
+      changed,
     })
     const known = mail?.jobsWith(options.jobs ?? [])
     postgres = await openPostgres(database)
@@ -238,6 +239,7 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
       files,
       ...served,
       images,
+      purge: changed,
       jobs,
       mail,
       options,
@@ -295,6 +297,7 @@ function assemble<S extends Models>(
     files,
     uploads,
     images,
+    purge,
     edge,
     jobs,
     mail,
@@ -308,6 +311,7 @@ function assemble<S extends Models>(
     files: AddressedFiles
     uploads: () => Uploads
     images: ImageMaker
+    purge: ((tags: readonly string[]) => Promise<void>) | undefined
     edge: AppCdn
     jobs: Jobs | undefined
     mail: OpenMail | undefined
@@ -355,7 +359,8 @@ function assemble<S extends Models>(
       })
     },
     images: (path, choices) => {
-      const mount = { store: files, maker: images, secret, onError: options.onError }
+      const surrogateKeys = options.surrogateKeys ?? edge.cdn.features.tagHeader ?? false
+      const mount = { store: files, maker: images, secret, surrogateKeys, purge, onError: options.onError }
       return mountImages(fastify, path, { options: choices, mount }).images
     },
     migrate: (folder) => migrateDatabase(db, folder),

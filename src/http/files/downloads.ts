@@ -2,7 +2,6 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { parseDuration, type Duration } from '../../core/duration.ts'
 import { PlimsollError, showValue } from '../../core/errors.ts'
 import type { DirectAccess, FileStore, StoredObject } from '../../files/contract.ts'
-import { tableOfTag } from '../../schema/index.ts'
 import { surrogateHeaders, type SurrogateKeys } from '../caching/surrogate-headers.ts'
 import { checkPath } from '../path-parameters.ts'
 import { problemHandler, problemOf, sendProblem } from '../problem.ts'
@@ -12,6 +11,7 @@ import { answerFile, type FileAnswer } from './answer-file.ts'
 import { contentDisposition, type Disposition } from './content-disposition.ts'
 import { edgeCheck } from './edge-check.ts'
 import { checkPreconditions } from './preconditions.ts'
+import { fileTags } from './file-tags.ts'
 import { requestKey } from './request-key.ts'
 
 /** What can be downloaded, by whom, and what the answers say. */
@@ -93,18 +93,6 @@ const yearSeconds = 31_536_000
 /** Types of files that name others beside them: HLS, DASH, and indexes of small pictures. */
 const namesOthers = /^(?:application\/(?:vnd\.apple\.mpegurl|dash\+xml)|audio\/(?:x-)?mpegurl|text\/vtt)(?:;|$)/i
 
-/** The tag of a file: what the headers for CDNs name it by, and what a purge of it names. */
-export function fileTag(key: string): string {
-  return `files:${key}`
-}
-
-/** The tags of the two folders that a file is nearest to, which name all files below them: a purge of one ends a whole video. */
-export function folderTags(key: string): string[] {
-  const parts = key.split('/')
-  const folders = [parts.length - 2, parts.length - 1].filter((count) => count > 0)
-  return folders.map((count) => fileTag(`${parts.slice(0, count).join('/')}/`))
-}
-
 /**
  * Adds `GET` and `HEAD` of the files of a store, at `path/KEY`. Resolves nothing that is not a plain key; to who may not have a file,
  * it is as if there were none.
@@ -156,7 +144,7 @@ export function mountDownloads(
       'content-disposition': disposition,
       ...readers,
       ...(isActive(object.type) ? { 'content-security-policy': sandboxPolicy } : {}),
-      ...(shared && surrogateKeys !== false ? surrogateHeaders(tagsOf(object), surrogateKeys) : {}),
+      ...(shared && surrogateKeys !== false ? surrogateHeaders(fileTags(object.key), surrogateKeys) : {}),
     }
     return { object, type: object.type, headers, cacheControl, disposition }
   }
@@ -215,11 +203,6 @@ export function mountDownloads(
     },
   })
   return withPrefix(fastify.prefix, `${own}/*`)
-}
-
-function tagsOf({ key }: StoredObject): string[] {
-  const tag = fileTag(key)
-  return [tableOfTag(tag), ...folderTags(key), tag]
 }
 
 /** What caches may do with the answer for a file, as a header says it. With an `edgeKey` it is the edge that `cache` speaks to. */

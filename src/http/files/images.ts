@@ -9,10 +9,12 @@ import type { ImageMaker } from '../../files/images/image-maker.ts'
 import { parseVariant, type ImageVariant, type PlainVariant } from '../../files/images/image-variant.ts'
 import { VariantCabinet, versionOf } from '../../files/images/variant-cabinet.ts'
 import { mostMakingMs } from '../../files/images/variant-lease.ts'
+import { surrogateHeaders, type SurrogateKeys } from '../caching/surrogate-headers.ts'
 import { checkPath } from '../path-parameters.ts'
 import { problemHandler, problemOf, sendProblem } from '../problem.ts'
 import { withPrefix } from '../resource.ts'
 import { answerFile } from './answer-file.ts'
+import { fileTag, fileTags } from './file-tags.ts'
 import { requestKey } from './request-key.ts'
 import { linkSigner } from './signed-link.ts'
 
@@ -42,7 +44,14 @@ export interface Images<Name extends string = string> {
    * @throws PLIMSOLL_OPTION_INVALID for a variant that there is not; PLIMSOLL_FILE_KEY_INVALID
    */
   url(key: string, variant: NoInfer<Name>, options?: ImageUrlOptions): string
-  /** Removes the variants that were made of an image; do so when you remove it. */
+  /**
+   * The same as `url` as a path that is not encoded, as `cdn.url` and `cdn.purgeUrls` take it.
+   *
+   * @example app.cdn.url(images.path('uploads/cover.jpg', 'small'))
+   * @throws as `url` does
+   */
+  path(key: string, variant: NoInfer<Name>, options?: ImageUrlOptions): string
+  /** Removes the variants that were made of an image, and has a CDN that purges by tag drop what it has of it; do so when you remove it. */
   forget(key: string): Promise<void>
 }
 
@@ -52,6 +61,10 @@ export interface ImageMountOptions {
   readonly maker: ImageMaker
   /** Signs the addresses. */
   readonly secret: string
+  /** The headers that name, for a CDN, the image that a variant was made of. */
+  readonly surrogateKeys: SurrogateKeys | false
+  /** Has a CDN drop what was made of these tags. Default: there is none that purges by tag. */
+  readonly purge?: ((tags: readonly string[]) => Promise<void>) | undefined
   /** Told of errors that are the service's own. */
   readonly onError?: ((error: unknown, request: FastifyRequest) => void) | undefined
 }
@@ -75,7 +88,7 @@ export function mountImages<Name extends string>(
   const folder = options.folder ?? variantFolder.slice(0, -1)
   if (!isKey(folder))
     throw invalid('folder', `The folder of variants is ${showValue(folder)}; give one such as 'variants'.`)
-  const { store, maker, secret, onError } = mount
+  const { store, maker, secret, surrogateKeys, purge, onError } = mount
   const limits = parseLimits(options.limits)
   if (limits.timeoutMs > mostMakingMs) {
     const given = showValue(options.limits?.timeout)
@@ -117,6 +130,8 @@ export function mountImages<Name extends string>(
       const headers = {
         'cache-control': left === undefined ? forever : `private, max-age=${left}`,
         'content-security-policy': "default-src 'none'; sandbox",
+        // Those of the image, so that what ends it at the edges ends what was made of it.
+        ...(left === undefined && surrogateKeys !== false ? surrogateHeaders(fileTags(key), surrogateKeys) : {}),
       }
       const answer = (): Promise<boolean> =>
         answerFile(request, reply, {
@@ -131,7 +146,8 @@ export function mountImages<Name extends string>(
     },
   })
 
-  const url = (key: string, name: Name, { expires, etag }: ImageUrlOptions = {}): string => {
+  /** What stands before the key in an address of a variant of it, signed. */
+  const signedFolder = (key: string, name: Name, { expires, etag }: ImageUrlOptions = {}): string => {
     const variant = variants.get(name)
     if (variant === undefined) {
       const text = `There is no variant ${showValue(name)} of the images at '${mounted}'; there are ${listNames(variants.keys())}.`
@@ -141,10 +157,18 @@ export function mountImages<Name extends string>(
     const version = etag === undefined ? '' : versionOf(etag)
     const expiresAt = expires === undefined ? undefined : Date.now() + parseDuration(expires, 'expires')
     const token = signer.sign(wordsOf(name, variant, key, version), expiresAt)
-    const place = key.split('/').map(encodeURIComponent).join('/')
-    return `${mounted}/${name}/${token}${version === '' ? '' : `~${version}`}/${place}`
+    return `${mounted}/${name}/${token}${version === '' ? '' : `~${version}`}/`
   }
-  return { path: `${mounted}/:variant/:signature/*`, images: { url, forget: (key) => cabinet.forget(key) } }
+  const images: Images<Name> = {
+    url: (key, name, given) => signedFolder(key, name, given) + key.split('/').map(encodeURIComponent).join('/'),
+    path: (key, name, given) => signedFolder(key, name, given) + key,
+    async forget(key) {
+      await cabinet.forget(key)
+      // After that, or an edge would fetch again what is about to go; and also where nothing was kept here any more.
+      await purge?.([fileTag(key)])
+    },
+  }
+  return { path: `${mounted}/:variant/:signature/*`, images }
 }
 
 function parseVariants(given: Readonly<Record<string, ImageVariant>>): ReadonlyMap<string, PlainVariant> {

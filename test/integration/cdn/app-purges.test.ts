@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'drizzle-orm'
 import pg from 'pg'
+import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest'
+import { surrogateKey } from '../../../src/http/index.ts'
 import { installTriggers } from '../../../src/outbox/index.ts'
 import { buildModelGraph } from '../../../src/schema/index.ts'
 import { observe, type PlimsollEvent } from '../../../src/core/events.ts'
@@ -219,6 +221,7 @@ describe('an application whose CDN', () => {
     return { app, double }
   }
 
+  const surrogateKeysOf = (tags: readonly string[]): string => tags.map(surrogateKey).join(' ')
   const tagsOf = ({ body }: { body: string }): string[] =>
     (JSON.parse(body) as { surrogate_keys: string[] }).surrogate_keys
 
@@ -291,6 +294,43 @@ describe('an application whose CDN', () => {
     await app.files.delete(keys)
     await expect.poll(() => waiting(app)).toEqual([])
     expect(double.seen.flatMap(tagsOf)).toEqual(['files:videos/1/ab/'])
+  })
+
+  test('has variants of images at addresses of its own, and is told when one is forgotten, replaced or removed', async () => {
+    const { app, double } = await openWithDouble()
+    const images = app.images('/images', { variants: { small: { width: 8 } } })
+    const key = "pictures/7/å b's (1).jpg"
+    const tag = `files:${key}`
+    const picture = await sharp({ create: { width: 16, height: 8, channels: 3, background: 'teal' } })
+      .jpeg()
+      .toBuffer()
+    const { etag } = await app.files.put(key, picture, { type: 'image/jpeg' })
+    const ask = (url: string) => app.fastify.inject(url.replace('https://cdn.example.com', ''))
+    const purged = async (): Promise<string[]> => {
+      await expect.poll(() => waiting(app)).toEqual([])
+      return double.seen.splice(0).flatMap(tagsOf)
+    }
+    await purged()
+    for (const given of [{}, { etag }]) {
+      const url = app.cdn.url(images.path(key, 'small', given))
+      expect(url).toMatch(/^https:\/\/cdn\.example\.com\/images\/small\//)
+      const { statusCode, headers } = await ask(url)
+      expect([statusCode, headers['cache-control']]).toEqual([200, 'public, max-age=31536000, immutable'])
+      expect(headers['surrogate-key']).toBe(surrogateKeysOf(['files', 'files:pictures/', 'files:pictures/7/', tag]))
+    }
+    expect((await ask(images.url(key, 'small'))).headers['surrogate-key']).toBeDefined()
+    const brief = await ask(app.cdn.url(images.path(key, 'small', { expires: '1m' })))
+    expect([brief.statusCode, brief.headers['surrogate-key']]).toEqual([200, undefined])
+    // What is made and kept here is told to nobody.
+    expect(await purged()).toEqual([])
+    await images.forget(key)
+    expect(await purged()).toEqual([surrogateKey(tag)])
+    // An edge may have what is not kept here any more.
+    await images.forget(key)
+    expect(await purged()).toEqual([surrogateKey(tag)])
+    await app.files.put(key, picture, { type: 'image/jpeg' })
+    await app.files.delete([key])
+    expect(new Set(await purged())).toEqual(new Set([surrogateKey(tag)]))
   })
 
   test('is not to be purged by writes is left alone, and purged by hand', async () => {

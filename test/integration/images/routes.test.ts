@@ -264,6 +264,16 @@ describe('an address of a variant', () => {
     expect((await get(one, one.images.url('uploads/none.jpg', 'small'))).statusCode).toBe(404)
   })
 
+  test('has its path for a CDN, which encodes it', async () => {
+    const key = await keyOf(undefined, "å b's?.jpg")
+    const path = one.images.path(key, 'small')
+    expect(path.slice(-key.length - 1)).toBe(`/${key}`)
+    const url = one.app.cdn.url(path)
+    expect(url).not.toBe(path)
+    expect((await get(one, url)).statusCode).toBe(200)
+    expect(() => one.images.path(key, 'huge' as 'small')).toThrow("there are 'small', 'square'")
+  })
+
   test('is made for variants that there are, of options that there are', () => {
     expect(() => one.images.url('a.jpg', 'huge' as 'small')).toThrow("there are 'small', 'square'")
     expect(() => one.images.url('uploads/../a.jpg', 'small')).toThrow(
