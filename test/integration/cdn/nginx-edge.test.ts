@@ -86,6 +86,42 @@ describe.runIf(hasNginx())('nginx, configured as the documentation says,', () =>
     expect(Buffer.from(await range.arrayBuffer()).equals(film.subarray(1_048_570, 1_048_590))).toBe(true)
   })
 
+  test.each([
+    ['an address', (): string => cdn.url('private/saved/1.mp4', { private: true })],
+    ['a folder', (): string => cdn.grant('private/saved/2.mp4', { folder: 'private/saved' }).url],
+  ])('has a file that is to be saved, and the same to be shown, by the signature of %s', async (_, urlOf) => {
+    for (const name of ['1', '2']) origin.files.set(`/private/saved/${name}.mp4`, { body: film })
+    const url = urlOf()
+    const with_ = (query: string): string => `${url}${url.includes('?') ? '&' : '?'}${query}`
+    const fetched = async (address: string, range?: string): Promise<unknown[]> => {
+      const answer = await fetch(address, { headers: range === undefined ? {} : { range } })
+      const body = Buffer.from(await answer.arrayBuffer())
+      const [first, last] = range?.match(/\d+/g)?.map(Number) ?? [0, film.length - 1]
+      expect(body.equals(film.subarray(first, last! + 1))).toBe(true)
+      return [answer.headers.get('content-disposition'), answer.headers.get('x-cache')]
+    }
+    expect(await fetched(url)).toEqual(['inline', 'MISS'])
+    expect(await fetched(with_('download'))).toEqual(['attachment', 'MISS'])
+    expect(await fetched(with_('a=b&download=1'), 'bytes=1048570-1048589')).toEqual(['attachment', 'HIT'])
+    expect(await fetched(url)).toEqual(['inline', 'HIT'])
+    // Whatever else is added makes no copy of its own, and none that others get is of another kind.
+    const before = origin.asked.length
+    for (const query of ['downloads', 'a=download', '%64ownload', 'Download', 'x=1'])
+      expect([query, ...(await fetched(with_(query)))]).toEqual([query, 'inline', 'HIT'])
+    expect(origin.asked.length).toBe(before)
+    const kept = origin.asked.filter((path) => path.startsWith('/private/saved/'))
+    expect(new Set(kept.map((path) => path.replace(/^[^?]*/, '')))).toEqual(new Set(['', '?download']))
+  })
+
+  test('asks for what is to be saved first as such, whoever adds what', async () => {
+    origin.files.set('/private/saved/3.mp4', { body: 'a film' })
+    const url = cdn.url('private/saved/3.mp4', { private: true })
+    const dispositionOf = async (address: string) => (await fetch(address)).headers.get('content-disposition')
+    expect(await dispositionOf(`${url}&%64ownload`)).toBe('inline')
+    expect(await dispositionOf(`${url}&download`)).toBe('attachment')
+    expect(await dispositionOf(url)).toBe('inline')
+  })
+
   test('refuses what is not signed, has expired or is signed for something else, and leaks nothing', async () => {
     const good = cdn.url('private/film.mp4', { private: true })
     const foreign = openCdn({ url: `${edge.url}?provider=nginx`, secrets: { CDN_KEY: 'the secret of somebody else' } })

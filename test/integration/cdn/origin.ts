@@ -7,7 +7,7 @@ export interface OriginFile {
   readonly headers?: Record<string, string>
 }
 
-/** What an edge stands before: files by their paths, with ranges. */
+/** What an edge stands before: files by their paths, with ranges, and as attachments with `?download`, as `app.downloads` has them. */
 export interface Origin extends AsyncDisposable {
   readonly url: string
   /** By their decoded paths; may be changed. */
@@ -25,7 +25,13 @@ export async function startOrigin(files: Readonly<Record<string, OriginFile>> = 
     const file = stored.get(decodeURIComponent(request.url!.replace(/\?.*$/, '')))
     if (file === undefined) return void response.writeHead(404, { 'cache-control': 'no-store' }).end('not here')
     const body = Buffer.from(file.body)
-    const headers = { 'cache-control': 'public, max-age=3600', etag: `"${body.length}"`, ...file.headers }
+    const saved = new URL(request.url!, 'http://origin').searchParams.has('download')
+    const headers = {
+      'cache-control': 'public, max-age=3600',
+      etag: `"${body.length}"`,
+      'content-disposition': saved ? 'attachment' : 'inline',
+      ...file.headers,
+    }
     const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? []
     if (from === undefined) return void response.writeHead(200, headers).end(body)
     const end = Math.min(Number(to), body.length - 1)
