@@ -260,6 +260,11 @@ export interface StoredPart {
 export interface DirectAccess {
   /** True where the answer to a signed GET says the Cache-Control that is stored, and no other one can be asked for. */
   readonly keepsCacheControl?: boolean | undefined
+  /**
+   * Where the answer to a signed GET has an ETag of another kind than the store gives an object: whether an entity tag is of the store's kind,
+   * which the service behind the address does not know. Undefined where both are the same.
+   */
+  readonly isForeignTag?: ((etag: string) => boolean) | undefined
   /** An address to GET an object, or a range of it. */
   signGet(key: string, options: SignGetOptions): Promise<string>
   /** A request that stores an object of exactly this size and type. */

@@ -52,6 +52,8 @@ function send({ bytes, ...object }: GoogleObject, { request, response, url }: Ex
     'content-disposition': query.get('response-content-disposition') ?? object.contentDisposition,
     'cache-control': object.cacheControl,
     'last-modified': new Date(object.updated).toUTCString(),
+    // Of another kind than the generation, by which others know the object.
+    etag: md5Of(bytes),
     'x-goog-generation': object.generation,
     'x-goog-hash': `crc32c=${crc32cOf(bytes)}`,
     'accept-ranges': 'bytes',
@@ -61,8 +63,11 @@ function send({ bytes, ...object }: GoogleObject, { request, response, url }: Ex
     string,
     string
   >
-  const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '') ?? []
-  if (first === undefined) {
+  const { range: asked = '', 'if-match': ifMatch, 'if-none-match': ifNoneMatch, 'if-range': ifRange } = request.headers
+  if (ifMatch !== undefined && ifMatch !== head['etag']) throw new StorageError(412, 'Precondition Failed')
+  if (ifNoneMatch !== undefined && ifNoneMatch === head['etag']) return void response.writeHead(304, head).end()
+  const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(asked) ?? []
+  if (first === undefined || (ifRange !== undefined && ifRange !== head['etag'])) {
     response.writeHead(200, { ...head, 'content-length': String(bytes.length) }).end(bytes)
     return
   }

@@ -10,7 +10,7 @@ import { isActive, isPassive, sandboxPolicy } from './active-types.ts'
 import { answerFile, type FileAnswer } from './answer-file.ts'
 import { contentDisposition, type Disposition } from './content-disposition.ts'
 import { edgeCheck } from './edge-check.ts'
-import { checkPreconditions } from './preconditions.ts'
+import { checkPreconditions, requiredTags } from './preconditions.ts'
 import { fileTags } from './file-tags.ts'
 import { requestKey } from './request-key.ts'
 
@@ -169,6 +169,10 @@ export function mountDownloads(
     }
     // An address is signed for GET; and a HEAD costs nothing more here.
     if (namesOthers.test(object.type) || request.method === 'HEAD') return proxy(request, reply, asked)
+    // It would take what we have said of the file for something else: send all of it for a part, or nothing.
+    const { isForeignTag } = direct
+    if (isForeignTag !== undefined && requiredTags(request.headers).some(isForeignTag))
+      return proxy(request, reply, asked)
     const kept = direct.keepsCacheControl === true
     // A storage that says nothing of its own would have every cache keep what none may.
     if (kept && cacheControl.startsWith('private') && object.cacheControl?.startsWith('private') === false)

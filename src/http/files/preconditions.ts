@@ -39,11 +39,20 @@ export function rangeHolds(headers: IncomingHttpHeaders, etag: string): boolean 
   return ifRange === undefined || String(ifRange).trim() === etag
 }
 
+/** The strong tags of what has to hold for an answer to be had, or for a part of it: of If-Match, and of the If-Range of a Range. */
+export function requiredTags(headers: IncomingHttpHeaders): string[] {
+  const ifRange = headers.range === undefined ? undefined : headers['if-range']
+  return [...tagsOf(headers['if-match'] ?? ''), ...tagsOf(String(ifRange ?? ''))].filter((tag) => !tag.startsWith('W/'))
+}
+
 /** If-Match compares strongly: a weak tag names nothing (section 13.1.1). */
 function matchesStrongly(header: string, etag: string): boolean {
   if (header.trim() === '*') return true
-  for (const [found] of header.matchAll(/(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g)) if (found === etag) return true
-  return false
+  return tagsOf(header).includes(etag)
+}
+
+function tagsOf(header: string): string[] {
+  return header.match(/(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g) ?? []
 }
 
 const days = '(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)'

@@ -20,7 +20,7 @@ import { checkKey } from '../../object-key.ts'
 import { bytesOf, checkFormKey, checkSizes, secondsOf } from '../../sign-options.ts'
 import type { GcsClient } from './gcs-client.ts'
 import { toStorageError } from './gcs-errors.ts'
-import { toHash } from './gcs-objects.ts'
+import { isGenerationTag, toHash } from './gcs-objects.ts'
 import { nameOf, parseId } from './gcs-uploads.ts'
 
 /** What is signed of a request. */
@@ -36,6 +36,8 @@ interface Signing {
 /** Addresses with a signature of version 4, made with the key of a service account, or by the service that signs for one. */
 export class GcsDirect implements DirectAccess {
   readonly keepsCacheControl = true
+  /** Google's own tags are MD5 sums, where an object has one. */
+  readonly isForeignTag = isGenerationTag
   readonly #gcs: GcsClient
   readonly #features: FileStoreFeatures
 

@@ -93,6 +93,11 @@ export function toEtag(generation: string): string {
   return `"g${generation}"`
 }
 
+/** Whether an ETag is one that {@link toEtag} makes. */
+export function isGenerationTag(etag: string): boolean {
+  return /^"g\d+"$/.test(etag)
+}
+
 /** The generation that an ETag names; one that no object has where it is none of ours. */
 export function generationOf(etag: string): string {
   return /^"g(\d+)"$/.exec(etag)?.[1] ?? '1'

@@ -29,6 +29,46 @@ test.each([{}, { cache: 'immutable' }, { authorize: () => true }] satisfies Down
   },
 )
 
+test('a client may name the file by the tag that HEAD has said, or by that of Google', async () => {
+  const { store, get } = await setup()
+  await store.put('a.mp4', Buffer.from('an older film'), { type: 'video/mp4' })
+  const before = (await get({ method: 'HEAD' })).headers.get('etag')!
+  await store.put('a.mp4', Buffer.from('a film'), { type: 'video/mp4' })
+  const now = (await get({ method: 'HEAD' })).headers.get('etag')!
+  const google = (await get()).headers.get('etag')!
+  expect(new Set([before, now, google]).size).toBe(3)
+  const statusAndBody = async (headers: Record<string, string>): Promise<unknown[]> => {
+    const answer = await get({ headers })
+    return [answer.status, answer.status === 412 ? '' : await answer.text()]
+  }
+  const range = 'bytes=2-3'
+  for (const tag of [now, google]) {
+    expect(await statusAndBody({ range, 'if-range': tag })).toEqual([206, 'fi'])
+    expect(await statusAndBody({ range, 'if-match': tag })).toEqual([206, 'fi'])
+    expect(await statusAndBody({ 'if-match': tag })).toEqual([200, 'a film'])
+    expect(await statusAndBody({ 'if-none-match': tag })).toEqual([304, ''])
+  }
+  expect(await statusAndBody({ 'if-match': `${before}, ${now}` })).toEqual([200, 'a film'])
+  // What is no longer the file is so for both, and none of its bytes come.
+  for (const tag of [before, '"another"']) {
+    expect(await statusAndBody({ range, 'if-range': tag })).toEqual([200, 'a film'])
+    expect(await statusAndBody({ range, 'if-match': tag })).toEqual([412, ''])
+    expect(await statusAndBody({ 'if-none-match': tag })).toEqual([200, 'a film'])
+  }
+  // Google is not asked about tags that it never gave, and answers for all others itself.
+  const ways: [Record<string, string>, number][] = [
+    [{ range, 'if-range': now }, 206],
+    [{ range, 'if-range': before }, 200],
+    [{ 'if-match': before }, 412],
+    [{ range, 'if-range': google }, 302],
+    [{ range }, 302],
+    [{ 'if-range': now }, 302],
+    [{ 'if-match': '*' }, 302],
+  ]
+  for (const [headers, status] of ways)
+    expect([headers, (await get({ headers, redirect: 'manual' })).status]).toEqual([headers, status])
+})
+
 test('what is stored for every cache, and is to be kept by none, is sent by the application', async () => {
   const { store, get } = await setup({ cache: 'no-store' })
   await store.put('a.mp4', Buffer.from('a film'), { type: 'video/mp4', cacheControl: 'public, max-age=3600' })
