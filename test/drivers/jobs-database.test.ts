@@ -7,10 +7,19 @@ import { PlimsollError } from '../../src/core/errors.ts'
 import { observe, type PlimsollEvent } from '../../src/core/events.ts'
 import { databaseEngine, type DatabaseEngineOptions } from '../../src/jobs/drivers/database/database-engine.ts'
 import type { Outcome } from '../../src/jobs/contract.ts'
+import { ensureJobTables } from '../../src/jobs/drivers/database/job-tables.ts'
 import { jobId } from '../../src/jobs/job-id.ts'
-import { cancelJobs, finishJobs, replaceJobs, settleJobs } from '../../src/jobs/drivers/database/statements.ts'
+import {
+  beat,
+  cancelJobs,
+  finishJobs,
+  recoverJobs,
+  registerWorker,
+  replaceJobs,
+  settleJobs,
+} from '../../src/jobs/drivers/database/statements.ts'
 import { defineJob, type Jobs } from '../../src/jobs/index.ts'
-import { openPostgres, type Postgres } from '../../src/postgres/index.ts'
+import { openPostgres, readTexts, type Postgres } from '../../src/postgres/index.ts'
 import { z } from 'zod'
 import { createDatabase, type Database } from '../servers/database.ts'
 import { intercepted, rowsOf, run } from './door.ts'
@@ -173,12 +182,52 @@ describe.runIf(inject('postgresUrl'))('the database engine', () => {
     const handle = await one.jobs.enqueue(job, 1)
     await eventually(() => expect(door.arrived).toBe(1))
     await run(postgres, `update plimsoll.job_workers set alive_until = now() - interval '1 hour'`)
+    // Somebody else has been quicker to come back.
+    await run(postgres, `insert into plimsoll.job_workers (host, pid, alive_until) values ('quick', 1, 'infinity')`)
+    onTestFinished(async () => void (await run(postgres, `delete from plimsoll.job_workers where host = 'quick'`)))
     // It looks for what others have left as it begins.
     await two.work()
     door.open()
     await handle.result()
     expect(door.arrived).toBe(1)
     expect(await handle.status()).toMatchObject({ attempts: 1, deaths: 0 })
+  })
+
+  describe('the first worker after a silence', () => {
+    const hour = 3_600_000
+    const gone = "'-infinity'"
+
+    /** Workers whose leases end at these times, and what is left of them when one of them, or a new one, has been there, in minutes. */
+    async function leftAfter(ends: readonly string[], who: 'the first' | 'a new one'): Promise<unknown> {
+      await ensureJobTables(postgres)
+      await run(postgres, 'delete from plimsoll.job_workers')
+      const rows = ends.map((end) => `('h', 1, ${end})`).join()
+      await run(postgres, `insert into plimsoll.job_workers (host, pid, alive_until) values ${rows}`)
+      onTestFinished(async () => void (await run(postgres, 'delete from plimsoll.job_workers')))
+      const [first] = (await rowsOf(postgres, 'select id from plimsoll.job_workers order by id')).flat()
+      if (who === 'a new one') await readTexts(postgres, registerWorker, ['h', 1, hour])
+      else expect(await readTexts(postgres, beat, [first!, hour])).toEqual([[first]])
+      // A server that was down is another matter: this one has been up for longer than that.
+      await readTexts(postgres, recoverJobs, [3, '{}', 0])
+      const left = `select round(extract(epoch from alive_until - clock_timestamp()) / 60) from plimsoll.job_workers order by id`
+      return (await rowsOf(postgres, left)).flat().map(Number)
+    }
+    const inMinutes = (minutes: number): string => `clock_timestamp() + interval '${minutes} minutes'`
+
+    test('has all others given time to come back', async () => {
+      expect(await leftAfter([inMinutes(-5), inMinutes(-5), inMinutes(29)], 'the first')).toEqual([60, 45, 45])
+      expect(await leftAfter([inMinutes(-5), inMinutes(29)], 'a new one')).toEqual([45, 45, 60])
+    })
+
+    test('leaves a lease alone that was ended, and takes it', async () => {
+      expect(await leftAfter([inMinutes(-5), gone, inMinutes(-5)], 'the first')).toEqual([60, 45])
+      expect(await leftAfter([gone], 'a new one')).toEqual([60])
+    })
+
+    test('is not taken for it while another one gives heartbeats: who is late then has died', async () => {
+      expect(await leftAfter([inMinutes(20), inMinutes(-5), inMinutes(31)], 'the first')).toEqual([60, 31])
+      expect(await leftAfter([inMinutes(-5), inMinutes(5), inMinutes(31)], 'a new one')).toEqual([5, 31, 60])
+    })
   })
 
   test('jobs of a claim whose answer was lost are handed back, and count neither as attempt nor as death', async () => {

@@ -35,12 +35,14 @@ interface WorkerProcessOptions {
   readonly skewMs?: number
   /** The Redis or RabbitMQ of its jobs. Default: they are on the database alone. */
   readonly queueUrl?: string
+  /** How long its lease lasts. Default: shortly. */
+  readonly lease?: string
 }
 
 /** Starts one, and resolves when it takes jobs. */
 export async function startWorker(
   url: string,
-  { concurrency = 10, skewMs = 0, queueUrl }: WorkerProcessOptions = {},
+  { concurrency = 10, skewMs = 0, queueUrl, lease }: WorkerProcessOptions = {},
 ): Promise<WorkerProcess> {
   const child = fork(fileURLToPath(new URL('./jobs-worker.ts', import.meta.url)), {
     execArgv: [],
@@ -48,6 +50,7 @@ export async function startWorker(
       ...process.env,
       DATABASE_URL: url,
       ...(queueUrl !== undefined && { QUEUE_URL: queueUrl }),
+      ...(lease !== undefined && { LEASE: lease }),
       CONCURRENCY: String(concurrency),
       SKEW_MS: String(skewMs),
     },

@@ -1,13 +1,14 @@
 import { appendFileSync } from 'node:fs'
 import { flushCompileCache } from 'node:module'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { Duration } from '../../src/core/duration.ts'
 import { observe } from '../../src/core/events.ts'
 import type { JobEngine } from '../../src/jobs/contract.ts'
 import { defineJob } from '../../src/jobs/define-job.ts'
 import { openJobs } from '../../src/jobs/open-jobs.ts'
 import { createStatement, openPostgres } from '../../src/postgres/index.ts'
 import { anything } from '../drivers/anything.ts'
-import { lease, type Poison, type WorkerNews, type WorkerOrder } from './jobs-worker-talk.ts'
+import { lease as usualLease, type Poison, type WorkerNews, type WorkerOrder } from './jobs-worker-talk.ts'
 
 // A process that runs jobs, until it is killed.
 const {
@@ -16,6 +17,7 @@ const {
   SKEW_MS: skewMs = '0',
   CONCURRENCY: concurrency = '10',
 } = process.env
+const lease = (process.env['LEASE'] ?? usualLease) as Duration
 const now = Date.now.bind(Date)
 Date.now = () => now() + Number(skewMs)
 

@@ -11,7 +11,7 @@ import { createDatabase, type Database } from '../servers/database.ts'
 import { pause } from '../servers/pause.ts'
 import { startPostgres } from '../servers/postgres.ts'
 import { setClocksApart } from './jobs-clocks.ts'
-import { cutOffPastLease } from './jobs-cut-off.ts'
+import { cutOffAll, cutOffPastLease } from './jobs-cut-off.ts'
 import { killAgainAndAgain } from './jobs-killed.ts'
 import { cutListeners } from './jobs-listeners.ts'
 import { ends, makePoison, poisonThree } from './jobs-poisons.ts'
@@ -114,6 +114,13 @@ describe.runIf(inject('postgresUrl'))('jobs on PostgreSQL', () => {
     const { jobs, postgres } = await openOffice(database.url)
     const start = (url: string): Promise<WorkerProcess> => startWorker(url)
     await cutOffPastLease({ jobs, postgres, url: database.url, known: { held: held!, work: work! }, start })
+  })
+
+  test('workers that were all cut off past their leases keep what they run', limits, async () => {
+    const { jobs, postgres } = await openOffice(database.url)
+    const lease = '12s'
+    const start = (url: string): Promise<WorkerProcess> => startWorker(url, { concurrency: 1, lease })
+    await cutOffAll({ jobs, postgres, url: database.url, held: held!, lease, start })
   })
 
   test('a job that blocks the event loop for longer than the lease is not run twice', limits, async () => {

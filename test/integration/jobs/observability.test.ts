@@ -128,7 +128,7 @@ describe('the metrics of jobs', () => {
     const { client } = app.postgres
     const [one, three] = await greet.enqueueMany([{ name: 'one' }, { name: 'three' }])
     const { rows } = await client.query<{ id: string }>(
-      "insert into plimsoll.job_workers (host, pid, alive_until) values ('gone', 1, now() - interval '1 s') returning id",
+      "insert into plimsoll.job_workers (host, pid, alive_until) values ('gone', 1, '-infinity') returning id",
     )
     await client.query(
       "update plimsoll.jobs set state = 'active', worker = $1, attempts = 1, deaths = case when id = $2 then 2 else 0 end",
@@ -224,7 +224,7 @@ describe('the log of jobs', () => {
     const handle = await greet.enqueue({})
     const { client } = app.postgres
     const { rows } = await client.query<{ id: string }>(
-      "insert into plimsoll.job_workers (host, pid, alive_until) values ('gone', 1, now() - interval '1 s') returning id",
+      "insert into plimsoll.job_workers (host, pid, alive_until) values ('gone', 1, '-infinity') returning id",
     )
     await client.query("update plimsoll.jobs set state = 'active', worker = $1, attempts = 1, deaths = 2", [
       rows[0]!.id,

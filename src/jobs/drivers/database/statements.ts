@@ -159,12 +159,30 @@ export const storeProgress = own(`update plimsoll.jobs set progress = run.progre
   from unnest($2::uuid[], $3::text[]) as run(id, progress)
   where jobs.id = run.id and ${active} returning jobs.id, watched`)
 
+/**
+ * The leases that could not be renewed, whoever has them: while nobody reaches the server, nobody can give a heartbeat, and of all leases not
+ * even the newest one has half of its time left. Whoever is the first to come again has all others given time for three heartbeats, before it
+ * looks whose leases are over: that is more than they take to connect again. In the order of the ids, since all may come at once.
+ */
+const unrenewed = (lease: string): string => `alive_until > '-infinity' and not exists (
+    select from plimsoll.job_workers where alive_until > clock_timestamp() + ${ms(`${lease} / 2`)})`
+const prolonged = (lease: string): string => `greatest(alive_until, clock_timestamp() + ${ms(`${lease} * 3 / 4`)})`
+
 /** Gives a worker process its lease. */
-export const registerWorker = own(`insert into plimsoll.job_workers (host, pid, alive_until)
+export const registerWorker = own(`with others as (
+    update plimsoll.job_workers set alive_until = ${prolonged('$3::double precision')}
+    where id = any(array(
+      select id from plimsoll.job_workers where ${unrenewed('$3::double precision')} order by id for update)))
+  insert into plimsoll.job_workers (host, pid, alive_until)
   values ($1, $2, clock_timestamp() + ${ms('$3::double precision')}) returning id`)
 /** Renews the lease of a worker process; no row when it is lost. */
-export const beat = own(`update plimsoll.job_workers set alive_until = clock_timestamp() + ${ms('$2::double precision')}
-  where id = $1 returning id`)
+export const beat = own(`with renewed as (
+    update plimsoll.job_workers set alive_until = case when id = $1 then clock_timestamp() + ${ms('$2::double precision')}
+      else ${prolonged('$2::double precision')} end
+    where id = any(array(
+      select id from plimsoll.job_workers where id = $1 or (${unrenewed('$2::double precision')}) order by id for update))
+    returning id)
+  select id from renewed where id = $1`)
 /** What a worker process runs, by the tables. */
 export const activeOf = own(`select id, seq, cancel from plimsoll.jobs where worker = $1 and state = 'active'`)
 /** Those of a worker's runs that were cancelled. */
@@ -176,8 +194,8 @@ const died = 'deaths + case when deaths = 0 and lane & 1 = 1 then 2 else 1 end'
 /** Who has lost a worker goes on in the lane of suspects, who has lost two in that of prime ones. */
 const apart = `lane | case when ${died} < ${mostDeaths - 1} then 1 else 3 end`
 /**
- * Takes the leases of processes that give no heartbeat any more; their jobs go on in lanes of suspects. While the server was down nobody
- * could give one. A claim that was under way when its process lost its lease leaves jobs of a process that is not there. They are looked
+ * Takes the leases of processes that give no heartbeat any more; their jobs go on in lanes of suspects. While the server was down, however
+ * shortly, nobody could give one. A claim that was under way when its process lost its lease leaves jobs of a process that is not there. They are looked
  * for between the ids of those that are: what those have run is full of dead rows.
  */
 export const recoverJobs = own(`with gone as (
