@@ -121,7 +121,10 @@ export interface NewJob {
   readonly trace: string | undefined
   /** The step of a workflow that it is. */
   readonly step: string | undefined
-  /** True when a relay hands it on, which may do so again later: its id is to be remembered for a day after its end. Default false. */
+  /**
+   * True when a relay hands it on, which may do so again later: its id is to be remembered for a day after its end, or stands for a day for
+   * the job that holds its key. Default false.
+   */
   readonly relayed?: boolean | undefined
 }
 

@@ -2,7 +2,8 @@
 import { expect, onTestFinished, vi } from 'vitest'
 import { z } from 'zod'
 import { observe } from '../../src/core/events.ts'
-import { countsOf, drained, eventually, failureOf, gate, type JobsCase } from './jobs.ts'
+import type { JobHandle } from '../../src/jobs/index.ts'
+import { countsOf, drained, eventually, failureOf, gate, untilAborted, type JobsCase } from './jobs.ts'
 
 /** How many jobs a big tenant has; TENANT_JOBS=100000 takes half a minute. */
 const manyJobs = Number(process.env['TENANT_JOBS'] ?? 3000)
@@ -370,6 +371,61 @@ export const enqueueCases: readonly JobsCase[] = [
         })
         .catch(() => {})
       expect((await process.jobs.enqueue(a, 1, { unique: 'free' })).duplicate).toBe(false)
+    },
+  },
+  {
+    name: 'the handle of a job of a transaction whose key another one holds is that of the other one',
+    async run({ define, open }) {
+      const ran: unknown[] = []
+      const door = gate()
+      const job = define('job', async (input, { progress }) => {
+        ran.push(input)
+        let done = 0
+        const steps = setInterval(() => progress(++done), 10)
+        await door.pass()
+        clearInterval(steps)
+        return input
+      })
+      const process = await open(job)
+      const first = await process.jobs.enqueue(job, 'first', { unique: 'k' })
+      const second = await process.postgres.transaction(() => process.jobs.enqueue(job, 'second', { unique: 'k' }))
+      expect(await second.status()).toMatchObject({ id: first.id, input: 'first' })
+      let heard = 0
+      const unwatch = process.engine.watch!(second.id, () => heard++)
+      await process.work()
+      await eventually(() => expect(door.arrived).toBe(1))
+      const before = heard
+      await eventually(() => expect(heard).toBeGreaterThan(before))
+      unwatch()
+      const result = second.result()
+      door.open()
+      expect(await result).toBe('first')
+      expect(await second.status()).toEqual(await first.status())
+      expect(ran).toEqual(['first'])
+    },
+  },
+  {
+    name: 'who cancels a job of a transaction whose key another one holds cancels the other one, whether it waits or runs',
+    async run({ define, open }) {
+      const ran: unknown[] = []
+      const job = define('job', (input, { signal }) => {
+        ran.push(input)
+        return untilAborted(signal)
+      })
+      const process = await open(job)
+      const enqueue = (input: string): Promise<JobHandle<any>> => process.jobs.enqueue(job, input, { unique: 'k' })
+      const within = (input: string): Promise<JobHandle<any>> => process.postgres.transaction(() => enqueue(input))
+      const waiting = await enqueue('waits')
+      expect(await (await within('not stored')).cancel()).toBe(true)
+      expect(await waiting.status()).toMatchObject({ state: 'cancelled' })
+      const running = await enqueue('runs')
+      const other = await within('not stored either')
+      await process.work()
+      await eventually(async () => expect(await running.status()).toMatchObject({ state: 'active' }))
+      expect(await process.engine.cancel([other.id, running.id])).toBe(1)
+      expect((await failureOf(other.result())).code).toBe('PLIMSOLL_JOB_CANCELLED')
+      expect(await other.cancel()).toBe(false)
+      expect(ran).toEqual(['runs'])
     },
   },
   {

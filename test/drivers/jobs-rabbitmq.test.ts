@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 
 import { openJobRelay } from '../../src/app/job-relay.ts'
 import { observe } from '../../src/core/events.ts'
 import type { JobEngine, LeasedJob, NewJob } from '../../src/jobs/contract.ts'
+import { cleanAliases } from '../../src/jobs/drivers/rabbitmq/aliases.ts'
 import { BrokerReader, type ReaderNews } from '../../src/jobs/drivers/rabbitmq/broker-reader.ts'
 import { readAddress } from '../../src/jobs/drivers/rabbitmq/rabbitmq-address.ts'
 import {
@@ -538,6 +539,29 @@ describe.runIf(findRabbitmq())('the engine on RabbitMQ', () => {
       expect(began.toSorted()).toEqual([0, 1, 'last'])
     },
   )
+
+  test('the id of a job whose key another one holds stands for that one for a day, and not when it has a job itself', async () => {
+    const engine = await open()
+    const unique = { key: 'held', until: 'ended', replace: false } as const
+    const held = newJob('held', { queue: 'aliases', unique })
+    const [other, later] = [1, 2].map((n) => newJob(n, { queue: 'aliases', unique, relayed: true })) as [NewJob, NewJob]
+    await engine.add([held])
+    for (const { id } of await engine.add([other, later])) expect(id).toBe(held.id)
+    const found = async (): Promise<readonly unknown[]> =>
+      Promise.all([other, later].map(async ({ id }) => (await engine.find(id))?.id))
+    expect(await found()).toEqual([held.id, held.id])
+    await run(postgres, `update plimsoll.job_aliases set at = at - interval '1 day' where id = $1`, [later.id])
+    expect(await found()).toEqual([held.id, undefined])
+    expect(await engine.cancel([later.id])).toBe(0)
+    await cleanAliases(postgres)
+    expect((await rowsOf(postgres, 'select id from plimsoll.job_aliases')).flat()).toEqual([other.id])
+    // Its key is free, and it is handed on again by somebody who has not heard of it.
+    expect(await engine.cancel([held.id])).toBe(1)
+    await run(postgres, 'delete from plimsoll.job_relays')
+    await engine.add([other])
+    expect(await found()).toEqual([other.id, undefined])
+    expect(await engine.cancel([other.id])).toBe(1)
+  })
 
   test('a job that is cancelled before it was handed on is the only one of its pack that does not run', async () => {
     const { engine } = await openJobRelay(postgres, await open())

@@ -158,17 +158,6 @@ describe.runIf(findRedis()).each(databases)('jobs in transactions of %s, on Redi
     expect(await next.handle(left[0]!.id).result()).toBe('left')
   })
 
-  test('whose key another one holds stand for that one', async () => {
-    const jobs = await open()
-    const first = await jobs.enqueue(relayedJob, 'first', { unique: 'the key' })
-    const second = await postgres.transaction(() => jobs.enqueue(relayedJob, 'second', { unique: 'the key' }))
-    expect(second.id).not.toBe(first.id)
-    expect(await second.status()).toMatchObject({ id: first.id, input: 'first' })
-    await jobs.work()
-    expect(await second.result()).toBe('first')
-    expect(ran).toEqual(['first'])
-  })
-
   test('that are cancelled before they were handed on do not run', async () => {
     const jobs = await open()
     const job = await prepareJob(relayedJob as JobDefinition, 'cancelled')

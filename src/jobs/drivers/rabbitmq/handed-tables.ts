@@ -3,8 +3,8 @@ import { ensureTables } from '../../ensure-tables.ts'
 
 /**
  * What RabbitMQ needs beside the tables of the jobs: an index of what it has been handed; the messages that are void though they
- * may still arrive; a name for this database, which its queues carry, so that two that share a broker do not get each other's jobs; and
- * what a relay has handed on, by the first job of each pack.
+ * may still arrive; a name for this database, which its queues carry, so that two that share a broker do not get each other's jobs;
+ * what a relay has handed on, by the first job of each pack; and the ids that were given for jobs whose keys others held.
  */
 const script = `
 create index if not exists jobs_handed_idx on plimsoll.jobs (queue, id) where state = 'handed';
@@ -20,6 +20,11 @@ create table if not exists plimsoll.job_relays (
   id uuid primary key,
   at timestamptz not null default clock_timestamp(),
   again boolean not null default false
+);
+create table if not exists plimsoll.job_aliases (
+  id uuid primary key,
+  job uuid not null,
+  at timestamptz not null default clock_timestamp()
 )`
 
 /**
@@ -28,7 +33,7 @@ create table if not exists plimsoll.job_relays (
  * @throws PLIMSOLL_JOBS_UNAVAILABLE when the role may not make them
  */
 export async function ensureHandedTables(postgres: Postgres): Promise<void> {
-  await ensureTables(postgres, { script, last: 'job_relays', lock: 7_056_209_317 })
+  await ensureTables(postgres, { script, last: 'job_aliases', lock: 7_056_209_317 })
 }
 
 const ledgerName = createStatement('select name from plimsoll.job_ledger', { tracked: true })

@@ -4,6 +4,7 @@ import type { DatabaseConsumer } from '../database/database-consumer.ts'
 import type { DatabaseEngine } from '../database/database-engine.ts'
 import { Deliveries } from './deliveries.ts'
 import { ExpressLane } from './express-lane.ts'
+import { cleanAliases } from './aliases.ts'
 import { cleanRecalled, cleanRelayed } from './handed-jobs.ts'
 import { LostMessages } from './lost-messages.ts'
 import type { QueueNames } from './messages.ts'
@@ -156,6 +157,7 @@ export class RabbitmqConsumer implements Consumer {
   async #clean(): Promise<void> {
     const { postgres } = this.#parts
     await cleanRecalled(postgres)
+    await cleanAliases(postgres)
     if (++this.#cleans % cleansBeforeRelayed === 0) await cleanRelayed(postgres)
   }
 }

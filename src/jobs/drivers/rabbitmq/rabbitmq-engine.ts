@@ -13,6 +13,7 @@ import {
 } from '../../contract.ts'
 import { DatabaseEngine } from '../database/database-engine.ts'
 import { ensureJobTables } from '../database/job-tables.ts'
+import { jobsOf, noteAliases } from './aliases.ts'
 import {
   cancelHanded,
   countHandedJobs,
@@ -115,7 +116,13 @@ class RabbitmqEngine implements JobEngine {
       if (pack !== undefined && !(await noteRelayed(transaction, pack)))
         return { stored: new Set<string>(), added: others.map(({ id }) => ({ id, duplicate: true })) }
       const handed = takes ? await insertHanded(transaction, plain) : new Set<string>()
-      return { stored: handed, added: await this.#ledger.add(others, transaction) }
+      const answers = await this.#ledger.add(others, transaction)
+      // The ids of these were told before anybody could know who holds their keys.
+      const aliases = others
+        .map(({ id, relayed }, i) => ({ id, relayed, job: answers[i]!.id }))
+        .filter(({ id, relayed, job }) => relayed === true && id !== job)
+      await noteAliases(transaction, aliases)
+      return { stored: handed, added: answers }
     })
     const answers = new Map(others.map(({ id }, i) => [id, added[i]!]))
     if (takes) for (const one of await this.#hand(plain, stored)) answers.set(one.id, one)
@@ -142,18 +149,34 @@ class RabbitmqEngine implements JobEngine {
 
   async find(id: string): Promise<JobRecord | undefined> {
     await this.#flush(id)
-    return this.#ledger.find(id)
+    const record = await this.#ledger.find(id)
+    if (record !== undefined) return record
+    const job = await this.#jobOf(id)
+    return job === id ? undefined : this.#ledger.find(job)
   }
 
-  settled(
+  async settled(
     id: string,
     options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
   ): Promise<void> {
-    return this.#ledger.settled(id, options)
+    return this.#ledger.settled(await this.#jobOf(id), options)
   }
 
   watch(id: string, heard: () => void): () => void {
-    return this.#ledger.watch(id, heard)
+    const unwatch = [this.#ledger.watch(id, heard)]
+    let left = false
+    const follow = (job: string): void => {
+      if (left || job === id) return
+      unwatch.push(this.#ledger.watch(job, heard))
+      // It may have changed since it was looked at.
+      heard()
+    }
+    // Without it nothing is told; then it is looked at now and then.
+    void this.#jobOf(id).then(follow, () => {})
+    return () => {
+      left = true
+      for (const one of unwatch) one()
+    }
   }
 
   list(
@@ -163,7 +186,8 @@ class RabbitmqEngine implements JobEngine {
     return this.#ledger.list(filter, page)
   }
 
-  async cancel(ids: readonly string[]): Promise<number> {
+  async cancel(given: readonly string[]): Promise<number> {
+    const ids = await jobsOf(this.#postgres, given)
     const marked = await markCancelled(this.#postgres, ids)
     if (marked.size === 0) return this.#ledger.cancel(ids)
     // At once: what has failed meanwhile is tried again soon.
@@ -214,6 +238,11 @@ class RabbitmqEngine implements JobEngine {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** The job that an id stands for: its own, or the one that held its key. */
+  async #jobOf(id: string): Promise<string> {
+    return (await jobsOf(this.#postgres, [id]))[0]!
   }
 
   /** Hands what was stored to the broker; what that does not take waits in the tables. */

@@ -157,13 +157,24 @@ class RedisEngine implements JobEngine {
   }
 
   watch(id: string, heard: () => void): () => void {
+    let watched = id
+    let left = false
     const hear = (one: string): void => {
-      if (one === id) heard()
+      if (one === id || one === watched) heard()
     }
     const unread = this.#news.read({ changed: hear, ended: hear })
+    const follow = (job: string): void => {
+      if (left || job === '' || job === id) return
+      watched = job
+      // It may have changed since it was looked at.
+      heard()
+    }
     // Without it nothing is told; then it is looked at now and then.
-    void this.#link.run(watchJob, [id]).catch(ignore)
-    return unread
+    void this.#link.run(watchJob, [id]).then((answer) => follow(answer as string), ignore)
+    return () => {
+      left = true
+      unread()
+    }
   }
 
   async list(

@@ -3,13 +3,9 @@ import { script } from './script.ts'
 /** What is known of jobs, a list of fields and values each; empty for one that is unknown, or whose time to be kept is over. */
 export const readJobs = script(`
 local answer = {}
-for at, id in ipairs(ARGV) do
+for at, given in ipairs(ARGV) do
+  local id = jobOf(given)
   local fields = redis.call('HGETALL', key(id))
-  if #fields == 0 then
-    -- Its key was another job's.
-    local other = redis.call('GET', P .. ':gone:' .. id)
-    if other and other ~= id then id, fields = other, redis.call('HGETALL', key(other)) end
-  end
   local over = false
   for field = 1, #fields, 2 do
     if fields[field] == 'xa' and tonumber(fields[field + 1]) <= now then over = true end
@@ -20,14 +16,10 @@ end
 return answer
 `)
 
-/** Has the end of a job announced; 0 when it has ended, or is unknown. */
+/** Has what becomes of a job announced. The answer: the id it is announced by, or nothing when it has ended, or is unknown. */
 export const watchJob = script(`
-local id = ARGV[1]
+local id = jobOf(ARGV[1])
 local state = redis.call('HGET', key(id), 's')
-if not state then
-  id = redis.call('GET', P .. ':gone:' .. id) or id
-  state = redis.call('HGET', key(id), 's')
-end
 if state ~= 'waiting' and state ~= 'delayed' and state ~= 'active' and state ~= 'parked' then return '' end
 redis.call('HSET', key(id), 'wt', '1')
 return id
@@ -37,7 +29,8 @@ return id
 export const cancelJobs = script(
   `
 local cancelled = 0
-for _, id in ipairs(ARGV) do
+for _, given in ipairs(ARGV) do
+  local id = jobOf(given)
   local state, queue, unique, uniqueUntil, watched, relayed, marked =
     unpack(redis.call('HMGET', key(id), 's', 'q', 'u', 'uu', 'wt', 'rl', 'x'))
   if state == 'active' then

@@ -19,6 +19,11 @@ local day = 86400000
 local counts, pushes, order, news, soonest = {}, {}, {}, {}, nil
 
 local function key(id) return P .. ':job:' .. id end
+-- The job that an id stands for: its own, or the one that held its key when the relay handed it on.
+local function jobOf(id)
+  if redis.call('EXISTS', key(id)) == 1 then return id end
+  return redis.call('GET', P .. ':gone:' .. id) or id
+end
 local function count(queue, state, n)
   local field = state .. ':' .. queue
   counts[field] = (counts[field] or 0) + n
