@@ -415,6 +415,52 @@ describe.runIf(findRedis())('the engine on Redis', () => {
     )
   })
 
+  test('of what is parked a worker reads no inputs, and no more at a time than some that it does not know', async () => {
+    const redis = await start(...keeping)
+    const engine = await open({ url: redis.url })
+    const client = new Redis(redis.url)
+    onTestFinished(() => client.disconnect())
+    await engine.add(Array.from({ length: 3000 }, (_, n) => newJob(n, { version: 2 })))
+    const consumer = await engine.consume({
+      queues: [{ name: 'q', concurrency: 1000 }],
+      concurrency: 1000,
+      limits: new Map(),
+      mostRunMs: () => 0,
+      take: (job) => void consumer.settle(job, { state: 'parked', error: { name: 'E', message: '' } }),
+      lost: () => {},
+      cancelled: () => {},
+    })
+    await consumer.start()
+    const counts = async (): Promise<unknown> =>
+      Object.fromEntries((await engine.counts()).map(({ state, count }) => [state, count]))
+    await expect.poll(counts).toEqual({ parked: 3000 })
+    await consumer.close()
+
+    /** How many went back to their queue, and how many were looked at. */
+    const look = async (known: ReadonlyMap<string, number>, queue = 'q'): Promise<unknown> => {
+      await client.config('RESETSTAT')
+      const back = await engine.unpark([queue], known)
+      const stats = await client.info('commandstats')
+      const calls = (command: string): number =>
+        Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0)
+      expect(calls('hgetall'), 'it reads what it needs to know').toBe(0)
+      return { back, looked: calls('hmget') }
+    }
+    const older = new Map([['job', 1]])
+    expect(await look(older), 'the first look is at all of them').toEqual({ back: 0, looked: 3000 })
+    expect(await look(older)).toEqual({ back: 0, looked: 2000 })
+    expect(await look(older), 'it goes on').toEqual({ back: 0, looked: 1000 })
+    expect(await look(older), 'and begins again').toEqual({ back: 0, looked: 2000 })
+    expect(await look(new Map([['job', 2]]), 'another')).toEqual({ back: 0, looked: 3000 })
+    const newer = new Map([
+      ['other', 1],
+      ['job', 2],
+    ])
+    expect(await look(newer)).toMatchObject({ back: 3000 })
+    expect(await counts()).toEqual({ waiting: 3000 })
+    expect(await look(newer)).toEqual({ back: 0, looked: 0 })
+  })
+
   test('a job whose id was stored before is not stored again, and what was said of a run counts once', async () => {
     const redis = await start(...keeping)
     const engine = await open({ url: redis.url })

@@ -21,7 +21,7 @@ import { RedisConsumer } from './redis-consumer.ts'
 import { RedisLink } from './redis-link.ts'
 import { readSource, type RedisAddress, type RedisJobsSource } from './redis-source.ts'
 import { addJobs, addMoreJobs, toArguments } from './scripts/add.ts'
-import { cancelJobs, readJobs, redriveJobs, watchJob } from './scripts/manage.ts'
+import { cancelJobs, readJobs, redriveJobs, unparkJobs, watchJob } from './scripts/manage.ts'
 
 /** The options of {@link redisEngine}. */
 export interface RedisEngineOptions {
@@ -39,6 +39,8 @@ const stuck: readonly JobState[] = ['failed', 'parked', 'quarantined']
 /** An answer that was lost comes with the next look. */
 const lookMs = 2000
 const page = 500
+/** So many pages in a row of parked jobs that a worker does not know are enough for one look: each worker looks every few seconds. */
+const mostVain = 4
 /** A call has as many arguments as a stack has room for. */
 const mostTogether = 2000
 
@@ -86,6 +88,8 @@ class RedisEngine implements JobEngine {
   readonly #leaseMs: number
   readonly #news: News
   readonly #consumers = new Set<Consumer>()
+  /** The id behind which parked jobs are looked at next, by what a worker knows. */
+  readonly #unparked = new WeakMap<ReadonlyMap<string, number>, string>()
   readonly #outside = AsyncLocalStorage.snapshot()
 
   constructor({ link, address, leaseMs }: EngineParts) {
@@ -201,21 +205,37 @@ class RedisEngine implements JobEngine {
     return count
   }
 
-  redrive(filter: JobFilter): Promise<number> {
-    return this.#putBack(filter, false)
+  async redrive(filter: JobFilter): Promise<number> {
+    const states = filter.states ?? stuck
+    const ids = filter.ids ?? (await listIds(this.#link, states))
+    const { names, queue, tenant } = filter
+    const wanted = JSON.stringify({
+      states,
+      names: names ?? null,
+      queues: queue === undefined ? null : [queue],
+      tenants: tenant === undefined ? null : [tenant],
+    })
+    let count = 0
+    for (let at = 0; at < ids.length; at += page)
+      count += (await this.#link.run(redriveJobs, [wanted, ...ids.slice(at, at + page)])) as number
+    return count
   }
 
+  /** The first look for what a worker knows is at all that is parked. The later ones go on, each from where the one before has come to. */
   async unpark(queues: readonly string[], known: ReadonlyMap<string, number>): Promise<number> {
+    const versions = Object.fromEntries(known)
+    const wanted = JSON.stringify({ queues: Object.fromEntries(queues.map((queue) => [queue, true])), versions })
+    const most = this.#unparked.has(known) ? mostVain : Number.POSITIVE_INFINITY
+    let after = this.#unparked.get(known) ?? ''
     let count = 0
-    const parked = await listIds(this.#link, ['parked'])
-    for (let at = 0; at < parked.length; at += page) {
-      const records = await this.#read(parked.slice(at, at + page))
-      const ids = records
-        .filter((one) => one !== undefined)
-        .filter(({ queue, name, version }) => queues.includes(queue) && version <= (known.get(name) ?? 0))
-        .map(({ id }) => id)
-      if (ids.length > 0) count += await this.#putBack({ ids, states: ['parked'] }, true)
+    for (let vain = 0; vain < most;) {
+      const [back, last] = (await this.#link.run(unparkJobs, [wanted, after, page])) as [number, string]
+      count += back
+      vain = back > 0 ? 0 : vain + 1
+      after = last
+      if (after === '') break
     }
+    this.#unparked.set(known, after)
     return count
   }
 
@@ -238,24 +258,6 @@ class RedisEngine implements JobEngine {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
-  }
-
-  /** `kept`: the attempts and deaths that the jobs have had count on. */
-  async #putBack(filter: JobFilter, kept: boolean): Promise<number> {
-    const states = filter.states ?? stuck
-    const ids = filter.ids ?? (await listIds(this.#link, states))
-    const { names, queue, tenant } = filter
-    const wanted = JSON.stringify({
-      kept,
-      states,
-      names: names ?? null,
-      queues: queue === undefined ? null : [queue],
-      tenants: tenant === undefined ? null : [tenant],
-    })
-    let count = 0
-    for (let at = 0; at < ids.length; at += page)
-      count += (await this.#link.run(redriveJobs, [wanted, ...ids.slice(at, at + page)])) as number
-    return count
   }
 
   async #addMany(jobs: readonly NewJob[]): Promise<readonly string[]> {

@@ -58,11 +58,25 @@ return cancelled
   { whenFull: true },
 )
 
+/** Puts a job back to its lane that waits for somebody to do so, or has ended. */
+const putBack = `
+local function putBack(id, state, queue, deaths)
+  local priority, limit, tenant = unpack(redis.call('HMGET', key(id), 'p', 'l', 't'))
+  redis.call('HSET', key(id), 's', 'waiting')
+  redis.call('HDEL', key(id), 'ea', 'xa', 'x', 'en')
+  redis.call('ZREM', P .. ':state:' .. state, id)
+  redis.call('ZREM', P .. ':expires', id)
+  redis.call('ZREM', P .. ':delayed', id)
+  count(queue, state, -1)
+  count(queue, 'waiting', 1)
+  push(id, queue, priority, limit, tenant, deaths)
+end
+`
+
 /**
- * Puts jobs that fit back to their lanes: what must fit, as JSON, and then ids. They have all their attempts again, unless it says `kept`. How
- * many it were.
+ * Puts jobs that fit back to their lanes, with all their attempts: what must fit, as JSON, and then ids. How many it were.
  */
-export const redriveJobs = script(`
+export const redriveJobs = script(`${putBack}
 local filter = cjson.decode(ARGV[1])
 local function fits(list, value)
   if list == cjson.null then return true end
@@ -72,24 +86,35 @@ end
 local redriven = 0
 for at = 2, #ARGV do
   local id = ARGV[at]
-  local state, name, queue, tenant, priority, limit, deaths = unpack(redis.call('HMGET', key(id), 's', 'n', 'q', 't', 'p', 'l', 'd'))
+  local state, name, queue, tenant = unpack(redis.call('HMGET', key(id), 's', 'n', 'q', 't'))
   if (state == 'failed' or state == 'parked' or state == 'quarantined' or state == 'cancelled') and fits(filter.states, state) and fits(filter.names, name)
     and fits(filter.queues, queue) and fits(filter.tenants, tenant) then
-    redis.call('HSET', key(id), 's', 'waiting')
-    if not filter.kept then
-      redis.call('HSET', key(id), 'a', 0, 'd', 0)
-      deaths = 0
-    end
-    redis.call('HDEL', key(id), 'ea', 'xa', 'x', 'en')
-    redis.call('ZREM', P .. ':state:' .. state, id)
-    redis.call('ZREM', P .. ':expires', id)
-    redis.call('ZREM', P .. ':delayed', id)
-    count(queue, state, -1)
-    count(queue, 'waiting', 1)
-    push(id, queue, priority, limit, tenant, deaths)
+    redis.call('HSET', key(id), 'a', 0, 'd', 0)
+    putBack(id, state, queue, 0)
     redriven = redriven + 1
   end
 end
 flush()
 return redriven
+`)
+
+/**
+ * Puts parked jobs back to their lanes that a worker knows, of its queues, with the attempts and deaths that they have had. ARGV: its queues, and
+ * the versions that it knows by name, as JSON; the id behind which it looks, empty for the first; at how many. What they are to work on is not
+ * read: that may be much. The answer: how many went, and the id to go on behind, empty at the end.
+ */
+export const unparkJobs = script(`${putBack}
+local known, most = cjson.decode(ARGV[1]), tonumber(ARGV[3])
+local parked = redis.call('ZRANGEBYLEX', P .. ':state:parked', ARGV[2] == '' and '-' or '(' .. ARGV[2], '+', 'LIMIT', 0, most)
+local back = 0
+for _, id in ipairs(parked) do
+  local state, name, version, queue, deaths = unpack(redis.call('HMGET', key(id), 's', 'n', 'v', 'q', 'd'))
+  local highest = known.versions[name]
+  if state == 'parked' and known.queues[queue] and highest and tonumber(version) <= highest then
+    putBack(id, state, queue, deaths)
+    back = back + 1
+  end
+end
+flush()
+return { back, #parked == most and parked[most] or '' }
 `)
