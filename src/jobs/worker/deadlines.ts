@@ -22,7 +22,8 @@ export class Deadlines {
 
   #look(): void {
     this.#timer = undefined
-    for (const run of this.#running()) if (run.timer === undefined) this.#set(run)
+    // Nobody would clear that of a run which has ended and is about to be stored: it would keep the run, and its input, for all its time.
+    for (const run of this.#running()) if (run.timer === undefined && !run.ended) this.#set(run)
   }
 
   #set(run: Run): void {

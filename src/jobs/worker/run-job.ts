@@ -33,6 +33,7 @@ export class Run {
   readonly beganAt: number = performance.now()
   /** What {@link Deadlines} has for it. */
   timer: NodeJS.Timeout | undefined
+  #ended = false
   readonly #controller = new AbortController()
   #grace: NodeJS.Timeout | undefined
   #leave: ((reason: unknown) => void) | undefined
@@ -48,6 +49,11 @@ export class Run {
   /** When it will be out of time, by `performance.now()`. */
   get until(): number {
     return this.beganAt + this.definition.timeoutMs
+  }
+
+  /** True from its end on, also while what came of it is stored. */
+  get ended(): boolean {
+    return this.#ended
   }
 
   end(why: RunEnd): void {
@@ -78,6 +84,7 @@ export class Run {
 
   /** It has come to an end, whichever. */
   over(): void {
+    this.#ended = true
     this.#leave = undefined
     clearTimeout(this.timer)
     clearTimeout(this.#grace)

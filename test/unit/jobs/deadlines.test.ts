@@ -61,3 +61,13 @@ test('a short run has no timer, and one that has ended keeps none', () => {
   end(long)
   expect(vi.getTimerCount()).toBe(0)
 })
+
+test('one that has ended gets none while what came of it is stored', () => {
+  const run = begin(60_000)
+  run.over()
+  expect(running).toContain(run)
+  begin(60_000)
+  vi.advanceTimersByTime(100)
+  expect(run.timer).toBeUndefined()
+  expect(vi.getTimerCount()).toBe(1)
+})
