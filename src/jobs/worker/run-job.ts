@@ -2,7 +2,6 @@ import { PlimsollError } from '../../core/errors.ts'
 import type { JobProgress, LeasedJob, Outcome } from '../contract.ts'
 import type { JobDefinition } from '../define-job.ts'
 import type { Sandboxes } from '../sandbox/sandboxes.ts'
-import type { JobContext } from '../types.ts'
 import { afterFailure, toFailure } from './failure.ts'
 import { jobContext, publishLog } from './job-context.ts'
 import { readInput, writeOutput } from './job-values.ts'
@@ -72,8 +71,8 @@ export class Run {
   }
 
   /**
-   * What the handler comes to; one that does not heed its signal is left behind after a while. There is no listener to the signal: it would
-   * cost as much as all else that is done for a short run.
+   * What the run comes to; one that goes on after its signal has aborted is left behind after a while. There is no listener to the signal: it
+   * would cost as much as all else that is done for a short run.
    */
   within<T>(work: Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
@@ -93,7 +92,7 @@ export class Run {
   #giveUp(): void {
     const { id, name } = this.job
     process.emitWarning(
-      `The job '${name}' (${id}) still runs ${graceMs} ms after its signal has aborted; let its handler heed signal.`,
+      `The job '${name}' (${id}) still runs ${graceMs} ms after its signal has aborted; let its handler heed signal, and its upgrade and schemas settle.`,
       'PlimsollWarning',
     )
     this.#leave?.(this.signal.reason)
@@ -104,7 +103,9 @@ export class Run {
 export async function runJob(run: Run): Promise<Outcome> {
   const { definition, signal } = run
   try {
-    const output = definition.sandbox === undefined ? await runHere(run) : await run.sandboxes.run(run)
+    // Ended before its time to begin: it would not be left behind.
+    signal.throwIfAborted()
+    const output = definition.sandbox === undefined ? await run.within(runHere(run)) : await run.sandboxes.run(run)
     return { state: 'done', output, keepMs: definition.keepMs }
   } catch (error) {
     return outcomeOf(run, signal.aborted ? signal.reason : error)
@@ -113,17 +114,12 @@ export async function runJob(run: Run): Promise<Outcome> {
   }
 }
 
-async function runHere(run: Run): Promise<string | undefined> {
-  const { job, definition, signal, progress } = run
+async function runHere({ job, definition, signal, progress }: Run): Promise<string | undefined> {
   // It is for whoever has taken it to go on first: from here on the handler may block the event loop.
   const input = await readInput(job, definition)
   signal.throwIfAborted()
   const context = jobContext(job, { signal, progress, log: (line) => publishLog(job, line) })
-  return writeOutput(await run.within(handle(definition, input, context)), definition)
-}
-
-async function handle({ handler }: JobDefinition, input: unknown, context: JobContext): Promise<unknown> {
-  return handler(input, context)
+  return writeOutput(await definition.handler(input, context), definition)
 }
 
 function outcomeOf({ job, definition }: Run, error: unknown): Outcome {

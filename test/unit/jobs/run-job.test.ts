@@ -7,7 +7,12 @@ import { Deadlines } from '../../../src/jobs/worker/deadlines.ts'
 import { Run, runJob } from '../../../src/jobs/worker/run-job.ts'
 
 function start(handler: (signal: AbortSignal) => unknown, timeout: number | '10m' = '10m'): Run {
-  const definition = defineJob('job', { input: z.any(), timeout, retry: false }, (_, { signal }) => handler(signal))
+  return startOf(
+    defineJob('job', { input: z.any(), timeout, retry: false }, (_, { signal }) => handler(signal)) as JobDefinition,
+  )
+}
+
+function startOf(definition: JobDefinition): Run {
   const job: LeasedJob = {
     id: 'id',
     name: 'job',
@@ -24,7 +29,7 @@ function start(handler: (signal: AbortSignal) => unknown, timeout: number | '10m
   }
   return new Run({
     job,
-    definition: definition as JobDefinition,
+    definition,
     progress: () => {},
     // A job without a sandbox needs none.
     sandboxes: undefined as never,
@@ -76,6 +81,39 @@ describe('a run that is ended', () => {
     await vi.advanceTimersByTimeAsync(0)
     run.end(why)
     expect(await outcome).toMatchObject({ state })
+  })
+
+  test.for([
+    ['upgrade', { version: 2, upgrade: never }],
+    ['input schema', { input: z.any().refine(never) }],
+    ['output schema', { output: z.any().refine(never) }],
+  ] as const)('is left behind as well when its %s never settles', async ([, options]) => {
+    const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    const outcome = vi.fn<(outcome: unknown) => void>()
+    const all = { input: z.any(), timeout: 1000, retry: false, ...options } as const
+    const run = startOf(defineJob('job', all, () => 'made') as JobDefinition)
+    new Deadlines(() => [run]).began(run)
+    void runJob(run).then(outcome)
+    await vi.advanceTimersByTimeAsync(5999)
+    expect(outcome).not.toHaveBeenCalled()
+    await vi.advanceTimersByTimeAsync(1)
+    expect(outcome).toHaveBeenCalledWith(
+      expect.objectContaining({ state: 'failed', error: expect.objectContaining({ code: 'PLIMSOLL_JOB_TIMEOUT' }) }),
+    )
+    expect(warned).toHaveBeenCalledWith(expect.stringContaining('its upgrade and schemas'), 'PlimsollWarning')
+    warned.mockRestore()
+  })
+
+  test('while its input is read does not begin, however late that is', async () => {
+    const handler = vi.fn<() => void>()
+    const upgrade = Promise.withResolvers<number>()
+    const options = { input: z.any(), version: 2, upgrade: () => upgrade.promise } as const
+    const run = startOf(defineJob('job', options, handler) as JobDefinition)
+    const outcome = runJob(run)
+    run.end('cancelled')
+    upgrade.resolve(1)
+    expect(await outcome).toMatchObject({ state: 'cancelled' })
+    expect(handler).not.toHaveBeenCalled()
   })
 
   test('and has done its work all the same is done', async () => {
