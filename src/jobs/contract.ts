@@ -210,7 +210,7 @@ export interface Consumer {
   start(): Promise<void>
   /** Says what came of a run. Resolves to false when its lease was lost: then it has not been said. */
   settle(job: LeasedJob, outcome: Outcome): Promise<boolean>
-  /** Shows how far a run is. Not waited for by anybody, and not all of them are stored. */
+  /** Shows how far a run is. Not waited for by anybody, and not all of them are stored; the last one is, with what comes of the run. */
   progress(job: LeasedJob, progress: JobProgress): void
   /** Takes no more jobs. */
   pause(): Promise<void>

@@ -40,8 +40,9 @@ export const controlCases: readonly JobsCase[] = [
       const attempts: number[] = []
       const job = define(
         'job',
-        (input, { attempt }) => {
+        (input, { attempt, progress }) => {
           attempts.push(attempt)
+          if (broken) progress(1, 2)
           if (broken) throw new Error('no')
           return input
         },
@@ -57,7 +58,8 @@ export const controlCases: readonly JobsCase[] = [
       broken = false
       expect(await process.jobs.redrive({ ids: [handles[0]!.id] })).toBe(1)
       expect(await handles[0]!.result()).toBe(1)
-      expect(await handles[0]!.status()).toMatchObject({ state: 'done', attempts: 1, error: undefined })
+      const fresh = { state: 'done', attempts: 1, error: undefined, progress: undefined }
+      expect(await handles[0]!.status()).toMatchObject(fresh)
       expect(await process.jobs.redrive({ queue, tenant: 'b' })).toBe(2)
       expect(await Promise.all(handles.slice(3).map((handle) => handle.result()))).toEqual([4, 5])
       expect(await process.jobs.redrive({ queue })).toBe(2)

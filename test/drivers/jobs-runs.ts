@@ -2,6 +2,8 @@
 import { expect, onTestFinished } from 'vitest'
 import { z } from 'zod'
 import { observe, type PlimsollEvent } from '../../src/core/events.ts'
+import type { JobProgress } from '../../src/jobs/contract.ts'
+import type { JobHandler } from '../../src/jobs/index.ts'
 import { countsOf, drained, eventually, failureOf, gate, takeOne, untilAborted, type JobsCase } from './jobs.ts'
 
 /** An error with members of its own. */
@@ -308,6 +310,65 @@ export const runCases: readonly JobsCase[] = [
       const types = ofJob.map(({ type }) => type)
       expect(types.filter((type) => type !== 'job.enqueue')).toEqual(['job.start', 'job.log', 'job.end'])
       expect(types).toContain('job.enqueue')
+    },
+  },
+  {
+    name: 'how far a run came last is kept with what came of it, however short it was',
+    async run({ define, open }) {
+      const handler: JobHandler<string, void> = (note, { progress }) => {
+        progress(1, 3)
+        progress(2, 3, note)
+        if (note !== 'done') throw new Error(note)
+        progress(3, 3, note)
+      }
+      const once = define('once', handler, { retry: false })
+      const later = define('later', handler, { retry: { first: '1h' } })
+      const silent = define('silent', () => {})
+      const process = await open(once, later, silent)
+      await process.work()
+      const handles = [
+        ...(await process.jobs.enqueueMany(once, ['done', 'failed'])),
+        await process.jobs.enqueue(later, 'later'),
+        await process.jobs.enqueue(silent, 1),
+      ]
+      const seen = (): Promise<unknown> =>
+        Promise.all(
+          handles.map(async (handle) => {
+            const { state, progress } = (await handle.status())!
+            return { state, progress }
+          }),
+        )
+      await eventually(async () =>
+        expect(await seen()).toEqual([
+          { state: 'done', progress: { done: 3, total: 3, note: 'done' } },
+          { state: 'failed', progress: { done: 2, total: 3, note: 'failed' } },
+          { state: 'delayed', progress: { done: 2, total: 3, note: 'later' } },
+          { state: 'done', progress: undefined },
+        ]),
+      )
+    },
+  },
+  {
+    name: 'how far a run came is stored by what says its end, and is no more than that of its own job',
+    async run({ queue, define, open }) {
+      const job = define('job', () => {})
+      const { jobs, engine } = await open(job)
+      const ids = (await jobs.enqueueMany(job, [1, 2, 3])).map((handle) => handle.id)
+      const { consumer, taken } = await takeOne(engine, queue, 3)
+      await eventually(() => expect(taken).toHaveLength(3))
+      const leased = new Map(taken.map((one) => [one.id, one]))
+      const at = (done: number): JobProgress => ({ done, total: 9, note: undefined })
+      const said = ids.map((id, i) => {
+        const one = leased.get(id)!
+        if (i !== 1) consumer.progress(one, at(i))
+        return consumer.settle(one, { state: 'done', output: undefined, keepMs: 60_000 })
+      })
+      // It has ended.
+      consumer.progress(leased.get(ids[1]!)!, at(8))
+      expect(await Promise.all(said)).toEqual([true, true, true])
+      const progress = (await Promise.all(ids.map((id) => engine.find(id)))).map((record) => record!.progress)
+      expect(progress).toEqual([at(0), undefined, at(2)])
+      await consumer.close()
     },
   },
   {

@@ -98,11 +98,11 @@ describe.runIf(engines.includes('PostgreSQL'))('what was run before', () => {
   const some = ids.slice(0, 300)
   const each = <T>(value: T): T[] => some.map(() => value)
   const statements: readonly (readonly [string, Statement, unknown[]])[] = [
-    ['what is done', finishJobs, ['1', some, each(1), each('{}'), each(1000)]],
+    ['what is done', finishJobs, ['1', some, each(1), each('{}'), each(1000), null]],
     [
       'what ends otherwise',
       settleJobs,
-      ['1', some, each(1), each('failed'), each(0), each('{}'), each(true), each(1000)],
+      ['1', some, each(1), each('failed'), each(0), each('{}'), each(true), each(1000), each('{}')],
     ],
     ['progress', storeProgress, ['1', some.slice(0, 5), each('{}').slice(0, 5)]],
     ['what was cancelled', cancelledOf, ['1', some]],

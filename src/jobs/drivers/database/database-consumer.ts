@@ -3,6 +3,7 @@ import { backoffMs } from '../../../core/backoff.ts'
 import { isPlimsollError } from '../../../core/errors.ts'
 import { readTexts, type Postgres, type PostgresOptions } from '../../../postgres/index.ts'
 import { type ConsumeOptions, type Consumer, type JobProgress, type LeasedJob, type Outcome } from '../../contract.ts'
+import type { LatestProgress } from '../latest-progress.ts'
 import { nextLookMs } from '../lease-times.ts'
 import { Suspects } from '../suspects.ts'
 import type { Bulletin } from './bulletin.ts'
@@ -12,7 +13,7 @@ import { ExpiredJobs } from './expired-jobs.ts'
 import { toNotice, type ClaimedJob, type LaneNotice } from './job-rows.ts'
 import { LaneBook, suspicionOf, type Lane, type LaneAsk, type Planned } from './lanes.ts'
 import { Lease } from './leases.ts'
-import { Progress } from './progress.ts'
+import { databaseProgress } from './progress.ts'
 import { Promotions } from './promotions.ts'
 import { Settlements, type SettledRun } from './settlements.ts'
 import { recover } from './recover.ts'
@@ -35,7 +36,7 @@ export class DatabaseConsumer implements Consumer {
   readonly #lanes = new LaneBook()
   readonly #lease: Lease
   readonly #settlements: Settlements
-  readonly #progress: Progress
+  readonly #progress: LatestProgress
   readonly #promotions: Promotions
   readonly #expired: ExpiredJobs
   readonly #side: SideLane | undefined
@@ -87,7 +88,7 @@ export class DatabaseConsumer implements Consumer {
       back: () => this.#fill(),
       mostMs: options.mostRunMs,
     })
-    this.#progress = new Progress(postgres, bulletin)
+    this.#progress = databaseProgress(postgres, { bulletin, worker: () => this.#lease.worker })
     this.#expired = new ExpiredJobs(postgres)
     this.#promotions = new Promotions(postgres, { bulletin, mostMs: leaseMs / 2 })
   }
@@ -133,11 +134,10 @@ export class DatabaseConsumer implements Consumer {
 
   settle(job: LeasedJob, outcome: Outcome): Promise<boolean> {
     const known = this.#running.get(job.id)
-    const { worker } = this.#lease
     if (known?.job !== job) return Promise.resolve(false)
-    this.#progress.forget(job.id)
     this.#free(known)
-    const settled = this.#settlements.settle(worker, { id: job.id, seq: known.seq }, outcome)
+    const run = { id: job.id, seq: known.seq, progress: this.#progress.take(job) }
+    const settled = this.#settlements.settle(this.#lease.worker, run, outcome)
     void settled.then(() => {
       this.#suspects.ended(job)
       this.#fill()
@@ -145,8 +145,8 @@ export class DatabaseConsumer implements Consumer {
     return settled
   }
 
-  progress({ id }: LeasedJob, progress: JobProgress): void {
-    if (this.#running.has(id)) this.#progress.store(this.#lease.worker, id, progress)
+  progress(job: LeasedJob, progress: JobProgress): void {
+    if (this.#running.get(job.id)?.job === job) this.#progress.tell(job, progress)
   }
 
   async pause(): Promise<void> {
@@ -350,6 +350,7 @@ export class DatabaseConsumer implements Consumer {
     const ids = [...this.#running.keys()]
     for (const one of this.#running.values()) {
       this.#free(one)
+      this.#progress.take(one.job)
       this.#suspects.ended(one.job)
     }
     this.#options.lost(ids)

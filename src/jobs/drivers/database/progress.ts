@@ -1,47 +1,16 @@
 import { readTexts, type Postgres } from '../../../postgres/index.ts'
-import type { JobProgress } from '../../contract.ts'
+import { LatestProgress } from '../latest-progress.ts'
 import type { Bulletin } from './bulletin.ts'
 import { storeProgress } from './statements.ts'
 
-/** How often the progress of a run is stored. */
-const everyMs = 500
-
-/** Stores how far runs are, the last word of each, and of all together. */
-export class Progress {
-  readonly #postgres: Postgres
-  readonly #bulletin: Bulletin
-  readonly #latest = new Map<string, string>()
-  #worker = ''
-  #scheduled = false
-
-  constructor(postgres: Postgres, bulletin: Bulletin) {
-    this.#postgres = postgres
-    this.#bulletin = bulletin
-  }
-
-  store(worker: string, id: string, progress: JobProgress): void {
-    this.#worker = worker
-    this.#latest.set(id, JSON.stringify(progress))
-    if (this.#scheduled) return
-    this.#scheduled = true
-    setTimeout(() => void this.#send(), everyMs).unref()
-  }
-
-  forget(id: string): void {
-    this.#latest.delete(id)
-  }
-
-  async #send(): Promise<void> {
-    this.#scheduled = false
-    const latest = [...this.#latest]
-    this.#latest.clear()
-    if (latest.length === 0) return
-    const values = [this.#worker, latest.map(([id]) => id), latest.map(([, text]) => text)]
-    try {
-      const rows = await readTexts(this.#postgres, storeProgress, values)
-      this.#bulletin.changed(rows.filter(([, watched]) => watched === 't').map(([id]) => id!))
-    } catch {
-      // The next word says more.
-    }
-  }
+/** How far the runs of a worker are, as the tables and those who watch them are told; `worker` is the id that it has at the moment. */
+export function databaseProgress(
+  postgres: Postgres,
+  { bulletin, worker }: { readonly bulletin: Bulletin; readonly worker: () => string },
+): LatestProgress {
+  return new LatestProgress(async (latest) => {
+    const ids = [...latest.keys()].map(({ id }) => id)
+    const rows = await readTexts(postgres, storeProgress, [worker(), ids, [...latest.values()]])
+    bulletin.changed(rows.filter(([, watched]) => watched === 't').map(([id]) => id!))
+  })
 }

@@ -15,6 +15,8 @@ import { finishJobs, settleJobs } from './statements.ts'
 export interface SettledRun {
   readonly id: string
   readonly seq: bigint
+  /** How far it came, as JSON, when that is not stored yet. */
+  readonly progress?: string | undefined
 }
 
 interface Settlement {
@@ -146,6 +148,7 @@ export class Settlements {
       batch.map(({ run }) => run.seq),
       batch.map(({ outcome }) => (outcome.state === 'done' ? (outcome.output ?? null) : null)),
       batch.map(({ outcome }) => (outcome.state === 'done' ? outcome.keepMs : 0)),
+      progressOf(batch),
     ])
     this.#bulletin.ended(rows.filter(([, watched]) => watched === 't').map(([id]) => id!))
     await this.#follow(rows.map(([, , endingKey]) => endingKey!))
@@ -164,6 +167,7 @@ export class Settlements {
       outcomes.map(({ error }) => error),
       outcomes.map(({ ended }) => ended),
       outcomes.map(({ timeMs }) => timeMs),
+      progressOf(batch),
     ])
     const timeOf = new Map(batch.map(({ run }, i) => [run.id, outcomes[i]!.timeMs]))
     for (const [id, , state, , ...lane] of rows) {
@@ -192,6 +196,12 @@ export function isRefusal(error: unknown): boolean {
   if (!isPlimsollError(error)) return true
   const { sqlState } = error.details
   return typeof sqlState === 'string' && ['22', '23', '54', 'P0'].includes(sqlState.slice(0, 2))
+}
+
+/** Of most runs there is none: then not even an array is sent. */
+function progressOf(batch: readonly Settlement[]): readonly (string | null)[] | null {
+  if (batch.every(({ run }) => run.progress === undefined)) return null
+  return batch.map(({ run }) => run.progress ?? null)
 }
 
 interface SettledRow {

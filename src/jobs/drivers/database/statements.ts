@@ -130,8 +130,8 @@ const cancelledDay = `greatest(clock_timestamp() + interval '1 day', unique_unti
 /** Says of runs that they are done. */
 export const finishJobs =
   own(`update plimsoll.jobs set state = 'done', worker = null, output = run.output, error = null,
-    ended_at = clock_timestamp(), expires_at = ${expiry('run.keep')}, unique_key = ${heldKey}
-  from unnest($2::uuid[], $3::bigint[], $4::text[], $5::double precision[]) as run(id, begun, output, keep)
+    progress = coalesce(run.progress, jobs.progress), ended_at = clock_timestamp(), expires_at = ${expiry('run.keep')}, unique_key = ${heldKey}
+  from unnest($2::uuid[], $3::bigint[], $4::text[], $5::double precision[], $6::text[]) as run(id, begun, output, keep, progress)
   where jobs.id = run.id and ${held}
   returning jobs.id, watched, ending_key`)
 /**
@@ -142,13 +142,14 @@ export const settleJobs =
   own(`update plimsoll.jobs set state = case when cancel and not run.ended then 'cancelled' else run.state end,
     worker = null, cancel = null, attempts = attempts - run.uncounted,
     lane = case when deaths = 0 and run.uncounted = 0 then lane & ~1::bigint else lane end, error = coalesce(run.error, jobs.error),
+    progress = coalesce(run.progress, jobs.progress),
     seq = case when run.state = 'waiting' then nextval('plimsoll.jobs_seq') else seq end,
     due_at = case when run.state = 'delayed' and cancel is not true then clock_timestamp() + ${bounded('run.time')} end,
     ended_at = case when run.ended or cancel then clock_timestamp() end,
     expires_at = case when run.ended then ${expiry('run.time')} when cancel then ${cancelledDay} end,
     unique_key = case when run.ended or cancel then ${heldKey} else unique_key end
-  from unnest($2::uuid[], $3::bigint[], $4::text[], $5::int[], $6::text[], $7::boolean[], $8::double precision[])
-    as run(id, begun, state, uncounted, error, ended, time)
+  from unnest($2::uuid[], $3::bigint[], $4::text[], $5::int[], $6::text[], $7::boolean[], $8::double precision[],
+    $9::text[]) as run(id, begun, state, uncounted, error, ended, time, progress)
   where jobs.id = run.id and ${held}
   returning jobs.id, watched, jobs.state, ending_key, ${lane}`)
 /** Has jobs looked at that have waited for the end of a run with their keys. */

@@ -7,6 +7,8 @@ export interface TakenJob {
   readonly limit: string | undefined
   /** Counts the runs of a job, those too that were no attempts. */
   readonly epoch: number
+  /** How far its run came, as JSON, when that is not stored yet. */
+  readonly progress?: string | undefined
 }
 
 /** A job of the answer of `claimJobs`. */

@@ -10,6 +10,7 @@ import {
   type Outcome,
 } from '../../contract.ts'
 import { endsWithin } from '../database/ends-within.ts'
+import { LatestProgress, type ProgressTexts } from '../latest-progress.ts'
 import { nextLookMs } from '../lease-times.ts'
 import { publishDeath } from '../publish-death.ts'
 import { Suspects } from '../suspects.ts'
@@ -24,8 +25,6 @@ import { reconcile, sweep } from './scripts/lease.ts'
 import { storeProgress } from './scripts/settle.ts'
 import { Settlements } from './settlements.ts'
 
-/** How often the progress of a run is stored. */
-const progressMs = 500
 /** A timer can be early by the clock of Redis. */
 const slackMs = 2
 const retry = { firstMs: 50, mostMs: 2000 }
@@ -54,7 +53,7 @@ export class RedisConsumer implements Consumer {
   readonly #limits: string
   readonly #running = new Map<string, TakenJob>()
   readonly #runningOf = new Map<string, number>()
-  readonly #progress = new Map<string, { readonly epoch: number; readonly text: string }>()
+  readonly #progress = new LatestProgress((latest) => this.#storeProgress(latest))
   /** Whose turn comes first. */
   #turn = 0
   /** The queues that may have something: nothing was left in the others the last time, and nobody has told of more since. */
@@ -71,7 +70,6 @@ export class RedisConsumer implements Consumer {
   #unread = (): void => {}
   #lookTimer: NodeJS.Timeout | undefined
   #dueTimer: NodeJS.Timeout | undefined
-  #progressTimer: NodeJS.Timeout | undefined
   #dueAt = Number.POSITIVE_INFINITY
 
   constructor({ link, address, news, options, leaseMs }: ConsumerParts) {
@@ -106,19 +104,14 @@ export class RedisConsumer implements Consumer {
     const { worker } = this.#lease
     if (taken?.job !== job || worker === '') return Promise.resolve(false)
     this.#free(taken)
-    const settled = this.#settlements.settle(worker, taken, outcome)
+    const settled = this.#settlements.settle(worker, { ...taken, progress: this.#progress.take(job) }, outcome)
     this.#fill()
     void settled.then(() => this.#cleared(taken))
     return settled
   }
 
-  progress({ id }: LeasedJob, progress: JobProgress): void {
-    const taken = this.#running.get(id)
-    if (taken === undefined) return
-    this.#progress.set(id, { epoch: taken.epoch, text: JSON.stringify(progress) })
-    if (this.#progressTimer !== undefined) return
-    this.#progressTimer = setTimeout(() => this.#sendProgress(), progressMs)
-    this.#progressTimer.unref()
+  progress(job: LeasedJob, progress: JobProgress): void {
+    if (this.#running.get(job.id)?.job === job) this.#progress.tell(job, progress)
   }
 
   async pause(): Promise<void> {
@@ -136,7 +129,6 @@ export class RedisConsumer implements Consumer {
 
   async #close(): Promise<void> {
     await this.pause()
-    clearTimeout(this.#progressTimer)
     for (const { job } of this.#running.values()) void this.settle(job, { state: 'released' })
     await this.#settlements.close(lastMs)
     await this.#lease.close()
@@ -231,7 +223,6 @@ export class RedisConsumer implements Consumer {
 
   #free({ job }: TakenJob): void {
     this.#running.delete(job.id)
-    this.#progress.delete(job.id)
     this.#runningOf.set(job.queue, this.#runningOf.get(job.queue)! - 1)
   }
 
@@ -259,6 +250,7 @@ export class RedisConsumer implements Consumer {
   #lost(runs: readonly TakenJob[] = [...this.#running.values()]): void {
     for (const taken of runs) {
       this.#free(taken)
+      this.#progress.take(taken.job)
       this.#suspects.ended(taken.job)
     }
     this.#options.lost(runs.map(({ job }) => job.id))
@@ -354,12 +346,9 @@ export class RedisConsumer implements Consumer {
     }
   }
 
-  #sendProgress(): void {
-    this.#progressTimer = undefined
-    const values = [...this.#progress].flatMap(([id, { epoch, text }]) => [id, epoch, text])
-    this.#progress.clear()
-    // The next word says more.
-    if (values.length > 0) this.#link.run(storeProgress, [this.#lease.worker, ...values]).catch(() => {})
+  async #storeProgress(latest: ProgressTexts): Promise<void> {
+    const values = [...latest].flatMap(([{ id }, text]) => [id, this.#running.get(id)!.epoch, text])
+    await this.#link.run(storeProgress, [this.#lease.worker, ...values])
   }
 }
 

@@ -114,9 +114,9 @@ function keyOf(worker: string, { job, epoch }: TakenJob): string {
   return `${job.id} ${epoch} ${worker}`
 }
 
-function toArguments({ job, epoch }: TakenJob, outcome: Outcome): (string | number)[] {
+function toArguments({ job, epoch, progress }: TakenJob, outcome: Outcome): (string | number)[] {
   const { state } = outcome
   const text = 'error' in outcome ? JSON.stringify(outcome.error) : state === 'done' ? (outcome.output ?? '') : ''
   const ms = state === 'retry' ? outcome.delayMs : 'keepMs' in outcome ? outcome.keepMs : 0
-  return [job.id, epoch, state, text, ms]
+  return [job.id, epoch, state, text, ms, progress ?? '']
 }

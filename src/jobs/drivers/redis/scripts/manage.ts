@@ -90,6 +90,7 @@ for at = 2, #ARGV do
   if (state == 'failed' or state == 'parked' or state == 'quarantined' or state == 'cancelled') and fits(filter.states, state) and fits(filter.names, name)
     and fits(filter.queues, queue) and fits(filter.tenants, tenant) then
     redis.call('HSET', key(id), 'a', 0, 'd', 0)
+    redis.call('HDEL', key(id), 'pr')
     putBack(id, state, queue, 0)
     redriven = redriven + 1
   end

@@ -1,15 +1,15 @@
 import { script } from './script.ts'
 
 /**
- * Says what came of runs of a worker process: its id, then for each run its job, its number, the state, the output or error, and how long
- * the job waits or is kept. The answer has a 1 for each run that still had its lease, also when this was said before.
+ * Says what came of runs of a worker process: its id, then for each run its job, its number, the state, the output or error, how long
+ * the job waits or is kept, and how far the run came, or nothing. The answer has a 1 for each run that still had its lease, also when this was said before.
  */
 export const settleRuns = script(
   `
 local worker = ARGV[1]
 local answer, ended = {}, {}
-for at = 2, #ARGV, 5 do
-  local id, epoch, state, text, ms = unpack(ARGV, at, at + 4)
+for at = 2, #ARGV, 6 do
+  local id, epoch, state, text, ms, progress = unpack(ARGV, at, at + 5)
   ms = tonumber(ms)
   local f = redis.call('HMGET', key(id), 's', 'w', 'ep', 'q', 'p', 'l', 't', 'a', 'd', 'u', 'uu', 'x', 'wt', 'rl', 'ls', 'en')
   local run = worker .. ':' .. epoch
@@ -29,6 +29,10 @@ for at = 2, #ARGV, 5 do
     if text ~= '' then
       fields[3] = state == 'done' and 'out' or 'err'
       fields[4] = text
+    end
+    if progress ~= '' then
+      fields[#fields + 1] = 'pr'
+      fields[#fields + 1] = progress
     end
     if state == 'released' or state == 'parked' then
       fields[#fields + 1] = 'a'
