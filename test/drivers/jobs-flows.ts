@@ -78,6 +78,20 @@ export const flowCases: readonly JobsCase[] = [
     },
   },
   {
+    name: 'a step that was given too much is refused again when its workflow is retried',
+    async run({ define, open }) {
+      const big = define('big', () => 'x'.repeat(600_000))
+      const join = define('join', () => expect.fail('It was given too much.'))
+      const process = await open(big, join)
+      await process.work()
+      const flow = await process.jobs.start(chord(group(big.step(1), big.step(2)), join.step()))
+      expect((await failureOf(flow.result())).message).toContain('has 1200007 bytes as JSON')
+      expect(await flow.retry()).toBe(false)
+      expect((await failureOf(flow.result())).message).toContain('has 1200007 bytes as JSON')
+      expect(await flow.status()).toMatchObject({ state: 'failed', counts: { done: 2, failed: 1, running: 0 } })
+    },
+  },
+  {
     name: 'a workflow is cancelled with what runs and what waits, from another process',
     async run({ define, open }) {
       const began = gate()

@@ -5,15 +5,7 @@ import { FlowMoves } from './flow-moves.ts'
 import type { FlowNews } from './flow-news.ts'
 import type { FlowOutcomes } from './flow-outcomes.ts'
 import { toStepRow, type GroupRef, type StepRow } from './flow-rows.ts'
-import {
-  cancelFlow,
-  cancelSteps,
-  findOpenGroups,
-  findStopped,
-  lockFlow,
-  reopenFlow,
-  resumeSteps,
-} from './statements.ts'
+import { cancelFlow, cancelSteps, findFull, findStopped, lockFlow, reopenFlow, resumeSteps } from './statements.ts'
 
 /** What handles of workflows work with. */
 export interface FlowParts {
@@ -52,22 +44,21 @@ export function retry({ postgres, engine, enqueuer, outcomes }: FlowParts, id: s
     for (let after = -1; ;) {
       const rows = (await readTexts(transaction, findStopped, [id, after])).map(toStopped)
       if (rows.length === 0) break
-      count += rows.length
       after = rows.at(-1)!.step
       const { letters, others } = await sort(engine, rows)
       await resume(transaction, letters)
       const ids = letters.map(({ job }) => job!)
       // Workers are told of it at once, and see it only when it is committed.
       if (ids.length > 0) transaction.afterCommit(async () => void (await engine.redrive({ ids })))
-      await moves.again(others)
+      count += letters.length + (await moves.again(others))
     }
     // What was about to follow when it was cancelled.
-    const open = (await readTexts(transaction, findOpenGroups, [id])).map(([flowId, step]): GroupRef => ({
+    const full = (await readTexts(transaction, findFull, [id])).map(([flowId, step]): GroupRef => ({
       flow: flowId!,
       step: Number(step),
     }))
-    transaction.afterCommit(() => outcomes.endGroups(open))
-    return count > 0 || open.length > 0
+    transaction.afterCommit(() => outcomes.endGroups(full))
+    return count > 0 || full.length > 0
   })
 }
 

@@ -8,6 +8,7 @@ import {
   endFlows,
   endGroups,
   failStep,
+  findGiven,
   findInside,
   findNext,
   mostGroupBytes,
@@ -53,9 +54,30 @@ export class FlowMoves {
     if (groups.length > 0) await this.ended(await this.#endGroups(groups))
   }
 
-  /** Enqueues steps once more, as new jobs with the same input. */
-  async again(rows: readonly StepRow[]): Promise<void> {
-    await this.#beginJobs(rows.map((row) => ({ row, value: row.input })))
+  /**
+   * Enqueues steps of a workflow once more, as new jobs with the same input; resolves to how many. What was never begun, since it was
+   * given too much, has no input yet: it is refused again as long as that is too much.
+   */
+  async again(rows: readonly StepRow[]): Promise<number> {
+    const begun = rows.filter(({ input }) => input !== undefined)
+    const fitting = await this.#giveAgain(rows.filter(({ input }) => input === undefined))
+    await this.#beginJobs([...begun.map((row) => ({ row, value: row.input })), ...fitting])
+    return begun.length + fitting.length
+  }
+
+  /** What steps that were refused are given; those that it is still too much for are refused. */
+  async #giveAgain(refused: readonly StepRow[]): Promise<Beginning[]> {
+    const [first] = refused
+    if (first === undefined) return []
+    const values = [first.flow, refused.map(({ step }) => step), mostInputBytes]
+    const given = new Map((await readTexts(this.#transaction, findGiven, values)).map((row) => [Number(row[0]), row]))
+    const fitting: Beginning[] = []
+    for (const row of refused) {
+      const [, value, bytes] = given.get(row.step)!
+      if (Number(bytes) > mostInputBytes) await this.#refuse(row, Number(bytes))
+      else fitting.push({ row, value: value ?? undefined })
+    }
+    return fitting
   }
 
   async #endFlows(steps: readonly EndedStep[]): Promise<void> {

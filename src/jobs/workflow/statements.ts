@@ -59,6 +59,20 @@ export const findNext =
 export const findInside =
   own(`select ${begin} from plimsoll.job_steps steps join plimsoll.job_flows flows on flows.id = steps.flow
   where steps.flow = $1 and steps.parent = $2 and steps.position >= $3 order by steps.position limit $4`)
+/**
+ * What steps of a workflow are given by what ended before them, or before what they are in, and how many bytes that has. More than may
+ * be given is not read.
+ */
+export const findGiven = own(`with recursive above as (
+    select step as wanted, flow, inside, parent, position from plimsoll.job_steps where flow = $1 and step = any($2::int[])
+    union all
+    select above.wanted, outer_step.flow, outer_step.inside, outer_step.parent, outer_step.position from above
+      join plimsoll.job_steps outer_step on outer_step.flow = above.flow and outer_step.step = above.parent
+    where above.inside = 'group' or above.position = 0)
+  select above.wanted, case when octet_length(before.output) <= $3 then before.output end, octet_length(before.output) from above
+    join plimsoll.job_steps before
+      on before.flow = above.flow and before.parent = above.parent and before.position = above.position - 1
+  where above.inside = 'chain'`)
 /** Begins steps. */
 export const beginSteps =
   own(`update plimsoll.job_steps steps set state = 'running', job = run.job, input = coalesce(steps.input, run.input),
@@ -122,10 +136,11 @@ export const findStopped =
 /** Steps whose jobs were put back to their queues. */
 export const resumeSteps = own(`update plimsoll.job_steps set state = 'running', ended_at = null, expires_at = null
   where flow = $1 and step = any($2::int[])`)
-/** The groups of a workflow that have not ended. */
-export const findOpenGroups = own(
-  `select flow, step from plimsoll.job_steps where flow = $1 and kind = 'group' and state = 'running'`,
-)
+/** The groups of a workflow that have not ended, though nothing of them is open. */
+export const findFull =
+  own(`select steps.flow, steps.step from plimsoll.job_steps steps where steps.flow = $1 and steps.kind = 'group' and steps.state = 'running'
+  and not exists (
+    select from plimsoll.job_steps member where member.flow = steps.flow and member.parent = steps.step and member.state <> 'done')`)
 
 /** One workflow. */
 export const findFlow = own(`select id, state, output, ${epoch('created_at')}, ${epoch('ended_at')},

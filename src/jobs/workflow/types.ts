@@ -98,7 +98,10 @@ export interface FlowHandle<Out = unknown> {
   status(options?: { readonly steps?: number }): Promise<FlowStatus | undefined>
   /** Ends it, with all steps that wait or run; false when it has ended already. */
   cancel(): Promise<boolean>
-  /** Goes on with what has failed or was cancelled, and not with what is done; false when there is nothing to go on with. */
+  /**
+   * Goes on with what has failed or was cancelled, and not with what is done; false when there is nothing to go on with. A step that has
+   * failed because it was given too much is refused again.
+   */
   retry(): Promise<boolean>
 }
 

@@ -236,6 +236,45 @@ describe.each(engines)('a workflow on %s', (engine) => {
     await expect(flow.result()).rejects.toThrow(/the step 'echo' has failed: .* has 12000\d\d bytes as JSON/)
   })
 
+  test('refuses a step that was given too much once more, and never runs it with nothing', async () => {
+    const place = await openPlace(engine)
+    const ran: unknown[] = []
+    const join = defineJob('join', { input: anything<unknown>() }, async (value) => void ran.push(value))
+    const large = defineJob('large', { input: anything<number>() }, async () => 'x'.repeat(600_000))
+    const jobs = await place.open([large, join, plusOne])
+    await jobs.work()
+    const both = group(large.step(1), large.step(2))
+    const direct = await jobs.start(chain(both, join.step()))
+    // What it is given comes from before the group that it is in.
+    const nested = await jobs.start(chain(both, group(plusOne.step(1), chain(join.step(), plusOne.step(1)))))
+    for (const flow of [direct, nested]) {
+      const refused = /the step 'join' has failed: .* has 12000\d\d bytes as JSON/
+      await expect(flow.result()).rejects.toThrow(refused)
+      expect(await flow.retry()).toBe(false)
+      await expect(flow.result()).rejects.toThrow(refused)
+      expect(await flow.status()).toMatchObject({ state: 'failed', counts: { failed: 1 } })
+    }
+    expect(ran).toEqual([])
+    expect(await place.lines(`select count(*) from plimsoll.jobs where name = 'join'`)).toEqual(['0'])
+  })
+
+  test('gives a step that was refused what the one before has given, once that is allowed', async () => {
+    const place = await openPlace(engine)
+    const large = defineJob('large', { input: anything<number>() }, async () => 'x'.repeat(600_000))
+    const jobs = await place.open([large, echo])
+    await jobs.work()
+    const both = group(large.step(1), large.step(2))
+    const flow = await jobs.start(chain(both, group(echo.step(1), chain(echo.step(), echo.step()))))
+    await expect(flow.result()).rejects.toThrow(/the step 'echo' has failed: .* bytes as JSON/)
+    // As if more had been refused before.
+    await run(
+      place.postgres,
+      `update plimsoll.job_steps set output = '["short"]' where flow = '${flow.id}' and kind = 'group' and state = 'done'`,
+    )
+    expect(await flow.retry()).toBe(true)
+    expect(await flow.result()).toEqual([1, ['short']])
+  })
+
   test('is forgotten when its time to be kept is over', async () => {
     const place = await openPlace(engine)
     const { job } = brittle()
