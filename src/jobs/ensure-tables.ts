@@ -7,18 +7,24 @@ export interface TableSet {
   readonly script: string
   /** The table, in the schema `plimsoll`, that is made last. */
   readonly last: string
+  /** A column that this table was given later: tables without it are of an older version, and the script adds it. */
+  readonly column?: string
   /** The key of the advisory lock that processes take to make them; any number, the same for all of them. */
   readonly lock: number
 }
 
 /**
- * Makes tables of the jobs when they are missing; of several processes that start at once, one does.
+ * Makes tables of the jobs when they are missing, or lack a column; of several processes that start at once, one does.
  *
  * @throws PLIMSOLL_JOBS_UNAVAILABLE when the role may not make them
  */
-export async function ensureTables(postgres: Postgres, { script, last, lock }: TableSet): Promise<void> {
+export async function ensureTables(postgres: Postgres, { script, last, column, lock }: TableSet): Promise<void> {
+  const isThere =
+    column === undefined
+      ? 'c.oid is not null'
+      : `exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = '${column}' and not a.attisdropped)`
   const look =
-    own(`select coalesce(has_schema_privilege(n.oid, 'usage'), false), c.oid is not null, current_user, current_database()
+    own(`select coalesce(has_schema_privilege(n.oid, 'usage'), false), ${isThere}, current_user, current_database()
     from (values (1)) one
     left join pg_namespace n on n.nspname = 'plimsoll'
     left join pg_class c on c.relnamespace = n.oid and c.relname = '${last}'`)
@@ -39,7 +45,7 @@ export async function ensureTables(postgres: Postgres, { script, last, lock }: T
     if (!isPlimsollError(error) || error.details.sqlState !== '42501') throw error
     throw new PlimsollError(
       'PLIMSOLL_JOBS_UNAVAILABLE',
-      `The tables of the jobs are missing, and the role "${role}" may not create them in "${database}". Run 'plimsoll migrate' as a role that may, or: grant create on database "${database}" to "${role}"`,
+      `The tables of the jobs are missing or of an older version, and the role "${role}" may not create or alter them in "${database}". Run 'plimsoll migrate' as a role that may, or: grant create on database "${database}" to "${role}"`,
       { cause: error, details: { role, database } },
     )
   }

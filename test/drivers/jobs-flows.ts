@@ -130,6 +130,25 @@ export const flowCases: readonly JobsCase[] = [
     },
   },
   {
+    name: 'a schedule goes on as a newer deploy says when an older one that was started after it has ended',
+    async run({ queue, define, openScheduled }) {
+      const ran: string[] = []
+      const job = define('note', (deploy: string) => void ran.push(deploy))
+      const name = `report-${queue}`
+      const deploy = (input: string): Schedule => defineSchedule(name, { every: '1h', job, input })
+      const green = await openScheduled([deploy('green')], job)
+      await green.work()
+      const blue = await openScheduled([deploy('blue')], job)
+      await blue.work()
+      await putBack(green.postgres, name, '1 second')
+      await eventually(() => expect(ran).toEqual(['blue']))
+      await blue.jobs.close()
+      await putBack(green.postgres, name, '1 second')
+      await rowsOf(green.postgres, 'update plimsoll.job_schedules set alive_until = null where name = $1', [name])
+      await eventually(() => expect(ran).toEqual(['blue', 'green']))
+    },
+  },
+  {
     name: 'of three ticks that nobody was there for none, the last or all are made up for',
     async run({ queue, define, openScheduled }) {
       const policies = ['skip', 'once', 'all'] as const

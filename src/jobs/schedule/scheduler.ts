@@ -7,7 +7,8 @@ import { dueOccurrences } from './due-occurrences.ts'
 import {
   changeSchedule,
   ensureScheduleTable,
-  findDue,
+  findTasks,
+  holdOn,
   moveOn,
   nextDue,
   readClock,
@@ -33,6 +34,8 @@ export class Scheduler {
   /** Those whose input cannot be made, and the occurrence it was for. */
   readonly #warned = new Map<string, string>()
   #closed = false
+  /** When this began, in milliseconds by the clock of the database. */
+  #since = 0
   #started: Promise<void> | undefined
   #wake: () => void = () => {}
   #running: Promise<void> = Promise.resolve()
@@ -61,12 +64,16 @@ export class Scheduler {
     await ensureScheduleTable(this.#postgres)
     await readTexts(this.#postgres, removeStale)
     const now = Number((await readTexts(this.#postgres, readClock))[0]![0])
-    for (const { name, hash, timing } of schedules) {
-      const values = [name, hash, timing.text, timing.next(now) ?? null]
-      await readTexts(this.#postgres, storeSchedule, values)
-      await readTexts(this.#postgres, changeSchedule, values)
+    this.#since = now
+    for (const schedule of schedules) {
+      await readTexts(this.#postgres, storeSchedule, this.#definitionOf(schedule, now))
+      await readTexts(this.#postgres, changeSchedule, this.#definitionOf(schedule, now))
     }
     this.#running = this.#run()
+  }
+
+  #definitionOf({ name, hash, timing }: ScheduleDefinition, now: number): (string | number | null)[] {
+    return [name, hash, timing.text, timing.next(now) ?? null, this.#since]
   }
 
   /** Ends; an occurrence that is being enqueued is. */
@@ -95,10 +102,15 @@ export class Scheduler {
   /** Enqueues what is due; resolves to how long to wait then. */
   async #tick(): Promise<number> {
     const ours = [[...this.#schedules.keys()], [...this.#schedules.values()].map(({ hash }) => hash)]
+    const tasks = await readTexts(this.#postgres, findTasks, [...ours, this.#since])
+    if (tasks.length > 0) await readTexts(this.#postgres, holdOn, [...ours, this.#since])
     let moved = true
-    for (const [name] of await readTexts(this.#postgres, findDue, ours)) {
+    for (const [name, isOthers, isDue, now] of tasks) {
       const schedule = this.#schedules.get(name!)!
-      moved = (await this.#enqueueDue(schedule).catch((error: unknown) => this.#warn(schedule, error))) && moved
+      // What is due of it shows in the next round.
+      if (isOthers === 't') await readTexts(this.#postgres, changeSchedule, this.#definitionOf(schedule, Number(now)))
+      else if (isDue === 't')
+        moved = (await this.#enqueueDue(schedule).catch((error: unknown) => this.#warn(schedule, error))) && moved
     }
     const [[inMs]] = (await readTexts(this.#postgres, nextDue, ours)) as [(string | null)[]]
     if (inMs === null) return lookMs

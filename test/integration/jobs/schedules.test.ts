@@ -2,7 +2,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { defineJob, defineSchedule, type Schedule } from '../../../src/jobs/index.ts'
+import { defineJob, defineSchedule, type Jobs, type Schedule } from '../../../src/jobs/index.ts'
 import { anything } from '../../drivers/anything.ts'
 import { run } from '../../drivers/door.ts'
 import { engines, openPlace, type Place } from './open-flows.ts'
@@ -18,6 +18,13 @@ const pause = async ({ postgres }: Place, name: string, ago: string): Promise<vo
   void (await run(
     postgres,
     `update plimsoll.job_schedules set next_at = clock_timestamp() - interval '${ago}' where name = '${name}'`,
+  ))
+
+/** As when no process that agrees with the definition of a schedule has been heard of for long. */
+const giveUp = async ({ postgres }: Place, name: string): Promise<void> =>
+  void (await run(
+    postgres,
+    `update plimsoll.job_schedules set alive_until = clock_timestamp() - interval '1 second' where name = '${name}'`,
   ))
 
 describe.each(engines)('schedules on %s', (engine) => {
@@ -124,6 +131,27 @@ describe.each(engines)('schedules on %s', (engine) => {
     await expect.poll(() => place.lines(ran), { timeout: 5000 }).toEqual(['"good"', '"bad"'])
   })
 
+  test('are held on to by the process that enqueues them', async () => {
+    const place = await openPlace(engine)
+    const jobs = await place.open([noteTime], { schedules: [hourly(toIso)] })
+    await jobs.work()
+    await giveUp(place, 'hourly')
+    const held = `select alive_until > clock_timestamp() from plimsoll.job_schedules`
+    await expect.poll(() => place.lines(held), { timeout: 15_000 }).toEqual(['t'])
+  })
+
+  test('go on in a table of an older version', async () => {
+    const place = await openPlace(engine)
+    const before = await place.open([noteTime], { schedules: [hourly(toIso)] })
+    await before.work()
+    await before.close()
+    await run(place.postgres, 'alter table plimsoll.job_schedules drop column alive_until')
+    await pause(place, 'hourly', '1 second')
+    const jobs = await place.open([noteTime], { schedules: [hourly(toIso)] })
+    await jobs.work()
+    await expect.poll(() => place.lines(ran), { timeout: 15_000 }).toHaveLength(1)
+  })
+
   test('refuse an input that does not fit, and a job that nobody knows, when they are opened', async () => {
     const place = await openPlace(engine)
     const strict = defineJob(
@@ -227,4 +255,56 @@ describe.runIf(engines.includes('PostgreSQL'))('many schedulers on one PostgreSQ
     await pause(place, 'left', '1 second')
     await expect.poll(() => place.lines(ran), { timeout: 15_000 }).toContain('"left"')
   }, 60_000)
+
+  test('go on with what a newer deploy says when a process of an older one was started after it, and has ended', async () => {
+    const place = await openPlace('PostgreSQL')
+    const deploy = (input: string): Schedule => defineSchedule('report', { every: '1h', job: noteTime, input })
+    const green = await place.open([noteTime], { schedules: [deploy('green')], own: true })
+    await green.work()
+    const blue = await place.open([noteTime], { schedules: [deploy('blue')], own: true })
+    await blue.work()
+    await pause(place, 'report', '1 second')
+    await expect.poll(() => place.lines(ran), { timeout: 15_000 }).toEqual(['"blue"'])
+    await blue.close()
+    await pause(place, 'report', '1 second')
+    await giveUp(place, 'report')
+    await expect.poll(() => place.lines(ran), { timeout: 15_000 }).toEqual(['"blue"', '"green"'])
+    expect(await place.lines(nextOf('report'))).toEqual([expect.stringMatching(/^t /)])
+    expect(await place.lines('select count(*) from plimsoll.jobs')).toEqual(['2'])
+  }, 60_000)
+
+  test('of three deploys go by the last one of which a process lives', async () => {
+    const place = await openPlace('PostgreSQL')
+    const stored = 'select definition, defined_at from plimsoll.job_schedules'
+    const processes: Jobs[] = []
+    const said: string[][] = []
+    for (const every of ['1h', '2h', '3h'] as const) {
+      const schedules = [defineSchedule('report', { every, job: noteTime, input: every })]
+      const jobs = await place.open([noteTime], { schedules, own: true })
+      await jobs.work()
+      processes.push(jobs)
+      said.push(await place.lines(stored))
+    }
+    for (const last of [1, 0]) {
+      await processes[last + 1]!.close()
+      await giveUp(place, 'report')
+      await expect.poll(() => place.lines(stored), { timeout: 20_000 }).toEqual(said[last])
+      // Other times begin anew.
+      const next = `select round(extract(epoch from next_at - clock_timestamp()) / 3600) from plimsoll.job_schedules`
+      expect(await place.lines(next)).toEqual([`${last + 1}`])
+    }
+    // Nobody had been heard of for a while, and the newest one was there all the same.
+    const newest = await place.open([noteTime], {
+      schedules: [defineSchedule('report', { every: '4h', job: noteTime, input: 'newest' })],
+      own: true,
+    })
+    await newest.work()
+    const then = await place.lines(stored)
+    const [definition] = said[0]![0]!.split(' ')
+    await run(
+      place.postgres,
+      `update plimsoll.job_schedules set definition = '${definition}', defined_at = defined_at - interval '1 minute'`,
+    )
+    await expect.poll(() => place.lines(stored), { timeout: 15_000 }).toEqual(then)
+  }, 90_000)
 })
