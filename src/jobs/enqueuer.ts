@@ -4,6 +4,7 @@ import { parseDuration, type Duration } from '../core/duration.ts'
 import { PlimsollError, showValue } from '../core/errors.ts'
 import { events } from '../core/events.ts'
 import type { Postgres, Transaction } from '../postgres/index.ts'
+import { canonicalJson } from './canonical-json.ts'
 import { longestMs, type AddedJob, type JobEngine, type NewJob, type UniqueKey } from './contract.ts'
 import { checkPriority, checkQueue, type JobDefinition } from './define-job.ts'
 import { jobId } from './job-id.ts'
@@ -218,7 +219,11 @@ function uniqueOf(job: JobDefinition, options: EnqueueOptions): EnqueuePlan['uni
   if (job.unique === undefined) return () => undefined
   const { key, until = 'ended', window } = job.unique
   const end = window === undefined ? until : { windowMs: bounded(window, 'unique.window') }
-  return (input, text) => ({ key: own(key === undefined ? text : key(input)), until: end, replace: false })
+  return (input, text) => ({
+    key: own(key === undefined ? canonicalJson(text) : key(input)),
+    until: end,
+    replace: false,
+  })
 }
 
 async function toNewJob(job: JobDefinition, input: unknown, plan: EnqueuePlan): Promise<NewJob> {

@@ -58,7 +58,10 @@ export interface RetryOptions {
 }
 
 export interface UniqueOptions<Input> {
-  /** Default: the whole input. */
+  /**
+   * Made of the input as it was given to `enqueue`: the defaults of its schema are not filled in. Default: the whole of that, in whatever
+   * order the keys of its objects are.
+   */
   readonly key?: ((input: Input) => string) | undefined
   /** Until its run begins, or until it has ended. Default `'ended'`. */
   readonly until?: 'started' | 'ended' | undefined

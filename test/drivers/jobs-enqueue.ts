@@ -296,18 +296,18 @@ export const enqueueCases: readonly JobsCase[] = [
       const door = gate()
       const job = define('job', () => door.pass(), { unique: {} })
       const process = await open(job)
-      const first = await process.jobs.enqueue(job, { a: 1 })
-      const other = await process.jobs.enqueue(job, { a: 2 })
-      const second = await process.jobs.enqueue(job, { a: 1 })
+      const first = await process.jobs.enqueue(job, { a: 1, b: { c: 1, d: 2 } })
+      const other = await process.jobs.enqueue(job, { a: 2, b: { c: 1, d: 2 } })
+      const second = await process.jobs.enqueue(job, { b: { d: 2, c: 1 }, a: 1 })
       expect([first.duplicate, other.duplicate, second.duplicate]).toEqual([false, false, true])
       expect(second.id).toBe(first.id)
       await process.work()
       await eventually(() => expect(door.arrived).toBe(2))
-      const third = await process.jobs.enqueue(job, { a: 1 })
+      const third = await process.jobs.enqueue(job, { a: 1, b: { c: 1, d: 2 } })
       expect(third).toMatchObject({ duplicate: true, id: first.id })
       door.open()
       expect(await third.result(), 'of the one that was there').toBeUndefined()
-      expect(await process.jobs.enqueue(job, { a: 1 })).toMatchObject({ duplicate: false })
+      expect(await process.jobs.enqueue(job, { a: 1, b: { c: 1, d: 2 } })).toMatchObject({ duplicate: false })
     },
   },
   {
