@@ -12,13 +12,14 @@ import { jobId } from '../../src/jobs/job-id.ts'
 import {
   beat,
   cancelJobs,
+  countActive,
   finishJobs,
   recoverJobs,
   registerWorker,
   replaceJobs,
   settleJobs,
 } from '../../src/jobs/drivers/database/statements.ts'
-import { defineJob, type Jobs } from '../../src/jobs/index.ts'
+import { defineJob, type Job, type Jobs } from '../../src/jobs/index.ts'
 import { openPostgres, readTexts, type Postgres } from '../../src/postgres/index.ts'
 import { z } from 'zod'
 import { createDatabase, type Database } from '../servers/database.ts'
@@ -384,6 +385,31 @@ describe.runIf(inject('postgresUrl'))('the database engine', () => {
     await process.work({ concurrency: 200 })
     await eventually(async () => expect(await countsOf(process, queue)).toEqual({ done: 2000 }))
     expect(seen.filter(({ text }) => text.includes(`set state = 'active'`)).length).toBeLessThan(400)
+  })
+
+  test('a bounded job goes on at once in another process than the one that has come to an end', async () => {
+    const { queue, define, open } = setup({ lease: '1h' })
+    const queues = [`${queue}-0`, `${queue}-1`]
+    const seen = statements()
+    const asked = (): number => seen.filter(({ text }) => text === countActive.text).length
+    let hops = 0
+    const job: Job = define(
+      'job',
+      async (n: number) => {
+        if (n === 0) return void hops++
+        const before = asked()
+        await one.jobs.enqueue(job, n - 1, { queue: queues[n % 2]! })
+        // The other process knows that it has to wait. It would look again a fifth of a second later.
+        await eventually(() => expect(asked()).toBeGreaterThan(before))
+        hops++
+      },
+      { concurrency: 1 },
+    )
+    const [one, two] = [await open(job), await open(job)]
+    await one.work({ queues: [queues[0]!] })
+    await two.work({ queues: [queues[1]!] })
+    await one.jobs.enqueue(job, 150, { queue: queues[1]! })
+    await eventually(() => expect(hops).toBe(151))
   })
 
   test('engines whose database was closed before them close all the same', async () => {

@@ -528,6 +528,18 @@ export const runCases: readonly JobsCase[] = [
     },
   },
   {
+    name: 'jobs that run one at a time follow each other at once',
+    async run({ define, open }) {
+      let ran = 0
+      const job = define('job', () => void ran++, { concurrency: 1 })
+      const process = await open(job)
+      // Were each begun by a look, a fifth of a second after the one before, they would take half a minute.
+      await process.jobs.enqueueMany(job, Array.from({ length: 150 }).fill(0))
+      await process.work()
+      await eventually(() => expect(ran).toBe(150))
+    },
+  },
+  {
     name: 'a bound on how many begin in a time holds across workers',
     waits: true,
     async run({ define, open }) {

@@ -13,6 +13,8 @@ export interface BulletinReader {
   delayed?(inMs: number): void
   /** Somebody has cancelled jobs that are running. */
   cancelled?(ids: readonly string[]): void
+  /** A run that counted for a limit has ended. */
+  freed?(limit: string): void
   /** What a broker has been handed is to be put into the tables by whoever runs it, and begun by nobody. */
   recalled?(ids: readonly string[]): void
   /** Somebody looks for jobs that a broker was handed: who reads their queue says which of them are there. */
@@ -100,6 +102,11 @@ export class Bulletin {
     if (ids.length === 0) return
     for (const reader of this.#readers) reader.cancelled?.(ids)
     for (const id of ids) this.#tell(`c${id}`, ['c', id])
+  }
+
+  freed(limit: string): void {
+    for (const reader of this.#readers) reader.freed?.(limit)
+    this.#tell(`l${limit}`, ['l', limit])
   }
 
   recalled(ids: readonly string[]): void {
@@ -197,6 +204,9 @@ export class Bulletin {
         break
       case 'c':
         reader.cancelled?.([rest[0] as string])
+        break
+      case 'l':
+        reader.freed?.(rest[0] as string)
         break
       case 'h':
         reader.recalled?.([rest[0] as string])

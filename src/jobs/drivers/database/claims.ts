@@ -4,16 +4,16 @@ import { toClaimed, type ClaimedJob } from './job-rows.ts'
 import type { LaneAsk } from './lanes.ts'
 import { claimJobs, countActive, lockLimit, refillRate, spendRate } from './statements.ts'
 
-/** What a limited lane has come to: no jobs while its bound is reached, and when to ask again. */
+/** What a limited lane has come to. */
 export interface LimitedClaim {
   readonly claimed: readonly ClaimedJob[]
   /** How many were allowed. */
   readonly allowed: number
-  readonly againInMs: number
+  /** True when as many run now as may. */
+  readonly busy: boolean
+  /** In how many milliseconds the rate allows another one, when it allows none now. */
+  readonly againInMs: number | undefined
 }
-
-/** How long a bound on concurrency is left alone once it is reached, unless a run of it ends here. */
-const busyMs = 200
 
 /** Takes the first jobs of lanes; what other workers take at the same time is skipped. */
 export async function claim(postgres: Postgres, worker: string, asks: readonly LaneAsk[]): Promise<ClaimedJob[]> {
@@ -35,23 +35,29 @@ export function claimLimited(
   const key = ask.lane.limit!
   return postgres.transaction(async (transaction) => {
     await transaction.execute(lockLimit, [key])
-    let { most } = ask
-    let againInMs = 0
+    let allowed = ask.most
+    let free = Number.POSITIVE_INFINITY
+    let tokens = Number.POSITIVE_INFINITY
     if (limit.concurrency !== undefined) {
       const [[active]] = (await readTexts(transaction, countActive, [key])) as [string[]]
-      most = Math.min(most, limit.concurrency - Number(active))
-      if (most <= 0) return { claimed: [], allowed: 0, againInMs: busyMs }
+      free = limit.concurrency - Number(active)
+      allowed = Math.min(allowed, free)
+      if (allowed <= 0) return { claimed: [], allowed: 0, busy: true, againInMs: undefined }
     }
+    const perMs = limit.rate === undefined ? 0 : limit.rate.count / limit.rate.perMs
     if (limit.rate !== undefined) {
-      const { count, perMs } = limit.rate
-      const perSecond = (count / perMs) * 1000
-      const [[tokens]] = (await readTexts(transaction, refillRate, [key, count, perSecond])) as [string[]]
-      most = Math.min(most, Math.floor(Number(tokens)))
-      againInMs = ((1 - (Number(tokens) % 1)) / perSecond) * 1000
-      if (most <= 0) return { claimed: [], allowed: 0, againInMs }
+      const [[left]] = (await readTexts(transaction, refillRate, [key, limit.rate.count, perMs * 1000])) as [string[]]
+      tokens = Number(left)
+      allowed = Math.min(allowed, Math.floor(tokens))
     }
-    const claimed = await claim(postgres, worker, [{ ...ask, most }])
+    const claimed = allowed > 0 ? await claim(postgres, worker, [{ ...ask, most: allowed }]) : []
     if (limit.rate !== undefined && claimed.length > 0) await transaction.execute(spendRate, [key, claimed.length])
-    return { claimed, allowed: most, againInMs }
+    const missing = 1 - (tokens - claimed.length)
+    return {
+      claimed,
+      allowed,
+      busy: claimed.length >= free,
+      againInMs: missing > 0 ? missing / perMs : undefined,
+    }
   })
 }

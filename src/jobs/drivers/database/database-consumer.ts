@@ -13,6 +13,7 @@ import { ExpiredJobs } from './expired-jobs.ts'
 import { toNotice, type ClaimedJob, type LaneNotice } from './job-rows.ts'
 import { LaneBook, suspicionOf, type Lane, type LaneAsk, type Planned } from './lanes.ts'
 import { Lease } from './leases.ts'
+import { LimitRests } from './limit-rests.ts'
 import { databaseProgress } from './progress.ts'
 import { Promotions } from './promotions.ts'
 import { Settlements, type SettledRun } from './settlements.ts'
@@ -24,8 +25,6 @@ import { activeOf, cancelledOf, findLanes } from './statements.ts'
 const wholeLook = 16
 /** How long a database that does not answer is waited for at the end. */
 const lastMs = 5000
-/** A timer can be early by the clock of the database. */
-const slackMs = 2
 const retry = { firstMs: 100, mostMs: 5000 }
 
 /** Takes jobs from the tables: as they are announced, and now and then for what nobody could announce. */
@@ -46,8 +45,7 @@ export class DatabaseConsumer implements Consumer {
   readonly #outside = AsyncLocalStorage.snapshot()
   readonly #running = new Map<string, ClaimedJob>()
   readonly #runningOf = new Map<string, number>()
-  /** Until when a limit is left alone. */
-  readonly #resting = new Map<string, number>()
+  readonly #rests: LimitRests
   readonly #suspects = new Suspects(() => this.#fill())
   #filling: Promise<void> | undefined
   #again = false
@@ -79,6 +77,8 @@ export class DatabaseConsumer implements Consumer {
     this.#bulletin = bulletin
     this.#options = options
     this.#queues = new Map(options.queues.map(({ name, concurrency }) => [name, concurrency]))
+    const { limits } = options
+    this.#rests = new LimitRests({ limits, again: () => this.#fill(), tell: (limit) => bulletin.freed(limit) })
     this.#settlements = new Settlements(postgres, bulletin)
     this.#leaseMs = leaseMs
     this.#lease = new Lease(postgres, {
@@ -126,6 +126,7 @@ export class DatabaseConsumer implements Consumer {
       ready: (notice) => this.#note([notice]),
       delayed: (inMs) => this.#promotions.promoteIn(inMs),
       cancelled: (ids) => this.#cancelled(ids),
+      freed: (limit) => this.#rests.freed(limit),
     })
     await this.#look()
     this.#lookLater()
@@ -140,6 +141,7 @@ export class DatabaseConsumer implements Consumer {
     const settled = this.#settlements.settle(this.#lease.worker, run, outcome)
     void settled.then(() => {
       this.#suspects.ended(job)
+      this.#rests.ended(known.limit)
       this.#fill()
     })
     return settled
@@ -154,6 +156,7 @@ export class DatabaseConsumer implements Consumer {
     this.#unread()
     clearTimeout(this.#lookTimer)
     this.#expired.stop()
+    this.#rests.close()
     await endsWithin(Promise.all([this.#filling, this.#promotions.stop(), this.#looking]), lastMs)
   }
 
@@ -192,6 +195,7 @@ export class DatabaseConsumer implements Consumer {
         try {
           if (this.#check) await this.#checkRuns()
           await this.#takeAll()
+          this.#rests.tell()
           this.#failures = 0
         } catch (error) {
           // It is asked again; what is there is still there when the database is back.
@@ -262,11 +266,11 @@ export class DatabaseConsumer implements Consumer {
   async #takeLimited(ask: LaneAsk): Promise<void> {
     const { worker } = this.#lease
     const limit = this.#limitOf(ask.lane)!
-    const { claimed, allowed, againInMs } = await claimLimited(this.#postgres, worker, { ask, limit })
-    if (allowed < ask.most && claimed.length === allowed) {
-      this.#resting.set(ask.lane.limit!, performance.now() + againInMs)
-      setTimeout(() => this.#fill(), Math.min(againInMs + slackMs, 2 ** 31 - 1)).unref()
-    }
+    const name = ask.lane.limit!
+    this.#rests.asked(name)
+    const { claimed, allowed, busy, againInMs } = await claimLimited(this.#postgres, worker, { ask, limit })
+    if (busy) this.#rests.reached(name)
+    if (againInMs !== undefined) this.#rests.spent(name, againInMs)
     this.#took({ ...ask, most: Math.max(allowed, 1) }, allowed > 0 ? claimed : undefined)
     this.#start(worker, claimed)
   }
@@ -307,9 +311,6 @@ export class DatabaseConsumer implements Consumer {
     const { id, queue } = one.job
     this.#running.delete(id)
     this.#runningOf.set(queue, this.#runningOf.get(queue)! - 1)
-    if (one.limit !== undefined && this.#options.limits.get(one.limit)?.rate === undefined) {
-      this.#resting.delete(one.limit)
-    }
     this.#fill()
   }
 
@@ -325,7 +326,7 @@ export class DatabaseConsumer implements Consumer {
   /** How many jobs of a lane may begin now. */
   #open(lane: Lane, { ofQueue, alike }: Planned): number {
     if (!this.#queues.has(lane.queue)) return 0
-    if (lane.limit !== undefined && performance.now() < (this.#resting.get(lane.limit) ?? 0)) return 0
+    if (lane.limit !== undefined && this.#rests.has(lane.limit)) return 0
     return Math.min(this.#openOf(lane.queue) - ofQueue, this.#suspects.open(suspicionOf(lane.id)) - alike)
   }
 
