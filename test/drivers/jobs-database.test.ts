@@ -387,6 +387,48 @@ describe.runIf(inject('postgresUrl'))('the database engine', () => {
     expect(seen.filter(({ text }) => text.includes(`set state = 'active'`)).length).toBeLessThan(400)
   })
 
+  test('what a limit allows is asked for once, however many tenants wait for it', async () => {
+    let asking = 0
+    let most = 0
+    const transaction: Postgres['transaction'] = async (...given) => {
+      most = Math.max(most, ++asking)
+      return postgres.transaction(...given).finally(() => asking--)
+    }
+    const counted = new Proxy(postgres, {
+      get: (_, name) => {
+        const value: unknown = name === 'transaction' ? transaction : Reflect.get(postgres, name, postgres)
+        return typeof value === 'function' ? value.bind(postgres) : value
+      },
+    })
+    const { queue, define, open } = setup({ postgres: counted, lease: '1h' })
+    const job = define('job', () => {}, { concurrency: 1 })
+    const process = await open(job)
+    await Promise.all(Array.from({ length: 20 }, (_, i) => process.jobs.enqueue(job, i, { tenant: `tenant ${i}` })))
+    await process.work()
+    await eventually(async () => expect(await countsOf(process, queue)).toEqual({ done: 20 }))
+    expect(most).toBe(1)
+  })
+
+  test('what has no bound begins while what has one waits for a connection', async () => {
+    const own = await openPostgres({ url: database.url, maxTransactions: 1, transactionWait: '1h' })
+    onTestFinished(() => own.close())
+    const { define, open } = setup({ postgres: own, lease: '1h' })
+    const bounded = define('bounded', (input) => input, { concurrency: 1 })
+    const plain = define('plain', (input) => input)
+    const process = await open(bounded, plain)
+    await process.work({ concurrency: 2 })
+    const door = gate()
+    const held = own.transaction(() => door.pass())
+    onTestFinished(door.open)
+    await eventually(() => expect(door.arrived).toBe(1))
+    const waiting = await process.jobs.enqueue(bounded, 0)
+    for (const n of [1, 2, 3]) expect(await (await process.jobs.enqueue(plain, n)).result({ timeout: '20s' })).toBe(n)
+    expect(await waiting.status()).toMatchObject({ state: 'waiting' })
+    door.open()
+    await held
+    expect(await waiting.result()).toBe(0)
+  })
+
   test('a bounded job goes on at once in another process than the one that has come to an end', async () => {
     const { queue, define, open } = setup({ lease: '1h' })
     const queues = [`${queue}-0`, `${queue}-1`]

@@ -538,6 +538,30 @@ export const enqueueCases: readonly JobsCase[] = [
     },
   },
   {
+    name: 'the tenants of a job with a bound take turns',
+    async run({ define, open }) {
+      for (const bound of [{ concurrency: 1 }, { rateLimit: { count: 1, per: '10ms' } }] as const) {
+        const ran: string[] = []
+        const job = define(
+          Object.keys(bound)[0]!,
+          async (_, { id, tenant }) => {
+            ran.push(tenant)
+            // Long enough for the others to have asked in vain.
+            for (let looks = 0; looks < 10; looks++) await process.jobs.handle(id).status()
+          },
+          bound,
+        )
+        const process = await open(job)
+        await process.jobs.enqueueMany(job, Array.from({ length: 40 }).fill(0), { tenant: 'big' })
+        await process.jobs.enqueueMany(job, Array.from({ length: 5 }).fill(0), { tenant: 'small' })
+        const worker = await process.work()
+        await eventually(() => expect(ran).toHaveLength(45))
+        await worker.close()
+        expect(ran.lastIndexOf('small'), 'where the last one of the small tenant ran').toBeLessThan(25)
+      }
+    },
+  },
+  {
     name: 'a hundred tenants take turns',
     async run({ define, open }) {
       const ran: string[] = []

@@ -136,11 +136,28 @@ describe('the lanes of a worker', () => {
     const book = new LaneBook()
     for (let i = 0; i < 10; i++) book.note(lane(String(2 * i)), 1n)
     book.note(lane('100', { priority: -1 }), 1n)
-    const asked = Array.from({ length: 5 }, () => book.plan(4, always).map((ask) => ask.lane.id)).flat()
+    const asked = Array.from({ length: 5 }, (_, n) => {
+      const asks = book.plan(4, always)
+      for (const ask of asks) book.took(ask, ask.most, BigInt(n + 1))
+      return asks.map((ask) => ask.lane.id)
+    }).flat()
     expect(asked).toHaveLength(20)
     for (let i = 0; i < 10; i++) expect(asked.filter((id) => id === String(2 * i))).toHaveLength(2)
     book.note(lane('102', { priority: 9 }), 1n)
     expect(book.plan(4, always).map((ask) => ask.lane.id)).toEqual(['102'])
+  })
+
+  test('a turn is over when something was taken, and not before: as much may be allowed as one lane has', () => {
+    const book = new LaneBook()
+    for (const id of ['2', '4', '6']) book.note(lane(id), 1n)
+    const first = (): string => book.plan(10, always)[0]!.lane.id
+    expect([first(), first()]).toEqual(['2', '2'])
+    const served = Array.from({ length: 6 }, (_, n) => {
+      const [ask] = book.plan(10, always)
+      book.took({ ...ask!, most: 1 }, 1, BigInt(n + 1))
+      return ask!.lane.id
+    })
+    expect(served).toEqual(['2', '4', '6', '2', '4', '6'])
   })
 
   test('room is shared out, and no more than a queue has open is asked for', () => {

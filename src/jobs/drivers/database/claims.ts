@@ -4,11 +4,11 @@ import { toClaimed, type ClaimedJob } from './job-rows.ts'
 import type { LaneAsk } from './lanes.ts'
 import { claimJobs, countActive, lockLimit, refillRate, spendRate } from './statements.ts'
 
-/** What a limited lane has come to. */
+/** What has come of asking for jobs of a limit. */
 export interface LimitedClaim {
+  /** What was asked for of what is allowed. */
+  readonly asks: readonly LaneAsk[]
   readonly claimed: readonly ClaimedJob[]
-  /** How many were allowed. */
-  readonly allowed: number
   /** True when as many run now as may. */
   readonly busy: boolean
   /** In how many milliseconds the rate allows another one, when it allows none now. */
@@ -26,23 +26,23 @@ export async function claim(postgres: Postgres, worker: string, asks: readonly L
   return rows.map(toClaimed)
 }
 
-/** Takes jobs that are bounded by `limit`, one process at a time. */
+/** Takes jobs of lanes that are bounded by one `limit`, one process at a time. What is allowed is shared out, the first lanes first. */
 export function claimLimited(
   postgres: Postgres,
   worker: string,
-  { ask, limit }: { readonly ask: LaneAsk; readonly limit: JobLimit },
+  { asks, limit }: { readonly asks: readonly LaneAsk[]; readonly limit: JobLimit },
 ): Promise<LimitedClaim> {
-  const key = ask.lane.limit!
+  const key = asks[0]!.lane.limit!
   return postgres.transaction(async (transaction) => {
     await transaction.execute(lockLimit, [key])
-    let allowed = ask.most
+    let allowed = asks.reduce((sum, { most }) => sum + most, 0)
     let free = Number.POSITIVE_INFINITY
     let tokens = Number.POSITIVE_INFINITY
     if (limit.concurrency !== undefined) {
       const [[active]] = (await readTexts(transaction, countActive, [key])) as [string[]]
       free = limit.concurrency - Number(active)
       allowed = Math.min(allowed, free)
-      if (allowed <= 0) return { claimed: [], allowed: 0, busy: true, againInMs: undefined }
+      if (allowed <= 0) return { asks: [], claimed: [], busy: true, againInMs: undefined }
     }
     const perMs = limit.rate === undefined ? 0 : limit.rate.count / limit.rate.perMs
     if (limit.rate !== undefined) {
@@ -50,14 +50,24 @@ export function claimLimited(
       tokens = Number(left)
       allowed = Math.min(allowed, Math.floor(tokens))
     }
-    const claimed = allowed > 0 ? await claim(postgres, worker, [{ ...ask, most: allowed }]) : []
+    const shares = share(asks, allowed)
+    const claimed = shares.length > 0 ? await claim(postgres, worker, shares) : []
     if (limit.rate !== undefined && claimed.length > 0) await transaction.execute(spendRate, [key, claimed.length])
     const missing = 1 - (tokens - claimed.length)
     return {
+      asks: shares,
       claimed,
-      allowed,
       busy: claimed.length >= free,
       againInMs: missing > 0 ? missing / perMs : undefined,
     }
+  })
+}
+
+function share(asks: readonly LaneAsk[], allowed: number): LaneAsk[] {
+  let left = allowed
+  return asks.flatMap((ask, i) => {
+    const most = Math.min(ask.most, Math.ceil(left / (asks.length - i)))
+    left -= most
+    return most > 0 ? [{ ...ask, most }] : []
   })
 }

@@ -7,13 +7,13 @@ import type { LatestProgress } from '../latest-progress.ts'
 import { nextLookMs } from '../lease-times.ts'
 import { Suspects } from '../suspects.ts'
 import type { Bulletin } from './bulletin.ts'
-import { claim, claimLimited } from './claims.ts'
+import { claim } from './claims.ts'
 import { endsWithin } from './ends-within.ts'
 import { ExpiredJobs } from './expired-jobs.ts'
 import { toNotice, type ClaimedJob, type LaneNotice } from './job-rows.ts'
 import { LaneBook, suspicionOf, type Lane, type LaneAsk, type Planned } from './lanes.ts'
 import { Lease } from './leases.ts'
-import { LimitRests } from './limit-rests.ts'
+import { LimitedClaims } from './limited-claims.ts'
 import { databaseProgress } from './progress.ts'
 import { Promotions } from './promotions.ts'
 import { Settlements, type SettledRun } from './settlements.ts'
@@ -45,7 +45,7 @@ export class DatabaseConsumer implements Consumer {
   readonly #outside = AsyncLocalStorage.snapshot()
   readonly #running = new Map<string, ClaimedJob>()
   readonly #runningOf = new Map<string, number>()
-  readonly #rests: LimitRests
+  readonly #limited: LimitedClaims
   readonly #suspects = new Suspects(() => this.#fill())
   #filling: Promise<void> | undefined
   #again = false
@@ -77,8 +77,15 @@ export class DatabaseConsumer implements Consumer {
     this.#bulletin = bulletin
     this.#options = options
     this.#queues = new Map(options.queues.map(({ name, concurrency }) => [name, concurrency]))
-    const { limits } = options
-    this.#rests = new LimitRests({ limits, again: () => this.#fill(), tell: (limit) => bulletin.freed(limit) })
+    this.#limited = new LimitedClaims(postgres, {
+      limits: options.limits,
+      worker: () => this.#lease.worker,
+      took: (asks, claimed) => this.#took(asks, claimed),
+      start: (worker, claimed) => this.#start(worker, claimed),
+      failed: (error) => this.#failed(error),
+      again: () => this.#fill(),
+      tell: (limit) => bulletin.freed(limit),
+    })
     this.#settlements = new Settlements(postgres, bulletin)
     this.#leaseMs = leaseMs
     this.#lease = new Lease(postgres, {
@@ -126,7 +133,7 @@ export class DatabaseConsumer implements Consumer {
       ready: (notice) => this.#note([notice]),
       delayed: (inMs) => this.#promotions.promoteIn(inMs),
       cancelled: (ids) => this.#cancelled(ids),
-      freed: (limit) => this.#rests.freed(limit),
+      freed: (limit) => this.#limited.freed(limit),
     })
     await this.#look()
     this.#lookLater()
@@ -141,7 +148,7 @@ export class DatabaseConsumer implements Consumer {
     const settled = this.#settlements.settle(this.#lease.worker, run, outcome)
     void settled.then(() => {
       this.#suspects.ended(job)
-      this.#rests.ended(known.limit)
+      this.#limited.ended(known.limit)
       this.#fill()
     })
     return settled
@@ -156,8 +163,10 @@ export class DatabaseConsumer implements Consumer {
     this.#unread()
     clearTimeout(this.#lookTimer)
     this.#expired.stop()
-    this.#rests.close()
-    await endsWithin(Promise.all([this.#filling, this.#promotions.stop(), this.#looking]), lastMs)
+    await endsWithin(
+      Promise.all([this.#filling, this.#limited.close(), this.#promotions.stop(), this.#looking]),
+      lastMs,
+    )
   }
 
   close(): Promise<void> {
@@ -193,16 +202,14 @@ export class DatabaseConsumer implements Consumer {
       do {
         this.#again = false
         try {
-          if (this.#check) await this.#checkRuns()
+          if (this.#check && this.#limited.size === 0) await this.#checkRuns()
           await this.#takeAll()
-          this.#rests.tell()
+          this.#limited.tell()
           this.#failures = 0
         } catch (error) {
           // It is asked again; what is there is still there when the database is back.
           if (isPlimsollError(error, 'PLIMSOLL_DATABASE_CLOSED')) break
-          this.#report(error)
-          // Whether jobs were taken is unknown when the answer was lost.
-          this.#check = true
+          this.#failed(error)
           await new Promise((resolve) => setTimeout(resolve, backoffMs(++this.#failures, retry)))
           this.#again = true
         }
@@ -246,45 +253,30 @@ export class DatabaseConsumer implements Consumer {
       }
       const asks = this.#turns === undefined ? planned : await this.#turns.allowed(planned)
       if (asks.length === 0) return
-      const plain = asks.filter(({ lane }) => this.#limitOf(lane) === undefined)
-      const limited = asks.filter(({ lane }) => this.#limitOf(lane) !== undefined)
-      const taken = await Promise.allSettled([
-        plain.length > 0 ? this.#take(plain) : undefined,
-        ...limited.map((ask) => this.#takeLimited(ask)),
-      ])
-      for (const one of taken) if (one.status === 'rejected') throw one.reason
+      this.#limited.begin(asks.filter(({ lane }) => this.#limited.bounds(lane)))
+      const plain = asks.filter(({ lane }) => !this.#limited.bounds(lane))
+      if (plain.length > 0) await this.#take(plain)
     }
   }
 
   async #take(asks: readonly LaneAsk[]): Promise<void> {
     const { worker } = this.#lease
     const claimed = await claim(this.#postgres, worker, asks)
-    for (const ask of asks) this.#took(ask, claimed)
+    this.#took(asks, claimed)
     this.#start(worker, claimed)
   }
 
-  async #takeLimited(ask: LaneAsk): Promise<void> {
-    const { worker } = this.#lease
-    const limit = this.#limitOf(ask.lane)!
-    const name = ask.lane.limit!
-    this.#rests.asked(name)
-    const { claimed, allowed, busy, againInMs } = await claimLimited(this.#postgres, worker, { ask, limit })
-    if (busy) this.#rests.reached(name)
-    if (againInMs !== undefined) this.#rests.spent(name, againInMs)
-    this.#took({ ...ask, most: Math.max(allowed, 1) }, allowed > 0 ? claimed : undefined)
-    this.#start(worker, claimed)
-  }
-
-  #took(ask: LaneAsk, claimed: readonly ClaimedJob[] | undefined): void {
-    if (claimed === undefined) return
-    let count = 0
-    let greatest: bigint | undefined
-    for (const { laneId, seq } of claimed) {
-      if (laneId !== ask.lane.id) continue
-      count++
-      if (greatest === undefined || seq > greatest) greatest = seq
+  #took(asks: readonly LaneAsk[], claimed: readonly ClaimedJob[]): void {
+    for (const ask of asks) {
+      let count = 0
+      let greatest: bigint | undefined
+      for (const { laneId, seq } of claimed) {
+        if (laneId !== ask.lane.id) continue
+        count++
+        if (greatest === undefined || seq > greatest) greatest = seq
+      }
+      this.#lanes.took(ask, count, greatest)
     }
-    this.#lanes.took(ask, count, greatest)
   }
 
   #start(worker: string, claimed: readonly ClaimedJob[]): void {
@@ -314,6 +306,12 @@ export class DatabaseConsumer implements Consumer {
     this.#fill()
   }
 
+  /** Whether jobs were taken is unknown when the answer was lost. */
+  #failed(error: unknown): void {
+    this.#check = true
+    this.#report(error)
+  }
+
   /** An outage passes; anything else would go unnoticed. */
   #report(error: unknown): void {
     const passes = ['PLIMSOLL_DATABASE_UNREACHABLE', 'PLIMSOLL_DATABASE_CLOSED'] as const
@@ -326,25 +324,25 @@ export class DatabaseConsumer implements Consumer {
   /** How many jobs of a lane may begin now. */
   #open(lane: Lane, { ofQueue, alike }: Planned): number {
     if (!this.#queues.has(lane.queue)) return 0
-    if (lane.limit !== undefined && this.#rests.has(lane.limit)) return 0
-    return Math.min(this.#openOf(lane.queue) - ofQueue, this.#suspects.open(suspicionOf(lane.id)) - alike)
+    // While it is looked for claims whose answers were lost, none is begun beside that.
+    if (this.#limited.bounds(lane) && (this.#check || !this.#limited.isOpen(lane.limit!))) return 0
+    const suspicion = suspicionOf(lane.id)
+    const coming = this.#limited.coming(({ id }) => suspicionOf(id) === suspicion)
+    return Math.min(this.#openOf(lane.queue) - ofQueue, this.#suspects.open(suspicion) - coming - alike)
   }
 
   #openOf(queue: string): number {
     const side = this.#side?.runningOf(queue) ?? 0
-    return (this.#queues.get(queue) ?? 0) - (this.#runningOf.get(queue) ?? 0) - side
+    const coming = this.#limited.coming((lane) => lane.queue === queue)
+    return (this.#queues.get(queue) ?? 0) - (this.#runningOf.get(queue) ?? 0) - side - coming
   }
 
   /** What has run is not taken for gone before it is stored: a database that is slow would be handed more and more. */
   #room(): number {
     const { concurrency } = this.#options
-    const running = this.#running.size + (this.#side?.running ?? 0)
+    const running = this.#running.size + (this.#side?.running ?? 0) + this.#limited.coming()
     const storing = this.#settlements.size + (this.#side?.storing ?? 0)
     return Math.min(concurrency - running, 2 * concurrency - running - storing)
-  }
-
-  #limitOf({ limit }: Lane) {
-    return limit === undefined ? undefined : this.#options.limits.get(limit)
   }
 
   #lost(): void {

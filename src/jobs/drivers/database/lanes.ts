@@ -78,9 +78,8 @@ export interface LaneAsk {
  * dead rows behind, which a transaction that stays open keeps from being cleared away, and which every search would walk over.
  */
 export class LaneBook {
+  /** First those whose turn is the longest ago. */
   readonly #lanes = new Map<string, Known>()
-  /** Whose turn comes first. */
-  #turn = 0
 
   /** Something is in a lane, from `seq` on. */
   note(lane: Lane, seq: bigint): void {
@@ -112,13 +111,17 @@ export class LaneBook {
     const { noted } = known
     const next = greatest === undefined ? known.mark : greatest + 1n
     known.mark = noted !== undefined && noted < next ? noted : next
+    if (count > 0) {
+      this.#lanes.delete(known.id)
+      this.#lanes.set(known.id, known)
+    }
     if (count >= ask.most || noted !== undefined) return
     known.ready = false
     known.emptySince = performance.now()
   }
 
   /**
-   * What to take, `room` jobs at most: of the lanes with the highest priority alike, and in turns. `open` says how many jobs may be
+   * What to take, `room` jobs at most: of the lanes with the highest priority alike, those first that have had none for the longest. `open` says how many jobs may be
    * taken of a lane when so many are about to be.
    */
   plan(room: number, open: (lane: Lane, planned: Planned) => number): LaneAsk[] {
@@ -134,9 +137,7 @@ export class LaneBook {
       if (first !== undefined && lane.priority > first.priority) best = []
       best.push(lane)
     }
-    const at = best.length === 0 ? 0 : this.#turn % best.length
-    const turns = [...best.slice(at), ...best.slice(0, at)].slice(0, room)
-    this.#turn = at + turns.length
+    const turns = best.slice(0, room)
     const ofQueues = new Map<string, number>()
     const alikes = { none: 0, suspect: 0, prime: 0 }
     let left = room

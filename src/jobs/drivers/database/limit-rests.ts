@@ -74,10 +74,16 @@ export class LimitRests {
     if (this.#closed) this.tell()
   }
 
-  /** Tells of runs that have ended here without another one in their place: others may have been waiting for that. */
-  tell(): void {
-    for (const limit of this.#untold) this.#parts.tell(limit)
-    this.#untold.clear()
+  /**
+   * Tells of runs that have ended here without another one in their place: others may have been waiting for that. Of a limit that is being
+   * asked it is not known yet.
+   */
+  tell(isAsked: (limit: string) => boolean = () => false): void {
+    for (const limit of this.#untold) {
+      if (isAsked(limit)) continue
+      this.#untold.delete(limit)
+      this.#parts.tell(limit)
+    }
   }
 
   /** Nothing begins any more. */
