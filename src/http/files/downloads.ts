@@ -35,7 +35,8 @@ export interface DownloadOptions {
    * What caches may do with an answer. `'immutable'`: keep it for a year, because what is under a key never changes, as with keys that
    * hold a hash. `'revalidate'`: keep it, and ask each time. `'private'`: only the browser may keep it, and has to ask each time.
    * `'no-store'`: nobody may. Or a duration. Default: what was stored with the file, else `'revalidate'`; with `authorize` always
-   * `'private'`, but for an edge with the `edgeKey`.
+   * `'private'`, but for an edge with the `edgeKey`. After a redirect to Google's storage it is what was stored with the file, and the
+   * redirect alone is what nobody else may keep; with `'no-store'` such a file is not redirected to.
    */
   readonly cache?: 'immutable' | 'revalidate' | 'private' | 'no-store' | Duration | undefined
   /** The name that a file is stored under. Default: the last part of its key. It is sanitised. */
@@ -174,8 +175,10 @@ export function mountDownloads(
     if (isForeignTag !== undefined && requiredTags(request.headers).some(isForeignTag))
       return proxy(request, reply, asked)
     const kept = direct.keepsCacheControl === true
-    // A storage that says nothing of its own would have every cache keep what none may.
-    if (kept && cacheControl.startsWith('private') && object.cacheControl?.startsWith('private') === false)
+    // A storage that says what was stored would have caches keep what none at all may. What is private it may call public: caches keep it
+    // under the whole address, which holds for minutes, and which only the client was told, by an answer that nobody keeps.
+    const stored = object.cacheControl ?? 'private'
+    if (kept && /\bno-store\b/.test(cacheControl) && !/^private|\bno-store\b/.test(stored))
       return proxy(request, reply, asked)
     const url = await direct.signGet(key, { expires, disposition, ...(kept ? {} : { cacheControl }) })
     reply.headers(readers).header('cache-control', redirectControl(cacheControl, expiresMs)).redirect(url, 302)

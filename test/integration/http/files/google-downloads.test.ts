@@ -1,5 +1,10 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { gcsStore } from '../../../../src/files/drivers/gcs/gcs-store.ts'
+import { storePackage } from '../../../../src/files/video/store-package.ts'
+import { videoSettings } from '../../../../src/files/video/video-settings.ts'
 import type { DownloadOptions } from '../../../../src/http/index.ts'
 import { startGoogleStorage } from '../../../servers/google-storage.ts'
 import { listen } from './file-service.ts'
@@ -11,7 +16,7 @@ async function setup(options: DownloadOptions = {}) {
   const store = await gcsStore({ client: google.client(), bucket: google.bucket })
   onTestFinished(() => store.close())
   const { url } = await listen((fastify) => fastify.downloads(store, '/files', options))
-  return { store, get: (init: RequestInit = {}) => fetch(`${url}/files/a.mp4`, init) }
+  return { store, get: (init: RequestInit = {}, key = 'a.mp4') => fetch(`${url}/files/${key}`, init) }
 }
 
 test.each([{}, { cache: 'immutable' }, { authorize: () => true }] satisfies DownloadOptions[])(
@@ -69,6 +74,31 @@ test('a client may name the file by the tag that HEAD has said, or by that of Go
     expect([headers, (await get({ headers, redirect: 'manual' })).status]).toEqual([headers, status])
 })
 
+test.each([{ authorize: () => true }, { cache: 'private' }, {}] satisfies DownloadOptions[])(
+  'a segment of a video, as it is stored, is redirected to with %o, and only its address is nobody else’s',
+  async (options) => {
+    const { store, get } = await setup(options)
+    const folder = await mkdtemp(join(tmpdir(), 'plimsoll-package-'))
+    onTestFinished(() => rm(folder, { recursive: true, force: true }))
+    await writeFile(join(folder, 'a.m4s'), 'a segment')
+    const { cacheControl } = videoSettings()
+    await storePackage({ store, folder, files: [{ name: 'a.m4s', size: 9 }], prefix: 'films/7', cacheControl })
+    const redirect = await get({ redirect: 'manual' }, 'films/7/a.m4s')
+    expect([redirect.status, redirect.headers.get('cache-control')]).toEqual([
+      302,
+      options.cache === undefined && options.authorize === undefined ? 'private, max-age=150' : 'private, no-store',
+    ])
+    const answer = await get({}, 'films/7/a.m4s')
+    expect([answer.status, await answer.text(), answer.headers.get('cache-control')]).toEqual([
+      200,
+      'a segment',
+      cacheControl,
+    ])
+    // What was kept of an answer is found by nobody who has not got that address.
+    expect(redirect.headers.get('location')).toMatch(/X-Goog-Expires=300&.*X-Goog-Signature=[0-9a-f]{64}/)
+  },
+)
+
 test('what is stored for every cache, and is to be kept by none, is sent by the application', async () => {
   const { store, get } = await setup({ cache: 'no-store' })
   await store.put('a.mp4', Buffer.from('a film'), { type: 'video/mp4', cacheControl: 'public, max-age=3600' })
@@ -79,3 +109,15 @@ test('what is stored for every cache, and is to be kept by none, is sent by the 
     'private, no-store',
   ])
 })
+
+test.each([{}, { cache: 'no-store' }] satisfies DownloadOptions[])(
+  'what is stored for no cache is redirected to with %o',
+  async (options) => {
+    const { store, get } = await setup(options)
+    for (const cacheControl of ['no-store', 'private, no-store']) {
+      await store.put('a.mp4', Buffer.from('a film'), { type: 'video/mp4', cacheControl })
+      expect((await get({ redirect: 'manual' })).status).toBe(302)
+      expect((await get()).headers.get('cache-control')).toBe(cacheControl)
+    }
+  },
+)
