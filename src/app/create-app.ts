@@ -11,7 +11,7 @@ import type { AddressedFiles, Uploads } from '../files/index.ts'
 import { mountImages, type Images, type ImagesOptions } from '../http/files/images.ts'
 import { plimsoll, signedAddresses } from '../http/index.ts'
 import type { AddResource, DownloadOptions, JobStatusOptions, PlimsollOptions, UploadOptions } from '../http/index.ts'
-import type { Job, Jobs, Mail, MailOptions, Schedule, WorkOptions } from '../jobs/index.ts'
+import type { Job, Jobs, JobWorker, Mail, MailOptions, Schedule, WorkOptions } from '../jobs/index.ts'
 import type { OpenMail } from '../jobs/mail/open-mail.ts'
 import { openPostgres, type Postgres, type PostgresOptions } from '../postgres/index.ts'
 import { buildModelGraph } from '../schema/index.ts'
@@ -77,7 +77,7 @@ export interface AppOptions<S extends Models>
   readonly postgres?: Omit<PostgresOptions, 'url'> | undefined
   /** A folder of drizzle-kit's migrations, run before the app is handed out. Default: none. */
   readonly migrate?: { readonly folder: string } | undefined
-  /** How long `close` lets requests that are under way go on before it cuts their connections. Default `'10s'`. */
+  /** How long `close` lets requests that are under way go on before it cuts their connections, and jobs before it hands them back. Default `'10s'`. */
   readonly closeTimeout?: Duration | undefined
 }
 
@@ -136,8 +136,8 @@ export interface App<S extends Models = Models> extends AsyncDisposable {
   listen(options?: ListenOptions): Promise<string>
   /**
    * Answers the requests that are under way, each with `Connection: close`, and those that still come with 503; then closes the
-   * server and the database. Connections that are not done after `closeTimeout` are cut, then transactions that are not done
-   * after as long again.
+   * server and the database. Meanwhile no job is begun by the worker of `work`. Connections that are not done after `closeTimeout` are
+   * cut, and jobs handed back, then transactions that are not done after as long again.
    */
   close(): Promise<void>
   /** Closes on SIGTERM and SIGINT; a second signal, of either kind, ends the process at once, and so does a close that fails. */
@@ -230,7 +230,7 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
     })
     observability.serve(fastify, { jobs, known: known ?? [] })
     const work = !hasWorkerCommand() && (options.work ?? postgres.engine === 'pglite')
-    if (jobs !== undefined && work !== false) await jobs.work(work === true ? {} : work)
+    const worker = work === false ? undefined : await jobs?.work(work === true ? {} : work)
     return assemble(fastify, {
       db,
       postgres,
@@ -241,6 +241,7 @@ export async function createApp<S extends Models>(options: AppOptions<S>): Promi
       images,
       purge: changed,
       jobs,
+      worker,
       mail,
       options,
       secret,
@@ -300,6 +301,7 @@ function assemble<S extends Models>(
     purge,
     edge,
     jobs,
+    worker,
     mail,
     options,
     secret,
@@ -314,6 +316,7 @@ function assemble<S extends Models>(
     purge: ((tags: readonly string[]) => Promise<void>) | undefined
     edge: AppCdn
     jobs: Jobs | undefined
+    worker: JobWorker | undefined
     mail: OpenMail | undefined
     options: AppOptions<S>
     secret: string
@@ -321,6 +324,8 @@ function assemble<S extends Models>(
   },
 ): App<S> {
   let forgetSignals = (): void => {}
+  // What runs is given its time beside the requests that are under way, which can still enqueue. Its end is waited for below.
+  fastify.addHook('preClose', async () => void worker?.close({ timeout: closeTimeoutMs }).catch(() => {}))
   // However the server is closed, the database follows; not before, since requests that it still answers need it: hooks of
   // this kind run from the last one to the first.
   fastify.addHook('onClose', async () => {
