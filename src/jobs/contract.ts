@@ -195,6 +195,8 @@ export interface ConsumeOptions {
   readonly lost: (ids: readonly string[]) => void
   /** These running jobs were cancelled. */
   readonly cancelled: (ids: readonly string[]) => void
+  /** These jobs, of whatever process, have ended with the death of their worker: they are in quarantine, or were cancelled. */
+  readonly ended: (ids: readonly string[]) => void
 }
 
 export interface JobLimit {
@@ -249,6 +251,8 @@ export interface JobRecord {
   readonly error: JobFailure | undefined
   readonly progress: JobProgress | undefined
   readonly owner: string | undefined
+  /** The step of a workflow that it is. */
+  readonly step: string | undefined
   readonly createdAt: number
   readonly startedAt: number | undefined
   readonly endedAt: number | undefined

@@ -12,13 +12,15 @@ import { hasEnded, watchJob } from './watch-job.ts'
 export interface HandleParts {
   readonly engine: JobEngine
   readonly postgres: Postgres
+  /** Cancels jobs, and has their workflows told. */
+  readonly cancel: (ids: readonly string[]) => Promise<number>
   /** Aborts when the jobs are closed: what is waited for then is told by nobody. */
   readonly closed: AbortSignal
 }
 
 /** The handle of a job, whether it was enqueued here or elsewhere. */
 export function jobHandle<O>(parts: HandleParts, given: string, duplicate: boolean): JobHandle<O> {
-  const { engine, closed } = parts
+  const { engine, cancel, closed } = parts
   const id = given.toLowerCase()
   const isId = isJobId(id)
   return Object.freeze<JobHandle<O>>({
@@ -36,7 +38,7 @@ export function jobHandle<O>(parts: HandleParts, given: string, duplicate: boole
       const signal = firstOf(closed, options?.signal)
       if (isId) for await (const record of watchJob(engine, id, signal)) yield toStatus(record)
     },
-    cancel: async () => isId && (await engine.cancel([id])) > 0,
+    cancel: async () => isId && (await cancel([id])) > 0,
   })
 }
 
@@ -45,10 +47,12 @@ export function firstOf(closed: AbortSignal, signal: AbortSignal | undefined): A
   return signal === undefined ? closed : AbortSignal.any([closed, signal])
 }
 
-/** A record with its JSON read. */
+/** A record with its JSON read, without what is our own. */
 export function toStatus(record: JobRecord): JobStatus {
   const { input, output } = record
-  return { ...record, input: JSON.parse(input), output: output === undefined ? undefined : JSON.parse(output) }
+  const status = { ...record, input: JSON.parse(input), output: output === undefined ? undefined : JSON.parse(output) }
+  Reflect.deleteProperty(status, 'step')
+  return status
 }
 
 async function resultOf<O>(

@@ -35,8 +35,13 @@ export function openJobs({ postgres, engine, jobs: given, relay, tracer, schedul
   const definitions = byName(given)
   const enqueuer = new Enqueuer(postgres, { engine, relay, tracer })
   const over = new AbortController()
-  const handles = { engine, postgres, closed: over.signal }
   const workflows = openWorkflows(postgres, { engine, enqueuer, closed: over.signal })
+  const cancel = async (ids: readonly string[]): Promise<number> => {
+    const count = await engine.cancel(ids)
+    if (count > 0) workflows.ended(ids)
+    return count
+  }
+  const handles = { engine, postgres, cancel, closed: over.signal }
   const scheduler = new Scheduler(postgres, { enqueuer, schedules: scheduleDefinitions(schedules, definitions) })
   const enqueueMany = async <O>(
     job: Job<any, O>,
@@ -73,7 +78,10 @@ export function openJobs({ postgres, engine, jobs: given, relay, tracer, schedul
       if (inSandbox()) return idleWorker
       await workflows.work()
       if (closed) return idleWorker
-      const opening = openWorker({ engine, definitions, tracer, onOutcome: workflows.onOutcome }, options)
+      const opening = openWorker(
+        { engine, definitions, tracer, onOutcome: workflows.onOutcome, onEnded: workflows.ended },
+        options,
+      )
       workers.add(opening)
       const worker = await opening
       if (!closed) await scheduler.start()
@@ -83,7 +91,7 @@ export function openJobs({ postgres, engine, jobs: given, relay, tracer, schedul
       (await engine.list({ ...filter, ids: filter.ids && idsOf(filter.ids) }, { size, after })).map(toStatus),
     redrive: (filter) =>
       engine.redrive({ ...filter, ids: filter.ids && idsOf(filter.ids), states: filter.states ?? stuck }),
-    cancel: async (...ids) => engine.cancel(idsOf(ids)),
+    cancel: async (...ids) => cancel(idsOf(ids)),
     counts: () => engine.counts(),
     depths: async () =>
       engine.depths?.() ?? (await engine.counts()).filter(({ state }) => state !== 'done' && state !== 'cancelled'),

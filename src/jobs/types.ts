@@ -169,7 +169,7 @@ export interface JobHandle<Output = unknown> {
 }
 
 /** What is known of a job. */
-export interface JobStatus extends Omit<JobRecord, 'input' | 'output'> {
+export interface JobStatus extends Omit<JobRecord, 'input' | 'output' | 'step'> {
   readonly input: unknown
   readonly output: unknown
 }

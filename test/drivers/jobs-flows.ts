@@ -116,6 +116,57 @@ export const flowCases: readonly JobsCase[] = [
     },
   },
   {
+    name: 'a workflow is told of a step that is cancelled while it waits, also where nobody works',
+    async run({ define, open }) {
+      const slow = define('slow', () => expect.fail('It was cancelled.'))
+      const process = await open(slow)
+      const [flow, within, other] = [
+        await process.jobs.start(chain(slow.step(1), slow.step())),
+        await process.jobs.start(chain(slow.step(1), slow.step())),
+        await process.jobs.start(group(slow.step(1), slow.step(2))),
+      ]
+      const jobOf = async ({ id }: { readonly id: string }): Promise<string> =>
+        (await process.jobs.flow(id).status())!.steps[0]!.job!
+      expect(await process.jobs.cancel(await jobOf(flow))).toBe(1)
+      expect((await failureOf(flow.result())).message).toMatch(/the step 'slow-.*' was cancelled/)
+      expect(await process.jobs.handle(await jobOf(other)).cancel()).toBe(true)
+      await eventually(async () =>
+        expect(await other.status()).toMatchObject({ state: 'failed', counts: { cancelled: 1, running: 1 } }),
+      )
+      await process.postgres.transaction(async () => {
+        expect(await process.jobs.cancel(await jobOf(within))).toBe(1)
+        expect(await within.status(), 'not before the commit').toMatchObject({ state: 'running' })
+      })
+      expect((await failureOf(within.result())).code).toBe('PLIMSOLL_JOB_FAILED')
+    },
+  },
+  {
+    name: 'a workflow is told of a step that has gone into quarantine, however many of its steps wait',
+    needs: ['found deaths'],
+    async run({ queue, define, open, endLeases }) {
+      let runs = 0
+      const deadly = define('deadly', async (_, { signal }) => {
+        runs++
+        await untilAborted(signal)
+      })
+      const waiting = define('waiting', () => {}, { queue: `${queue}-nobody` })
+      const process = await open(deadly, waiting)
+      await process.work({ concurrency: 1 })
+      // To find it among these would take a minute.
+      const many = Array.from({ length: 2500 }, () => waiting.step(0))
+      const flow = await process.jobs.start(group(...many, deadly.step(0)))
+      for (let deaths = 1; deaths <= 3; deaths++) {
+        await eventually(() => expect(runs).toBe(deaths))
+        await endLeases()
+      }
+      await eventually(async () =>
+        expect(await flow.status()).toMatchObject({ state: 'failed', counts: { failed: 1, running: 2500 } }),
+      )
+      expect((await failureOf(flow.result())).message).toMatch(/the step 'deadly-.*' has failed: .*3 workers/)
+      await flow.cancel()
+    },
+  },
+  {
     name: 'two schedulers at once enqueue every occurrence once',
     waits: true,
     async run({ queue, define, openScheduled }) {

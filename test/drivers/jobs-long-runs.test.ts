@@ -72,6 +72,7 @@ describe.each(engines.filter(({ runs }) => runs))('a job that blocks the event l
       },
       lost: () => {},
       cancelled: () => {},
+      ended: () => {},
     })
     onTestFinished(() => engine.close())
     await consumer.start()

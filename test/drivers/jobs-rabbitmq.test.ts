@@ -64,6 +64,7 @@ async function runAll(
     },
     lost: () => {},
     cancelled: () => {},
+    ended: () => {},
   })
   await consumer.start()
   return began

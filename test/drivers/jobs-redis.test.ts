@@ -68,6 +68,7 @@ async function runAll(engine: JobEngine, concurrency = 1): Promise<string[]> {
     },
     lost: () => {},
     cancelled: () => {},
+    ended: () => {},
   })
   await consumer.start()
   return began
@@ -128,6 +129,39 @@ describe.runIf(findRedis())('the engine on Redis', () => {
     expect(await engine.find(old.id)).toMatchObject({ state: 'cancelled', attempts: 0 })
     const began = await runAll(engine)
     await expect.poll(() => began).toEqual(['next'])
+  })
+
+  test('tells its workers which jobs have ended with the death of theirs, and whose steps they are', async () => {
+    const redis = await start(...keeping)
+    const client = new Redis(redis.url)
+    onTestFinished(() => client.disconnect())
+    const engine = await open({ url: redis.url }, { lease: '1s' })
+    const ask = (text: string, ...values: readonly (string | number)[]) =>
+      client.eval(text, 1, '{plimsoll:jobs}', ...values)
+    const [deadly, cancelled, again] = [newJob('deadly', { step: 'flow/1' }), newJob('cancelled'), newJob('again')]
+    await engine.add([deadly, cancelled, again])
+    await ask(registerWorker.text, 'w', 60_000)
+    for (let taken = 0; taken < 3; taken++) await ask(claimJobs.text, 'w', 1, 1, 1, '{}', 'q', 1)
+    for (const { id } of [deadly, cancelled, again]) expect(await engine.find(id)).toMatchObject({ state: 'active' })
+    await client.hset(`{plimsoll:jobs}:job:${deadly.id}`, 'd', '2')
+    await engine.cancel([cancelled.id])
+    await client.zadd('{plimsoll:jobs}:workers', 'XX', '1', 'w')
+    const ended: string[] = []
+    const consumer = await engine.consume({
+      queues: [{ name: 'elsewhere', concurrency: 1 }],
+      concurrency: 1,
+      limits: new Map(),
+      mostRunMs: () => 0,
+      take: () => {},
+      lost: () => {},
+      cancelled: () => {},
+      ended: (ids) => void ended.push(...ids),
+    })
+    await consumer.start()
+    await expect.poll(() => ended.toSorted(), { timeout: 10_000 }).toEqual([deadly.id, cancelled.id].toSorted())
+    expect(await engine.find(deadly.id)).toMatchObject({ state: 'quarantined', step: 'flow/1' })
+    expect(await engine.find(cancelled.id)).toMatchObject({ state: 'cancelled', step: undefined })
+    expect(await engine.find(again.id)).toMatchObject({ state: 'waiting' })
   })
 
   test('hands nothing back that runs, when Redis has forgotten the script that hands back and knows the one that takes', async () => {

@@ -18,7 +18,7 @@ import { ensureFlowTables } from '../../src/jobs/workflow/flow-tables.ts'
 import type { Postgres } from '../../src/postgres/index.ts'
 
 /** What a case needs of an engine beside the contract; an engine that lacks it says why. */
-export type JobsNeed = 'statements'
+export type JobsNeed = 'statements' | 'found deaths'
 
 /** Has something done when a test has ended. Tests that go on beside each other have one each. */
 export type OnFinished = (done: () => Promise<void>) => void
@@ -191,6 +191,7 @@ export async function takeOne(
     },
     lost: () => {},
     cancelled: () => {},
+    ended: () => {},
   })
   await consumer.start()
   return { consumer, leased: await first.promise, taken }

@@ -56,6 +56,7 @@ describe.runIf(findRabbitmq())('a broker that waits two seconds for an acknowled
         concurrency: 2,
         limits: new Map(),
         cancelled: () => {},
+        ended: () => {},
       }
       const consumer: Consumer = await engine.consume({
         ...common,

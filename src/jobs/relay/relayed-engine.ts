@@ -60,7 +60,7 @@ export function relayedEngine(engine: JobEngine, { pending, cancelLater }: Relay
 }
 
 /** What is known of a job whose time has not begun: its clock is that of the process that has enqueued it. */
-function recordOf({ id, name, version, queue, tenant, input, owner, delayMs }: NewJob): JobRecord {
+function recordOf({ id, name, version, queue, tenant, input, owner, step, delayMs }: NewJob): JobRecord {
   // The first 48 bits of a UUID of version 7 are the milliseconds it was made at.
   const createdAt = Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16)
   return {
@@ -77,6 +77,7 @@ function recordOf({ id, name, version, queue, tenant, input, owner, delayMs }: N
     error: undefined,
     progress: undefined,
     owner,
+    step,
     createdAt,
     startedAt: undefined,
     endedAt: undefined,

@@ -18,6 +18,8 @@ export interface WorkerParts {
   readonly tracer?: JobTracer | undefined
   /** Told what came of a step of a workflow before it is settled. When it rejects, the run is handed back. */
   readonly onOutcome?: OutcomeHook | undefined
+  /** Told which jobs have ended without a worker that could say so. */
+  readonly onEnded?: ((ids: readonly string[]) => void) | undefined
 }
 
 export type OutcomeHook = (job: LeasedJob, outcome: Outcome) => Promise<void>
@@ -37,6 +39,7 @@ class Worker implements JobWorker {
   readonly #definitions: ReadonlyMap<string, JobDefinition>
   readonly #tracer: JobTracer | undefined
   readonly #onOutcome: OutcomeHook | undefined
+  readonly #onEnded: WorkerParts['onEnded']
   readonly #concurrency: number
   readonly #queues: readonly { readonly name: string; readonly concurrency: number }[]
   readonly #running = new Map<string, Run>()
@@ -51,11 +54,12 @@ class Worker implements JobWorker {
   #idle: (() => void)[] = []
   #closing: Promise<void> | undefined
 
-  constructor({ engine, definitions, tracer, onOutcome }: WorkerParts, options: WorkOptions) {
+  constructor({ engine, definitions, tracer, onOutcome, onEnded }: WorkerParts, options: WorkOptions) {
     this.#engine = engine
     this.#definitions = definitions
     this.#tracer = tracer
     this.#onOutcome = onOutcome
+    this.#onEnded = onEnded
     this.#concurrency = options.concurrency ?? 20
     if (!Number.isSafeInteger(this.#concurrency) || this.#concurrency < 1)
       throw invalid('concurrency', this.#concurrency)
@@ -88,6 +92,7 @@ class Worker implements JobWorker {
       take: (job) => this.#outside(() => this.#take(job)),
       lost: (ids) => this.#end(ids, 'lost'),
       cancelled: (ids) => this.#end(ids, 'cancelled'),
+      ended: (ids) => this.#onEnded?.(ids),
     })
     this.#loop.open()
     try {

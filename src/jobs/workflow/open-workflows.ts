@@ -21,6 +21,11 @@ export interface Workflows {
   handle<O>(id: string): FlowHandle<O>
   /** For workers: moves workflows on by what came of their steps. */
   readonly onOutcome: OutcomeHook
+  /**
+   * Moves workflows on by what has become of these jobs without a worker that could tell; when the transaction has committed that the
+   * caller runs in. What is not told here is found later.
+   */
+  readonly ended: (ids: readonly string[]) => void
   /** Looks after workflows from now on: a process that works does. */
   work(): Promise<void>
   close(): Promise<void>
@@ -45,6 +50,11 @@ export function openWorkflows(
       flowHandle<O>(parts, await start(parts, flow, options)),
     handle: (id) => flowHandle(parts, id),
     onOutcome: (job, outcome) => outcomes.tell(job, outcome),
+    ended: (ids) => {
+      const within = postgres.current()
+      if (within === undefined) look.hear(ids)
+      else within.afterCommit(() => look.hear(ids))
+    },
     work: () => (working ??= ensureFlowTables(postgres).then(() => look.start())),
     close: async () => {
       await look.close()

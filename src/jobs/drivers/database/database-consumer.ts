@@ -373,7 +373,8 @@ export class DatabaseConsumer implements Consumer {
       try {
         const whole = this.#looks++ % wholeLook === 0
         await this.#lease.refresh()
-        await recover(this.#postgres, this.#bulletin, this.#leaseMs)
+        const ended = await recover(this.#postgres, this.#bulletin, this.#leaseMs)
+        if (ended.length > 0) this.#options.ended(ended)
         await this.#lookForLanes(whole)
         this.#fill()
         await this.#promotions.promote({ whole })

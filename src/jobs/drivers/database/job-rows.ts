@@ -51,7 +51,7 @@ export function toClaimed(texts: Texts): ClaimedJob {
 /** A row of `findJob` and `listJobs`. */
 export function toRecord(texts: Texts): JobRecord {
   const [id, name, version, queue, tenant, state, attempts, deaths, input, output, error, progress, owner] = texts
-  const [createdAt, startedAt, endedAt, dueAt] = texts.slice(13)
+  const [step, createdAt, startedAt, endedAt, dueAt] = texts.slice(13)
   return {
     id: id!,
     name: name!,
@@ -66,6 +66,7 @@ export function toRecord(texts: Texts): JobRecord {
     error: parsed<JobFailure>(error),
     progress: parsed<JobProgress>(progress),
     owner: owner ?? undefined,
+    step: step ?? undefined,
     createdAt: Number(createdAt),
     startedAt: time(startedAt),
     endedAt: time(endedAt),

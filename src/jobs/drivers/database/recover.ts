@@ -7,8 +7,8 @@ import { follow } from './follow.ts'
 import { toNotice } from './job-rows.ts'
 import { recoverJobs } from './statements.ts'
 
-/** Puts back what processes ran that give no heartbeat any more, and tells of it. */
-export async function recover(postgres: Postgres, bulletin: Bulletin, leaseMs: number): Promise<void> {
+/** Puts back what processes ran that give no heartbeat any more, and tells of it; resolves to what has ended with that. */
+export async function recover(postgres: Postgres, bulletin: Bulletin, leaseMs: number): Promise<readonly string[]> {
   const rows = await readTexts(postgres, recoverJobs, [mostDeaths, workerDied, leaseMs])
   bulletin.ready(rows.filter(([, state]) => state === 'waiting').map(([, , , , , ...lane]) => toNotice(lane)))
   const watched = rows.filter(([, , , isWatched]) => isWatched === 't')
@@ -16,10 +16,11 @@ export async function recover(postgres: Postgres, bulletin: Bulletin, leaseMs: n
   bulletin.ended(watched.filter(([, state]) => state !== 'waiting').map(([id]) => id!))
   for (const [id, state, name, , , , queue] of rows)
     publishDeath({ id: id!, name: name!, queue: queue!, quarantined: state === 'quarantined' })
-  const ended = rows.filter(([, state]) => state === 'cancelled')
+  const cancelled = rows.filter(([, state]) => state === 'cancelled')
   await follow(
     postgres,
     bulletin,
-    ended.map(([, , , , endingKey]) => endingKey!),
+    cancelled.map(([, , , , endingKey]) => endingKey!),
   )
+  return rows.filter(([, state]) => state !== 'waiting').map(([id]) => id!)
 }

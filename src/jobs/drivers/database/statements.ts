@@ -10,7 +10,7 @@ const leased =
   'id, name, version, queue, tenant, input, attempts, deaths, owner, trace, step, lane, seq, limit_key, extract(epoch from created_at) * 1000, watched'
 /** What a broker has been handed waits like any other job, to whoever asks. */
 const state = `case state when 'handed' then 'waiting' else state end`
-const record = `id, name, version, queue, tenant, ${state}, attempts, deaths, input, output, error, progress, owner,
+const record = `id, name, version, queue, tenant, ${state}, attempts, deaths, input, output, error, progress, owner, step,
   extract(epoch from created_at) * 1000, extract(epoch from started_at) * 1000, extract(epoch from ended_at) * 1000,
   extract(epoch from due_at) * 1000`
 /** So many milliseconds. */

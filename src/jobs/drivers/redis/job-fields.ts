@@ -56,6 +56,7 @@ export function toRecord(answer: readonly string[]): JobRecord | undefined {
     error: state === 'done' ? undefined : parsed<JobFailure>('err'),
     progress: parsed<JobProgress>('pr'),
     owner: fields.get('o'),
+    step: fields.get('st'),
     createdAt: time('c')!,
     startedAt: time('sa'),
     endedAt: time('ea'),

@@ -41,6 +41,9 @@ interface ConsumerParts {
   readonly leaseMs: number
 }
 
+/** A job whose worker has died: its id, name and queue, and whether it is in quarantine now, or was cancelled before. */
+type Death = readonly [string, string, string, number, number]
+
 /** Takes jobs from Redis: as they are announced, and now and then for what was missed. */
 export class RedisConsumer implements Consumer {
   readonly #link: RedisLink
@@ -274,7 +277,7 @@ export class RedisConsumer implements Consumer {
             mostDeaths,
             workerDied,
             this.#leaseMs,
-          ])) as readonly [readonly (readonly [string, string, string, number])[], number, string | null]
+          ])) as readonly [readonly Death[], number, string | null]
           forgotten = count
           this.#tellDeaths(died)
           if (since !== this.#since) await this.#emptied(since)
@@ -289,8 +292,10 @@ export class RedisConsumer implements Consumer {
     return this.#looking
   }
 
-  #tellDeaths(died: readonly (readonly [string, string, string, number])[]): void {
+  #tellDeaths(died: readonly Death[]): void {
     for (const [id, name, queue, quarantined] of died) publishDeath({ id, name, queue, quarantined: quarantined === 1 })
+    const ended = died.filter(([, , , quarantined, cancelled]) => quarantined === 1 || cancelled === 1)
+    if (ended.length > 0) this.#options.ended(ended.map(([id]) => id))
   }
 
   /** Redis has other data than at the start: somebody has emptied it, or it has come back without what it had. */

@@ -64,7 +64,7 @@ for _, worker in ipairs(redis.call('ZRANGEBYSCORE', P .. ':workers', '-inf', '('
       count(queue, 'active', -1)
       if f[5] then redis.call('SREM', P .. ':running:' .. f[5], id) end
       local job = { queue = queue, unique = f[9], uniqueUntil = f[10], ending = f[15], watched = f[12], relayed = f[13] }
-      died[#died + 1] = { id, f[14], queue, deaths >= tonumber(ARGV[1]) and 1 or 0 }
+      died[#died + 1] = { id, f[14], queue, deaths >= tonumber(ARGV[1]) and 1 or 0, f[11] and 1 or 0 }
       if f[11] then
         finish(id, 'cancelled', day, job, { 'd', deaths, 'a', f[7] - 1 })
       elseif deaths >= tonumber(ARGV[1]) then
