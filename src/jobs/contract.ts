@@ -99,7 +99,7 @@ export interface NewJob {
   /** The version of its input. */
   readonly version: number
   readonly queue: string
-  /** Higher ones first, from -100 to 100. */
+  /** Higher ones of its queue first, from -100 to 100; the queues of a worker take turns. */
   readonly priority: number
   /** Whose it is; the tenants of a queue take turns. Empty for nobody's. */
   readonly tenant: string

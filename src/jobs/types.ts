@@ -25,7 +25,7 @@ export interface JobOptions<I extends Schema, O extends Schema | undefined = und
   readonly upgrade?: ((input: unknown, version: number) => unknown) | undefined
   /** Default `'default'`. */
   readonly queue?: string | undefined
-  /** Higher ones first, from -100 to 100. Default 0. */
+  /** Higher ones of its queue first, from -100 to 100; the queues of a worker take turns. Default 0. */
   readonly priority?: number | undefined
   /** How long one run may take before its signal aborts. Default 10 minutes. */
   readonly timeout?: Duration | undefined

@@ -2,7 +2,7 @@
 import { expect, onTestFinished, vi } from 'vitest'
 import { z } from 'zod'
 import { observe } from '../../src/core/events.ts'
-import type { JobHandle } from '../../src/jobs/index.ts'
+import type { Job, JobHandle } from '../../src/jobs/index.ts'
 import { countsOf, drained, eventually, failureOf, gate, untilAborted, type JobsCase } from './jobs.ts'
 
 /** How many jobs a big tenant has; TENANT_JOBS=100000 takes half a minute. */
@@ -275,6 +275,32 @@ export const enqueueCases: readonly JobsCase[] = [
       await process.work({ concurrency: 1 })
       await drained(process, job)
       expect(ran).toEqual(['a1', 'b1', 'b2', 'c1', 'c2', 'c3', 'd1', 'the last one'])
+    },
+  },
+  {
+    name: 'the queues of a worker take turns, whatever the priorities in them',
+    async run({ queue, define, open }) {
+      const ran = { urgent: 0, usual: 0, low: 0 }
+      const isOver = (): boolean => Math.min(...Object.values(ran)) >= 5
+      // Of all but the last there is always more.
+      const steady = (name: 'urgent' | 'usual', priority: number): Job => {
+        const job: Job = define(
+          name,
+          async () => {
+            ran[name]++
+            if (!isOver()) await process.jobs.enqueue(job, 0)
+          },
+          { queue: `${queue}-${name}`, priority },
+        )
+        return job
+      }
+      const low = define('low', () => void ran.low++, { queue: `${queue}-low`, priority: -1 })
+      const [urgent, usual] = [steady('urgent', 1), steady('usual', 0)]
+      const process = await open(urgent, usual, low)
+      for (const job of [urgent, usual]) await process.jobs.enqueueMany(job, Array.from({ length: 20 }).fill(0))
+      await process.jobs.enqueueMany(low, Array.from({ length: 5 }).fill(0))
+      await process.work({ queues: ['urgent', 'usual', 'low'].map((name) => `${queue}-${name}`), concurrency: 2 })
+      await eventually(() => expect(isOver(), JSON.stringify(ran)).toBe(true))
     },
   },
   {

@@ -160,6 +160,28 @@ describe('the lanes of a worker', () => {
     expect(served).toEqual(['2', '4', '6', '2', '4', '6'])
   })
 
+  test('priorities are those of a queue; between queues room is shared out in turns', () => {
+    const book = new LaneBook()
+    for (const id of ['2', '4', '6']) book.note(lane(id, { priority: 5 }), 1n)
+    book.note(lane('8', { priority: 4 }), 1n)
+    book.note(lane('10', { queue: 'r', priority: -5 }), 1n)
+    const planned = (room: number): string[] =>
+      book.plan(room, always).map(({ lane: { id }, most }) => `${most} of ${id}`)
+    expect(planned(12)).toEqual(['2 of 2', '2 of 4', '2 of 6', '6 of 10'])
+    const served = Array.from({ length: 6 }, (_, n) => {
+      const [ask] = book.plan(1, always)
+      book.took(ask!, 1, BigInt(n + 1))
+      return ask!.lane.id
+    })
+    expect(served).toEqual(['2', '10', '4', '10', '6', '10'])
+    expect(book.queuesAbove0(always)).toEqual(new Set(['q']))
+    expect(
+      book.queuesAbove0(({ priority }) => (priority === 5 ? 0 : 1)),
+      'the next priority',
+    ).toEqual(new Set(['q']))
+    expect(book.queuesAbove0(({ queue }) => (queue === 'q' ? 0 : 1))).toEqual(new Set())
+  })
+
   test('room is shared out, and no more than a queue has open is asked for', () => {
     const book = new LaneBook()
     for (const id of ['2', '4', '6']) book.note(lane(id), 1n)

@@ -26,6 +26,21 @@ export async function claim(postgres: Postgres, worker: string, asks: readonly L
   return rows.map(toClaimed)
 }
 
+/** How many of a lane were taken, and the greatest `seq` of them. */
+export function takenOf(
+  { lane }: LaneAsk,
+  claimed: readonly ClaimedJob[],
+): { readonly count: number; readonly greatest: bigint | undefined } {
+  let count = 0
+  let greatest: bigint | undefined
+  for (const { laneId, seq } of claimed) {
+    if (laneId !== lane.id) continue
+    count++
+    if (greatest === undefined || seq > greatest) greatest = seq
+  }
+  return { count, greatest }
+}
+
 /** Takes jobs of lanes that are bounded by one `limit`, one process at a time. What is allowed is shared out, the first lanes first. */
 export function claimLimited(
   postgres: Postgres,

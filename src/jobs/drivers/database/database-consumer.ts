@@ -7,7 +7,7 @@ import type { LatestProgress } from '../latest-progress.ts'
 import { nextLookMs } from '../lease-times.ts'
 import { Suspects } from '../suspects.ts'
 import type { Bulletin } from './bulletin.ts'
-import { claim } from './claims.ts'
+import { claim, takenOf } from './claims.ts'
 import { endsWithin } from './ends-within.ts'
 import { ExpiredJobs } from './expired-jobs.ts'
 import { toNotice, type ClaimedJob, type LaneNotice } from './job-rows.ts'
@@ -246,17 +246,25 @@ export class DatabaseConsumer implements Consumer {
       const room = this.#room()
       if (room <= 0) return
       const planned = this.#lanes.plan(room, (lane, planned) => this.#open(lane, planned))
-      const before = planned[0]?.lane.priority
-      if (this.#turns?.begin(room, { before, open: (queue) => this.#openOf(queue) }) === true) {
-        this.#lease.began()
-        continue
-      }
+      if (this.#beginSide(planned)) continue
       const asks = this.#turns === undefined ? planned : await this.#turns.allowed(planned)
-      if (asks.length === 0) return
+      if (planned.length === 0) return
+      // Others have the room of those that have to wait.
+      if (asks.length < planned.length) continue
       this.#limited.begin(asks.filter(({ lane }) => this.#limited.bounds(lane)))
       const plain = asks.filter(({ lane }) => !this.#limited.bounds(lane))
       if (plain.length > 0) await this.#take(plain)
     }
+  }
+
+  /** Begins jobs of the side lane when it is their turn; in queues that have lanes of a priority above 0 it is not. */
+  #beginSide(before: readonly LaneAsk[]): boolean {
+    if (this.#turns === undefined) return false
+    const above = this.#lanes.queuesAbove0((lane, planned) => this.#open(lane, planned))
+    const open = (queue: string): number => (above.has(queue) ? 0 : this.#openOf(queue))
+    const begun = this.#turns.begin(this.#room(), { before, open })
+    if (begun) this.#lease.began()
+    return begun
   }
 
   async #take(asks: readonly LaneAsk[]): Promise<void> {
@@ -268,13 +276,7 @@ export class DatabaseConsumer implements Consumer {
 
   #took(asks: readonly LaneAsk[], claimed: readonly ClaimedJob[]): void {
     for (const ask of asks) {
-      let count = 0
-      let greatest: bigint | undefined
-      for (const { laneId, seq } of claimed) {
-        if (laneId !== ask.lane.id) continue
-        count++
-        if (greatest === undefined || seq > greatest) greatest = seq
-      }
+      const { count, greatest } = takenOf(ask, claimed)
       this.#lanes.took(ask, count, greatest)
     }
   }
@@ -323,7 +325,7 @@ export class DatabaseConsumer implements Consumer {
 
   /** How many jobs of a lane may begin now. */
   #open(lane: Lane, { ofQueue, alike }: Planned): number {
-    if (!this.#queues.has(lane.queue)) return 0
+    if (!this.#queues.has(lane.queue) || this.#turns?.isOpen(lane) === false) return 0
     // While it is looked for claims whose answers were lost, none is begun beside that.
     if (this.#limited.bounds(lane) && (this.#check || !this.#limited.isOpen(lane.limit!))) return 0
     const suspicion = suspicionOf(lane.id)

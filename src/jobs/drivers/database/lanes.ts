@@ -66,6 +66,9 @@ export interface Planned {
   readonly alike: number
 }
 
+/** How many jobs may be taken of a lane when so many are about to be. */
+type OpenOfLane = (lane: Lane, planned: Planned) => number
+
 /** A lane to take from. */
 export interface LaneAsk {
   readonly lane: Lane
@@ -80,11 +83,14 @@ export interface LaneAsk {
 export class LaneBook {
   /** First those whose turn is the longest ago. */
   readonly #lanes = new Map<string, Known>()
+  /** In the same order. */
+  readonly #queues = new Set<string>()
 
   /** Something is in a lane, from `seq` on. */
   note(lane: Lane, seq: bigint): void {
     const known = this.#lanes.get(lane.id)
     if (known === undefined) {
+      this.#queues.add(lane.queue)
       this.#lanes.set(lane.id, { ...lane, mark: seq, noted: seq, looked: undefined, ready: true, emptySince: 0 })
       return
     }
@@ -114,6 +120,8 @@ export class LaneBook {
     if (count > 0) {
       this.#lanes.delete(known.id)
       this.#lanes.set(known.id, known)
+      this.#queues.delete(known.queue)
+      this.#queues.add(known.queue)
     }
     if (count >= ask.most || noted !== undefined) return
     known.ready = false
@@ -121,36 +129,53 @@ export class LaneBook {
   }
 
   /**
-   * What to take, `room` jobs at most: of the lanes with the highest priority alike, those first that have had none for the longest. `open` says how many jobs may be
-   * taken of a lane when so many are about to be.
+   * What to take, `room` jobs at most: of each queue from the lanes with its highest priority alike. Queues share the room, and so do the
+   * lanes of a queue, those first that have had none for the longest.
    */
-  plan(room: number, open: (lane: Lane, planned: Planned) => number): LaneAsk[] {
-    let best: Known[] = []
+  plan(room: number, open: OpenOfLane): LaneAsk[] {
+    const best = this.#best(open)
+    const queues = [...this.#queues].filter((queue) => best.has(queue))
+    const alikes = { none: 0, suspect: 0, prime: 0 }
+    let left = room
+    return queues.flatMap((queue, i) => {
+      let share = Math.ceil(left / (queues.length - i))
+      let ofQueue = 0
+      const turns = best.get(queue)!.slice(0, share)
+      return turns.flatMap((lane, j) => {
+        const suspicion = suspicionOf(lane.id)
+        const planned = { ofQueue, alike: alikes[suspicion] }
+        const most = Math.min(Math.ceil(share / (turns.length - j)), open(lane, planned))
+        if (most <= 0) return []
+        share -= most
+        left -= most
+        ofQueue += most
+        alikes[suspicion] += most
+        lane.noted = undefined
+        return [{ lane, mark: lane.mark, most }]
+      })
+    })
+  }
+
+  /** The queues that have lanes of a priority above 0 to take from. */
+  queuesAbove0(open: OpenOfLane): ReadonlySet<string> {
+    const best = [...this.#best(open)]
+    return new Set(best.filter(([, [first]]) => first!.priority > 0).map(([queue]) => queue))
+  }
+
+  /** The lanes of each queue whose turn it is. */
+  #best(open: OpenOfLane): ReadonlyMap<string, readonly Known[]> {
+    const best = new Map<string, Known[]>()
     const now = performance.now()
     for (const lane of this.#lanes.values()) {
       if (!lane.ready) {
         if (now - lane.emptySince > rememberedMs) this.#lanes.delete(lane.id)
         continue
       }
-      const [first] = best
-      if ((first !== undefined && lane.priority < first.priority) || open(lane, nothing) <= 0) continue
-      if (first !== undefined && lane.priority > first.priority) best = []
-      best.push(lane)
+      const alike = best.get(lane.queue)
+      if ((alike !== undefined && lane.priority < alike[0]!.priority) || open(lane, nothing) <= 0) continue
+      if (alike !== undefined && lane.priority === alike[0]!.priority) alike.push(lane)
+      else best.set(lane.queue, [lane])
     }
-    const turns = best.slice(0, room)
-    const ofQueues = new Map<string, number>()
-    const alikes = { none: 0, suspect: 0, prime: 0 }
-    let left = room
-    return turns.flatMap((lane, i) => {
-      const suspicion = suspicionOf(lane.id)
-      const planned = { ofQueue: ofQueues.get(lane.queue) ?? 0, alike: alikes[suspicion] }
-      const most = Math.min(Math.ceil(left / (turns.length - i)), open(lane, planned))
-      if (most <= 0) return []
-      left -= most
-      ofQueues.set(lane.queue, planned.ofQueue + most)
-      alikes[suspicion] += most
-      lane.noted = undefined
-      return [{ lane, mark: lane.mark, most }]
-    })
+    return best
   }
 }

@@ -1,5 +1,5 @@
 import type { LeasedJob } from '../../contract.ts'
-import type { LaneAsk } from './lanes.ts'
+import type { Lane, LaneAsk } from './lanes.ts'
 
 /** How many more jobs of a queue may begin now. */
 export type OpenOf = (queue: string) => number
@@ -35,11 +35,16 @@ export interface AdoptedJob {
 /** How long lanes of a low priority are left alone while jobs of the side lane are elsewhere. */
 const besideMs = 25
 
-/** Whose turn it is: that of lanes with a priority above 0, of the side lane and those of 0 by turns, and last of those below. */
+/**
+ * Whose turn it is: in a queue that of lanes with a priority above 0, of the side lane and those of 0 by turns, and last of those below.
+ * Between queues they take turns.
+ */
 export class SideTurns {
   readonly #side: SideLane
   readonly #again: () => void
   #sideFirst = false
+  /** Whose lanes of a low priority are left alone for now. */
+  #busy: ReadonlySet<string> = new Set()
   #timer: NodeJS.Timeout | undefined
 
   /** `again` has the lanes looked at once more. */
@@ -48,24 +53,36 @@ export class SideTurns {
     this.#again = again
   }
 
-  /** Begins jobs of the side lane when it is their turn before lanes of that priority. False when it is not, or there are none. */
-  begin(room: number, { before, open }: { readonly before: number | undefined; readonly open: OpenOf }): boolean {
-    if (before !== undefined && before >= 0) {
-      if (before > 0 || !this.#side.ready(open)) return false
+  /** Begins jobs of the side lane when it is their turn before those of lanes. False when it is not, or there are none. */
+  begin(room: number, { before, open }: { readonly before: readonly LaneAsk[]; readonly open: OpenOf }): boolean {
+    const waits = (queue: string): boolean => this.#side.ready((other) => (other === queue ? 1 : 0))
+    if (before.some(({ lane }) => lane.priority >= 0 || !waits(lane.queue))) {
+      if (!this.#side.ready(open)) return false
       this.#sideFirst = !this.#sideFirst
       if (!this.#sideFirst) return false
     }
     return this.#side.begin(room, open) > 0
   }
 
-  /** Those of them that may be taken: lanes below 0 wait while anything of their queues is on its way past the lanes. */
+  /** False for a lane below 0 while anything of its queue is on its way past the lanes, as far as was asked. */
+  isOpen({ queue, priority }: Lane): boolean {
+    return priority >= 0 || !this.#busy.has(queue)
+  }
+
+  /** Those of them that may be taken: for lanes below 0 it is asked first. */
   async allowed(asks: readonly LaneAsk[]): Promise<readonly LaneAsk[]> {
-    if (asks.length === 0 || asks[0]!.lane.priority >= 0) return asks
-    const busy = await this.#side.busy([...new Set(asks.map(({ lane }) => lane.queue))])
+    const low = asks.filter(({ lane }) => lane.priority < 0)
+    if (low.length === 0) return asks
+    const busy = await this.#side.busy([...new Set(low.map(({ lane }) => lane.queue))])
     if (busy.size === 0) return asks
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(this.#again, besideMs)
+    this.#busy = new Set([...this.#busy, ...busy])
+    const end = (): void => {
+      this.#busy = new Set()
+      this.#again()
+    }
+    this.#timer = setTimeout(end, besideMs)
     this.#timer.unref()
-    return asks.filter(({ lane }) => !busy.has(lane.queue))
+    return asks.filter(({ lane }) => this.isOpen(lane))
   }
 }
