@@ -202,7 +202,7 @@ export interface ConsumeOptions {
 export interface JobLimit {
   /** How many of them run at a time, in all processes. */
   readonly concurrency?: number | undefined
-  /** How many of them begin in a time, in all processes. */
+  /** How many of them begin in a time, in all processes: a token bucket that holds `count` and is full at first. */
   readonly rate?: { readonly count: number; readonly perMs: number } | undefined
 }
 

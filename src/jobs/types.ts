@@ -36,7 +36,10 @@ export interface JobOptions<I extends Schema, O extends Schema | undefined = und
   readonly concurrency?: number | undefined
   /** How many jobs of its queue run at a time in one process, where `work` does not say. Default: no bound. */
   readonly perWorker?: number | undefined
-  /** How many of them begin in a time, in all processes. Default: no bound. */
+  /**
+   * How many of them begin in a time, in all processes: a token bucket, of which up to `count` begin at once, then one each `per / count`.
+   * After a pause nearly twice `count` can begin within one `per`; for a quota that must never be passed give half of it. Default: no bound.
+   */
   readonly rateLimit?: { readonly count: number; readonly per: Duration } | undefined
   /** Runs it in a process of its own. `true`: of the module that calls `defineJob`, which has to export it. Default: in the worker's. */
   readonly sandbox?: SandboxOptions | boolean | undefined

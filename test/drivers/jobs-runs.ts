@@ -540,6 +540,22 @@ export const runCases: readonly JobsCase[] = [
     },
   },
   {
+    name: 'a bound on how many begin in a time lets that many begin at once, and no more before there is a part of that time for it',
+    async run({ queue, define, open }) {
+      let ran = 0
+      const job = define('job', () => void ran++, { rateLimit: { count: 5, per: '1h' } })
+      const free = define('free', () => {})
+      const process = await open(job, free)
+      await process.jobs.enqueueMany(job, Array.from({ length: 8 }).fill(0))
+      await process.work()
+      await eventually(() => expect(ran).toBe(5))
+      // There is room, and it was looked for more.
+      for (let i = 0; i < 10; i++) await (await process.jobs.enqueue(free, i)).result()
+      expect(ran).toBe(5)
+      expect(await countsOf(process, queue)).toMatchObject({ waiting: 3 })
+    },
+  },
+  {
     name: 'a bound on how many begin in a time holds across workers',
     waits: true,
     async run({ define, open }) {
