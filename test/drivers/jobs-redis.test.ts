@@ -463,6 +463,7 @@ describe.runIf(findRedis())('the engine on Redis', () => {
       take: (job) => void consumer.settle(job, { state: 'parked', error: { name: 'E', message: '' } }),
       lost: () => {},
       cancelled: () => {},
+      ended: () => {},
     })
     await consumer.start()
     const counts = async (): Promise<unknown> =>
