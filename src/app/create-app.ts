@@ -1,6 +1,5 @@
 import type { FastifyInstance, FastifyRequest, FastifyServerOptions } from 'fastify'
 import { parseDuration, type Duration } from '../core/duration.ts'
-import { PlimsollError } from '../core/errors.ts'
 import type { Cache } from '../cache/index.ts'
 import type { Cdn } from '../cdn/index.ts'
 import { createDb } from '../db/create-db.ts'
@@ -19,6 +18,7 @@ import { appSecret } from './app-secret.ts'
 import { closeGracefully } from './close-gracefully.ts'
 import { closeOnSignals } from './close-on-signals.ts'
 import { embeddedDatabase, optionOrEnvironment, readPort, replicaUrls } from './environment.ts'
+import { hostError, urlOf } from './listen-url.ts'
 import { migrateDatabase } from './migrate.ts'
 import { noMail, openAppMail } from './open-app-mail.ts'
 import { embeddedFiles, openAppFiles, type AppFilesOptions } from './open-files.ts'
@@ -384,21 +384,4 @@ function assemble<S extends Models>(
     },
     [Symbol.asyncDispose]: close,
   })
-}
-
-/** An address that a browser can open: the wildcard addresses are none. */
-function urlOf(host: string, port: number): string {
-  const name = host === '0.0.0.0' || host === '::' ? 'localhost' : host
-  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
-}
-
-/** What went wrong with listening, in words where the host is to blame. */
-function hostError(error: unknown, host: string): unknown {
-  const { code } = error as NodeJS.ErrnoException
-  if (!['ENOTFOUND', 'EAI_AGAIN', 'EADDRNOTAVAIL', 'EAFNOSUPPORT'].includes(code ?? '')) return error
-  return new PlimsollError(
-    'PLIMSOLL_OPTION_INVALID',
-    `HOST is '${host}', which is no address of this machine (${code}); give one, such as 127.0.0.1, or 0.0.0.0 for all.`,
-    { cause: error, details: { option: 'host' } },
-  )
 }

@@ -364,6 +364,8 @@ describe.runIf(findRabbitmq() !== undefined && inject('postgresUrl') !== '')('jo
     const worker = await startWork(1)
     const running = await office.jobs.enqueue(heeding, 1)
     await began(worker)
+    // What is cancelled before its run is in the books is lost to its worker, for all that it knows.
+    await vi.waitFor(async () => expect(await office.handed()).toBe(0), waits)
     const waiting = await office.jobs.enqueue(work, { ms: 1 })
     expect(await office.jobs.cancel(running.id, waiting.id)).toBe(2)
     await vi.waitFor(

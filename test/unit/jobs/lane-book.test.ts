@@ -66,7 +66,7 @@ class Table {
     this.#waiting = this.#waiting.filter((one) => !gone.has(one))
     for (const ask of claim.asks) {
       const seqs = claim.seen.filter((one) => one.lane.id === ask.lane.id).map(({ seq }) => seq)
-      this.book.took(ask, seqs.length, seqs.at(-1))
+      this.book.took(ask, { count: seqs.length, greatest: seqs.at(-1) })
     }
     this.taken.push(...claim.seen.map(({ seq }) => seq))
     return claim.asks.length > 0
@@ -118,7 +118,7 @@ describe('the lanes of a worker', () => {
     const [ask] = book.plan(1, always)
     // It was committed after the claim had looked.
     book.note(lane('2'), 6n)
-    book.took(ask!, 0, undefined)
+    book.took(ask!, { count: 0, greatest: undefined })
     expect(book.plan(1, always)).toMatchObject([{ mark: 5n }])
   })
 
@@ -126,7 +126,7 @@ describe('the lanes of a worker', () => {
     const book = new LaneBook()
     book.note(lane('2'), 5n)
     const [ask] = book.plan(10, always)
-    book.took(ask!, 10, 20n)
+    book.took(ask!, { count: 10, greatest: 20n })
     expect(book.plan(10, always)).toMatchObject([{ mark: 21n, most: 10 }])
     book.note(lane('2'), 7n)
     expect(book.plan(10, always), 'a late commit').toMatchObject([{ mark: 7n }])
@@ -138,7 +138,7 @@ describe('the lanes of a worker', () => {
     book.note(lane('100', { priority: -1 }), 1n)
     const asked = Array.from({ length: 5 }, (_, n) => {
       const asks = book.plan(4, always)
-      for (const ask of asks) book.took(ask, ask.most, BigInt(n + 1))
+      for (const ask of asks) book.took(ask, { count: ask.most, greatest: BigInt(n + 1) })
       return asks.map((ask) => ask.lane.id)
     }).flat()
     expect(asked).toHaveLength(20)
@@ -154,7 +154,7 @@ describe('the lanes of a worker', () => {
     expect([first(), first()]).toEqual(['2', '2'])
     const served = Array.from({ length: 6 }, (_, n) => {
       const [ask] = book.plan(10, always)
-      book.took({ ...ask!, most: 1 }, 1, BigInt(n + 1))
+      book.took({ ...ask!, most: 1 }, { count: 1, greatest: BigInt(n + 1) })
       return ask!.lane.id
     })
     expect(served).toEqual(['2', '4', '6', '2', '4', '6'])
@@ -170,7 +170,7 @@ describe('the lanes of a worker', () => {
     expect(planned(12)).toEqual(['2 of 2', '2 of 4', '2 of 6', '6 of 10'])
     const served = Array.from({ length: 6 }, (_, n) => {
       const [ask] = book.plan(1, always)
-      book.took(ask!, 1, BigInt(n + 1))
+      book.took(ask!, { count: 1, greatest: BigInt(n + 1) })
       return ask!.lane.id
     })
     expect(served).toEqual(['2', '10', '4', '10', '6', '10'])
@@ -197,7 +197,7 @@ describe('the lanes of a worker', () => {
     book.note(lane('2'), 1n)
     expect(book.look()).toEqual({ lanes: [], marks: [] })
     const [ask] = book.plan(10, always)
-    book.took(ask!, 10, 10n)
+    book.took(ask!, { count: 10, greatest: 10n })
     expect(book.look(), 'a claim of these may be undone').toEqual({ lanes: ['2'], marks: [1n] })
     expect(book.look()).toEqual({ lanes: ['2'], marks: [11n] })
   })

@@ -275,10 +275,7 @@ export class DatabaseConsumer implements Consumer {
   }
 
   #took(asks: readonly LaneAsk[], claimed: readonly ClaimedJob[]): void {
-    for (const ask of asks) {
-      const { count, greatest } = takenOf(ask, claimed)
-      this.#lanes.took(ask, count, greatest)
-    }
+    for (const ask of asks) this.#lanes.took(ask, takenOf(ask, claimed))
   }
 
   #start(worker: string, claimed: readonly ClaimedJob[]): void {

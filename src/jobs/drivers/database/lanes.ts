@@ -111,7 +111,7 @@ export class LaneBook {
   }
 
   /** What came of taking from a lane: the greatest `seq` of `count` jobs. */
-  took(ask: LaneAsk, count: number, greatest: bigint | undefined): void {
+  took(ask: LaneAsk, { count, greatest }: { readonly count: number; readonly greatest: bigint | undefined }): void {
     const known = this.#lanes.get(ask.lane.id)
     if (known === undefined) return
     const { noted } = known
