@@ -49,10 +49,8 @@ export function firstOf(closed: AbortSignal, signal: AbortSignal | undefined): A
 
 /** A record with its JSON read, without what is our own. */
 export function toStatus(record: JobRecord): JobStatus {
-  const { input, output } = record
-  const status = { ...record, input: JSON.parse(input), output: output === undefined ? undefined : JSON.parse(output) }
-  Reflect.deleteProperty(status, 'step')
-  return status
+  const { input, output, step: _, ...rest } = record
+  return { ...rest, input: JSON.parse(input), output: output === undefined ? undefined : JSON.parse(output) }
 }
 
 async function resultOf<O>(

@@ -1,7 +1,7 @@
 import { isPlimsollError, PlimsollError, showValue } from '../../core/errors.ts'
 import type { StoredPart, WrittenObject } from '../contract.ts'
 import { ledger } from './ledger.ts'
-import { isOf, markOf, removeLeft, removeWaiting } from './remove-upload.ts'
+import { isOf, isThere, markOf, removeLeft, removeWaiting } from './remove-upload.ts'
 import { takeBack } from './take-back.ts'
 import type { StoredUpload, UploadOutcome, UploadParts, UploadSpec } from './types.ts'
 import {
@@ -183,8 +183,7 @@ async function conclude(
       if (now === undefined) throw unknownUpload(row.id)
       if (now.state !== 'open') return endOf(now) ?? Promise.reject(endedUpload(now.state))
       const wasTakenBack = now.outcome !== undefined
-      const there = wasTakenBack ? await store.head(file.key) : undefined
-      if (wasTakenBack && (there === undefined || !isOf(there, row.id))) return undefined
+      if (wasTakenBack && !(await isThere(store, file))) return undefined
       const result = await spec.onStored(file, transaction)
       // As who asks later will see it.
       const outcome = JSON.parse(JSON.stringify({ file, result: result ?? null })) as UploadOutcome

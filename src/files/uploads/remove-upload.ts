@@ -27,13 +27,21 @@ export async function removeWaiting({ postgres, store }: UploadParts, row: Uploa
   await store.delete([waitingKey(row), ...tails.map(({ number }) => tailKey(row, number))])
 }
 
-/** Removes the file that an upload has put under a key; what is there of others stays. */
-export async function removeFile(
-  store: FileStore,
-  { id, key }: { readonly id: string; readonly key: string },
-): Promise<void> {
+/** The file of an upload, under the key that it has. */
+interface UploadFile {
+  readonly id: string
+  readonly key: string
+}
+
+/** Whether a file is under its key that its upload has put there. */
+export async function isThere(store: FileStore, { id, key }: UploadFile): Promise<boolean> {
   const made = await store.head(key)
-  if (made !== undefined && isOf(made, id)) await store.delete([key])
+  return made !== undefined && isOf(made, id)
+}
+
+/** Removes the file that an upload has put under a key; what is there of others stays. */
+export async function removeFile(store: FileStore, file: UploadFile): Promise<void> {
+  if (await isThere(store, file)) await store.delete([file.key])
 }
 
 /** Removes what an upload has left that has ended: of one that was refused the file as well. */

@@ -15,10 +15,12 @@ const overrunS = 60
 const mostBytes = 50 * 1024 ** 2
 
 const time = String.raw`(?:(\d{2,}):)?(\d{2}):(\d{2}\.\d{3})`
-const timing = new RegExp(`^\\s*${time}[ \\t]+-->[ \\t]+${time}`)
+
+/** The line of a cue that says when it is shown, without spaces around it. */
+export const cueTiming = new RegExp(`^${time}[ \\t]+-->[ \\t]+${time}(?:[ \\t]|$)`)
 
 /**
- * Checks what WebVTT would make in segments: there is one for each stretch of time until the last cue, and each repeats the styles, and all
+ * Checks what WebVTT, whose times are known to be such, would make in segments: there is one for each stretch of time until the last cue, and each repeats the styles, and all
  * cues that are shown in it.
  *
  * @throws PLIMSOLL_MEDIA_INVALID for a cue that ends more than a minute after the video; PLIMSOLL_MEDIA_TOO_LARGE for segments of more than 50 MB in all
@@ -60,7 +62,7 @@ interface Cue {
 function cuesOf(text: string): readonly Cue[] {
   const cues: [Cue, ...Cue[]] = [{ line: 0, from: 0, until: 0, size: 0 }]
   for (const [at, line] of text.split(/\r\n|\n|\r/).entries()) {
-    const [times, fromH, fromM, fromS, untilH, untilM, untilS] = timing.exec(line) ?? []
+    const [times, fromH, fromM, fromS, untilH, untilM, untilS] = cueTiming.exec(line.trim()) ?? []
     if (times !== undefined)
       cues.push({ line: at + 1, from: seconds(fromH, fromM, fromS), until: seconds(untilH, untilM, untilS), size: 0 })
     cues.at(-1)!.size += Buffer.byteLength(line) + 1

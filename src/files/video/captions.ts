@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { PlimsollError, showValue } from '../../core/errors.ts'
 import type { FileStore, StoredObject } from '../contract.ts'
-import { checkCues } from './caption-cues.ts'
+import { checkCues, cueTiming } from './caption-cues.ts'
 import { mediaError } from './media-errors.ts'
 import type { CaptionInput } from './types.ts'
 import type { VideoSettings } from './video-settings.ts'
@@ -28,7 +28,6 @@ const mostBytes = 10 * 1024 ** 2
 const mostCaptions = 50
 /** A language tag (RFC 5646), in short. */
 const tag = /^[a-z]{2,3}(?:-[a-z0-9]{1,8}){0,4}$/i
-const timing = /^(?:\d{2,}:)?\d{2}:\d{2}\.\d{3}[ \t]+-->[ \t]+(?:\d{2,}:)?\d{2}:\d{2}\.\d{3}(?:[ \t]|$)/
 
 /** @throws PLIMSOLL_OPTION_INVALID */
 export function checkCaptions(captions: readonly CaptionInput[]): void {
@@ -105,7 +104,7 @@ export function checkWebVtt(bytes: Uint8Array, subject: string): void {
   }
   const lines = text.split(/\r\n|\n|\r/)
   if (!/^WEBVTT(?:[ \t]|$)/.test(lines[0]!)) return refuse('are not WebVTT: they do not begin with WEBVTT')
-  const bad = lines.findIndex((line) => line.includes('-->') && !timing.test(line.trim()))
+  const bad = lines.findIndex((line) => line.includes('-->') && !cueTiming.test(line.trim()))
   if (bad >= 0) return refuse(`have a time in line ${bad + 1} that is none: ${showValue(lines[bad])}`)
 }
 

@@ -66,8 +66,9 @@ export class Scheduler {
     const now = Number((await readTexts(this.#postgres, readClock))[0]![0])
     this.#since = now
     for (const schedule of schedules) {
-      await readTexts(this.#postgres, storeSchedule, this.#definitionOf(schedule, now))
-      await readTexts(this.#postgres, changeSchedule, this.#definitionOf(schedule, now))
+      const definition = this.#definitionOf(schedule, now)
+      await readTexts(this.#postgres, storeSchedule, definition)
+      await readTexts(this.#postgres, changeSchedule, definition)
     }
     this.#running = this.#run()
   }

@@ -93,14 +93,16 @@ export function toEtag(generation: string): string {
   return `"g${generation}"`
 }
 
+const generationTag = /^"g(\d+)"$/
+
 /** Whether an ETag is one that {@link toEtag} makes. */
 export function isGenerationTag(etag: string): boolean {
-  return /^"g\d+"$/.test(etag)
+  return generationTag.test(etag)
 }
 
 /** The generation that an ETag names; one that no object has where it is none of ours. */
 export function generationOf(etag: string): string {
-  return /^"g(\d+)"$/.exec(etag)?.[1] ?? '1'
+  return generationTag.exec(etag)?.[1] ?? '1'
 }
 
 function shown(metadata: Readonly<Record<string, string>>): Readonly<Record<string, string>> {

@@ -26,6 +26,11 @@ export async function claim(postgres: Postgres, worker: string, asks: readonly L
   return rows.map(toClaimed)
 }
 
+/** How many jobs are asked for at most. */
+export function mostOf(asks: readonly LaneAsk[]): number {
+  return asks.reduce((sum, { most }) => sum + most, 0)
+}
+
 /** How many of a lane were taken, and the greatest `seq` of them. */
 export function takenOf(
   { lane }: LaneAsk,
@@ -50,7 +55,7 @@ export function claimLimited(
   const key = asks[0]!.lane.limit!
   return postgres.transaction(async (transaction) => {
     await transaction.execute(lockLimit, [key])
-    let allowed = asks.reduce((sum, { most }) => sum + most, 0)
+    let allowed = mostOf(asks)
     let free = Number.POSITIVE_INFINITY
     let tokens = Number.POSITIVE_INFINITY
     if (limit.concurrency !== undefined) {

@@ -1,7 +1,7 @@
 import { backoffMs } from '../../../core/backoff.ts'
 import type { Postgres } from '../../../postgres/index.ts'
 import type { JobLimit } from '../../contract.ts'
-import { claimLimited } from './claims.ts'
+import { claimLimited, mostOf } from './claims.ts'
 import type { ClaimedJob } from './job-rows.ts'
 import type { Lane, LaneAsk } from './lanes.ts'
 import { LimitRests } from './limit-rests.ts'
@@ -67,14 +67,14 @@ export class LimitedClaims {
     if (this.#claiming.size === 0) return 0
     let coming = 0
     for (const { asks, most } of this.#claiming.values())
-      coming += Math.min(most, sum(asks.filter(({ lane }) => of(lane))))
+      coming += Math.min(most, mostOf(asks.filter(({ lane }) => of(lane))))
     return coming
   }
 
   /** Begins to take jobs of lanes with bounds that are open. */
   begin(asks: readonly LaneAsk[]): void {
     for (const [limit, ofLimit] of Map.groupBy(asks, ({ lane }) => lane.limit!)) {
-      const { concurrency = sum(ofLimit), rate } = this.#parts.limits.get(limit)!
+      const { concurrency = mostOf(ofLimit), rate } = this.#parts.limits.get(limit)!
       const most = Math.min(concurrency, rate?.count ?? concurrency)
       const claiming = { asks: ofLimit, most, ended: Promise.resolve() }
       this.#claiming.set(limit, claiming)
@@ -122,8 +122,4 @@ export class LimitedClaims {
     }
     this.#parts.again()
   }
-}
-
-function sum(asks: readonly LaneAsk[]): number {
-  return asks.reduce((total, { most }) => total + most, 0)
 }
